@@ -1,0 +1,72 @@
+//! Text to checked values. What a [`Config`] holds is valid: names resolve, ranges hold, files were read.
+
+mod listener;
+mod log;
+mod pool;
+mod route;
+
+pub use listener::{
+    Certificate, ClientAuth, H2Limits, HeadLimits, Listener, ListenerTimeouts, ListenerTls, Protocols, TlsVersion,
+};
+pub use log::{AccessFormat, AccessLog, Destination, Level, Log};
+pub use pool::{Backend, BackendAddress, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut};
+pub use route::{
+    Action, ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Rewrite, Route, RouteTimeouts, ValuePattern,
+};
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole, valid configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Process-wide settings.
+    pub server: Server,
+    /// The admin listener, if there is one.
+    pub admin: Option<AdminListen>,
+    /// Events and access log.
+    pub log: Log,
+    /// In the order of the file.
+    pub listeners: Vec<Listener>,
+    /// In the order of the file; a [`PoolId`] is an index here.
+    pub pools: Vec<Pool>,
+    /// In the order of the file. Precedence does not depend on it.
+    pub routes: Vec<Route>,
+    /// What is allowed but likely not meant, ready to print.
+    pub warnings: Vec<String>,
+}
+
+/// Index into [`Config::pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolId(pub usize);
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Threads that serve; default: the cores the process may use.
+    pub workers: NonZeroUsize,
+    /// How long exchanges in flight may take to end on SIGTERM; default 30 s.
+    pub drain: Duration,
+    /// Bytes: the ceiling for caches, tables and buffers; default 1 GiB.
+    pub memory: u64,
+}
+
+/// `[admin] listen`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminListen {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A path of a Unix-domain socket.
+    Unix(PathBuf),
+}
+
+/// Where in which file something was said; for messages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file as the operator named it.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+}

@@ -1,0 +1,184 @@
+use super::{Place, PoolId};
+use crate::http::Method;
+use ipnet::IpNet;
+use regex::bytes::Regex;
+use std::time::Duration;
+
+/// `[[route]]`: match → what to do.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Where it was declared.
+    pub place: Place,
+    /// For logs and metrics: `name`, or else made from host and path.
+    pub name: String,
+
+    /// `host`: any of these; empty matches all.
+    pub hosts: Vec<HostPattern>,
+    /// `path`: any of these; empty matches all.
+    pub paths: Vec<PathPattern>,
+    /// `method`: any of these; empty matches all.
+    pub methods: Vec<Method>,
+    /// `field`: all of these (name in lower case).
+    pub fields: Vec<(String, ValuePattern)>,
+    /// `query`: all of these.
+    pub query: Vec<(String, ValuePattern)>,
+    /// `client`: any of these; empty matches all.
+    pub clients: Vec<IpNet>,
+
+    /// What is done.
+    pub action: Action,
+    /// `rewrite`: of the target that the backend sees.
+    pub rewrite: Option<Rewrite>,
+    /// `request`: edits of the fields that the backend sees.
+    pub request: FieldEdits,
+    /// `response`: edits of the fields that the client sees.
+    pub response: FieldEdits,
+    /// `timeouts`
+    pub timeouts: RouteTimeouts,
+    /// `max_body`: bytes of request content; more is 413. None: no limit.
+    pub max_body: Option<u64>,
+    /// `mirror`
+    pub mirror: Option<Mirror>,
+    /// `maintenance = true`: answers 503 with Retry-After instead of acting.
+    pub maintenance: bool,
+    /// `errors`: pages for statuses that Weir itself answers with.
+    pub errors: Vec<ErrorPage>,
+    /// `cache`: name of a `[cache.NAME]` table.
+    pub cache: Option<String>,
+    /// `allow = ["TRACE", "CONNECT"]`: methods that are refused otherwise.
+    pub allow_trace: bool,
+    /// As above.
+    pub allow_connect: bool,
+}
+
+/// `host`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `shop.example`, in lower case, without port.
+    Exact(String),
+    /// `*.shop.example`: any number of labels before the suffix `.shop.example`, which is what is stored.
+    Wildcard(String),
+}
+
+/// `path`
+#[derive(Clone, Debug)]
+pub enum PathPattern {
+    /// `/a/b`
+    Exact(String),
+    /// `/a/*`: stored without the star, `/a/`; also matches `/a`.
+    Prefix(String),
+    /// `~^/a/[0-9]+$`: stored without the tilde, compiled.
+    Regex(Regex),
+}
+
+/// What the value of a field or query parameter must be.
+#[derive(Clone, Debug)]
+pub enum ValuePattern {
+    /// `*`: there, whatever it is.
+    Present,
+    /// `abc`
+    Exact(String),
+    /// `abc*`, without the star.
+    Prefix(String),
+    /// `~re`
+    Regex(Regex),
+}
+
+/// What a route does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// `pool = "name"`
+    Pool(PoolId),
+    /// `pool = { split = { a = 95, b = 5 } }`: shares by weight; the sum is above 0.
+    Split(Vec<(PoolId, u32)>),
+    /// `pool = { read = "a", write = "b", read_your_writes = "5s" }`
+    ReadWrite {
+        /// Gets safe methods.
+        read: PoolId,
+        /// Gets all others.
+        write: PoolId,
+        /// For so long after a client's write, its reads go to `write` too.
+        read_your_writes: Option<Duration>,
+    },
+    /// `redirect = { to = "https://shop.example{path}", status = 308 }`; `{scheme} {host} {path} {query}`.
+    Redirect {
+        /// A template; `{path}` is path and query as received.
+        to: String,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// `respond = { status = 200, body = "…", type = "text/plain" }`
+    Respond {
+        /// 200..=599
+        status: u16,
+        /// Content-Type.
+        content_type: String,
+        /// Content.
+        body: String,
+    },
+}
+
+/// `rewrite`
+#[derive(Clone, Debug)]
+pub enum Rewrite {
+    /// `{ strip = "/api" }`: removed from the front of the path, if it is there as whole segments.
+    Strip(String),
+    /// `{ prefix = "/v2" }`: put before the path.
+    Prefix(String),
+    /// `{ path = "/x" }`: the whole path; the query stays.
+    Path(String),
+    /// `{ regex = "^/u/(\\d+)", to = "/user/$1" }`: of the path; the query stays.
+    Regex(Regex, String),
+}
+
+/// `request = { set = {…}, add = {…}, remove = […] }`; removed first, then set, then added. Names in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldEdits {
+    /// Replaces.
+    pub set: Vec<(String, String)>,
+    /// Appends.
+    pub add: Vec<(String, String)>,
+    /// Removes.
+    pub remove: Vec<String>,
+}
+
+impl FieldEdits {
+    /// Nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// `timeouts` of a route; unset ones are the pool's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// From the end of the request to the head of the response.
+    pub first_byte: Option<Duration>,
+    /// Without any progress of a body in either direction.
+    pub idle: Option<Duration>,
+    /// Without a byte in either direction on an upgraded connection (WebSocket); default 1 h.
+    pub upgrade_idle: Option<Duration>,
+    /// For the whole exchange.
+    pub total: Option<Duration>,
+}
+
+/// `mirror = { pool = "name", share = "10%" }`: copies of requests, answers thrown away.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    /// Where copies go.
+    pub pool: PoolId,
+    /// In 1/10,000 of requests, 1..=10,000.
+    pub share: u16,
+}
+
+/// `errors = { "503" = "sorry.html" }`, read at load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// A status 400..=599.
+    pub status: u16,
+    /// By the file's extension.
+    pub content_type: String,
+    /// The file's content.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,319 @@
+use super::method::TCHAR;
+
+/// Declares the names that Weir itself looks at, so that a look-up is one byte compare.
+macro_rules! field_names {
+    ($($variant:ident $text:literal,)*) => {
+        /// A field name that Weir looks at itself; any other is [`FieldName::Other`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum FieldName {
+            /// A name that Weir only passes on.
+            Other,
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
+        }
+
+        impl FieldName {
+            /// The known name equal to `name`, case-insensitively, or `Other`.
+            #[must_use]
+            pub fn of(name: &[u8]) -> FieldName {
+                match name.len() {
+                    $(n if n == $text.len() && name.eq_ignore_ascii_case($text.as_bytes()) => FieldName::$variant,)*
+                    _ => FieldName::Other,
+                }
+            }
+
+            /// The name in lower case; empty for `Other`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    FieldName::Other => "",
+                    $(FieldName::$variant => $text,)*
+                }
+            }
+
+            #[cfg(test)]
+            const ALL: &'static [FieldName] = &[$(FieldName::$variant,)*];
+        }
+    };
+}
+
+field_names! {
+    Accept "accept",
+    AcceptEncoding "accept-encoding",
+    AcceptLanguage "accept-language",
+    Age "age",
+    Authorization "authorization",
+    CacheControl "cache-control",
+    CacheStatus "cache-status",
+    Connection "connection",
+    ContentEncoding "content-encoding",
+    ContentLength "content-length",
+    ContentRange "content-range",
+    ContentType "content-type",
+    Cookie "cookie",
+    Date "date",
+    ETag "etag",
+    Expect "expect",
+    Expires "expires",
+    Forwarded "forwarded",
+    GrpcTimeout "grpc-timeout",
+    Host "host",
+    Http2Settings "http2-settings",
+    IfMatch "if-match",
+    IfModifiedSince "if-modified-since",
+    IfNoneMatch "if-none-match",
+    IfRange "if-range",
+    IfUnmodifiedSince "if-unmodified-since",
+    KeepAlive "keep-alive",
+    LastModified "last-modified",
+    Location "location",
+    MaxForwards "max-forwards",
+    Origin "origin",
+    Pragma "pragma",
+    ProxyAuthenticate "proxy-authenticate",
+    ProxyAuthenticationInfo "proxy-authentication-info",
+    ProxyAuthorization "proxy-authorization",
+    ProxyConnection "proxy-connection",
+    Range "range",
+    Referer "referer",
+    RetryAfter "retry-after",
+    SecWebSocketAccept "sec-websocket-accept",
+    SecWebSocketKey "sec-websocket-key",
+    SecWebSocketVersion "sec-websocket-version",
+    Server "server",
+    SetCookie "set-cookie",
+    Te "te",
+    Trailer "trailer",
+    TransferEncoding "transfer-encoding",
+    Upgrade "upgrade",
+    UserAgent "user-agent",
+    Vary "vary",
+    Via "via",
+    XForwardedFor "x-forwarded-for",
+    XForwardedHost "x-forwarded-host",
+    XForwardedPort "x-forwarded-port",
+    XForwardedProto "x-forwarded-proto",
+    XRequestId "x-request-id",
+}
+
+/// A list of fields in the order received: one piece of memory, reused from message to message.
+///
+/// Names keep the case in which they came and compare case-insensitively.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name_at: u32,
+    name_len: u32,
+    value_at: u32,
+    value_len: u32,
+    name: FieldName,
+}
+
+impl Fields {
+    /// Empties the list, keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// No fields.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that names and values take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.entries.iter().map(|e| (e.name_len + e.value_len) as usize).sum()
+    }
+
+    /// Appends a field. The caller vouches for `name` and `value` being valid (see [`is_value`]).
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.append(FieldName::of(name), name, &[value]);
+    }
+
+    /// Appends a known field, its name in lower case.
+    pub fn push_known(&mut self, name: FieldName, value: &[u8]) {
+        self.append(name, name.as_str().as_bytes(), &[value]);
+    }
+
+    /// Appends a known field whose value is the concatenation of `parts`.
+    pub fn push_parts(&mut self, name: FieldName, parts: &[&[u8]]) {
+        self.append(name, name.as_str().as_bytes(), parts);
+    }
+
+    fn append(&mut self, name: FieldName, text: &[u8], parts: &[&[u8]]) {
+        let name_at = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        let value_at = self.bytes.len();
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.entries.push(Entry {
+            name_at: name_at as u32,
+            name_len: text.len() as u32,
+            value_at: value_at as u32,
+            value_len: (self.bytes.len() - value_at) as u32,
+            name,
+        });
+    }
+
+    /// The value of the first field of that name.
+    #[must_use]
+    pub fn get(&self, name: FieldName) -> Option<&[u8]> {
+        self.entries.iter().find(|e| e.name == name).map(|e| self.value(e))
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn all(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().filter(move |e| e.name == name).map(|e| self.value(e))
+    }
+
+    /// The comma-separated members of all fields of that name, trimmed, empty ones left out (RFC 9110 §5.6.1).
+    pub fn members(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+        self.all(name).flat_map(|value| value.split(|&b| b == b',')).map(<[u8]>::trim_ascii).filter(|m| !m.is_empty())
+    }
+
+    /// Values of all fields whose name is `name`, case-insensitively; for names from a configuration.
+    pub fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let known = FieldName::of(name);
+        self.entries
+            .iter()
+            .filter(move |e| e.name == known && (known != FieldName::Other || self.name(e).eq_ignore_ascii_case(name)))
+            .map(|e| self.value(e))
+    }
+
+    /// Whether a field of that name is there.
+    #[must_use]
+    pub fn has(&self, name: FieldName) -> bool {
+        self.entries.iter().any(|e| e.name == name)
+    }
+
+    /// Removes all fields of that name.
+    pub fn remove(&mut self, name: FieldName) {
+        self.entries.retain(|e| e.name != name);
+    }
+
+    /// Removes all fields whose name is `name`, case-insensitively.
+    pub fn remove_named(&mut self, name: &[u8]) {
+        let known = FieldName::of(name);
+        let bytes = &self.bytes;
+        self.entries.retain(|e| {
+            e.name != known
+                || (known == FieldName::Other
+                    && !bytes[e.name_at as usize..][..e.name_len as usize].eq_ignore_ascii_case(name))
+        });
+    }
+
+    /// Keeps the fields for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(FieldName, &[u8], &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.entries.retain(|e| {
+            keep(
+                e.name,
+                &bytes[e.name_at as usize..][..e.name_len as usize],
+                &bytes[e.value_at as usize..][..e.value_len as usize],
+            )
+        });
+    }
+
+    /// Replaces all fields of that name by one.
+    pub fn set(&mut self, name: FieldName, value: &[u8]) {
+        self.remove(name);
+        self.push_known(name, value);
+    }
+
+    /// Replaces all fields called `name` by one.
+    pub fn set_named(&mut self, name: &[u8], value: &[u8]) {
+        self.remove_named(name);
+        self.push(name, value);
+    }
+
+    /// Known name, name as received, value; in order.
+    pub fn iter(&self) -> impl Iterator<Item = (FieldName, &[u8], &[u8])> {
+        self.entries.iter().map(|e| (e.name, self.name(e), self.value(e)))
+    }
+
+    fn name(&self, e: &Entry) -> &[u8] {
+        &self.bytes[e.name_at as usize..][..e.name_len as usize]
+    }
+
+    fn value(&self, e: &Entry) -> &[u8] {
+        &self.bytes[e.value_at as usize..][..e.value_len as usize]
+    }
+}
+
+/// RFC 9110 §5.5: visible characters, obs-text, and inner spaces and tabs; no leading or trailing white space.
+#[must_use]
+pub fn is_value(value: &[u8]) -> bool {
+    let inner = value.iter().all(|&b| VCHAR[b as usize]);
+    let edge = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    inner && !edge(value.first()) && !edge(value.last())
+}
+
+/// RFC 9110 §5.1: a field name is a token.
+#[must_use]
+pub fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&b| TCHAR[b as usize])
+}
+
+/// Bytes that may stand in a field value: HTAB, SP, VCHAR, obs-text.
+pub(crate) const VCHAR: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = b == 9 || (b >= 32 && b != 127);
+        b += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case() {
+        for &name in FieldName::ALL {
+            assert_eq!(FieldName::of(name.as_str().as_bytes()), name);
+            assert_eq!(FieldName::of(name.as_str().to_uppercase().as_bytes()), name);
+        }
+        assert_eq!(FieldName::of(b"x-unknown"), FieldName::Other);
+        assert_eq!(FieldName::of(b""), FieldName::Other);
+    }
+
+    #[test]
+    fn fields_keep_order_and_case_and_are_found_by_any_case() {
+        let mut fields = Fields::default();
+        fields.push(b"X-One", b"1");
+        fields.push(b"Via", b"a, b");
+        fields.push(b"x-one", b"2");
+        fields.push(b"via", b" , c");
+        assert_eq!(fields.named(b"X-ONE").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(fields.members(FieldName::Via).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        fields.remove_named(b"X-oNe");
+        assert_eq!(fields.len(), 2);
+        fields.set(FieldName::Via, b"d");
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [(FieldName::Via, &b"via"[..], &b"d"[..])]);
+    }
+
+    #[test]
+    fn values_with_control_bytes_or_outer_space_are_not_values() {
+        assert!(is_value(b"a b\tc\xff") && is_value(b""));
+        for bad in [&b" a"[..], b"a ", b"a\rb", b"a\nb", b"a\0", b"\x7f"] {
+            assert!(!is_value(bad));
+        }
+    }
+}

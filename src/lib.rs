@@ -1,0 +1,33 @@
+//! Weir: an edge proxy and shared HTTP cache in one binary.
+//!
+//! The house, floor by floor; a room uses only rooms on floors below it (`tests/floors.rs` checks).
+//!
+//! | floor | room | what it holds |
+//! |---|---|---|
+//! | 0 | [`http`] | pure HTTP semantics: heads, fields, methods, authorities. No I/O, no clock |
+//! | 1 | [`config`] | text to checked values, or errors that point at file, line and key |
+//! | 2 | [`route`] | which route a request meets, and what the route does to it |
+//! | 2 | [`pool`] | which backend of a pool an attempt goes to |
+//! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
+//! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
+//! | 4 | [`upstream`] | connections to backends and their reuse |
+//! | 4 | [`exchange`] | the engine: one request with its response |
+//! | 5 | [`server`] | listeners, workers, TLS, signals |
+//! | 5 | [`admin`] | the admin listener: metrics, health |
+//! | 5 | [`command`] | one file a command-line verb |
+//! | side | [`telemetry`] | metrics and logs, handed down as handles |
+//! | side | [`clock`] | a worker's coarse timer |
+
+pub mod admin;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod exchange;
+pub mod http;
+pub mod live;
+pub mod pool;
+pub mod route;
+pub mod server;
+pub mod telemetry;
+pub mod upstream;
+pub mod wire;
