@@ -15,7 +15,7 @@ pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
 pub use load::{TO_LISTEN, for_backend, load, load_text};
-pub use precedence::{HostPath, Precedence, conditions, host_paths, order, precedence};
+pub use precedence::{Rank, order};
 
 pub use listener::{
     Certificate, ClientAuth, H2Limits, HeadLimits, Listener, ListenerTimeouts, ListenerTls, Protocols, TlsVersion,

@@ -1,68 +1,75 @@
 use super::{HostPattern, PathPattern, Route, ValuePattern};
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
-/// Where one host × path of a route stands in the order of matching: the least that matches wins.
+/// One way into a route: one of its hosts with one of its paths.
+#[derive(Clone, Copy, Debug)]
+pub struct Rank<'a> {
+    /// Index into the routes given.
+    pub route: usize,
+    /// `None`: any host.
+    pub host: Option<&'a HostPattern>,
+    /// `None`: any path.
+    pub path: Option<&'a PathPattern>,
+    /// How many conditions must hold besides: `method` and `client` count one each, `field` and `query` one a name.
+    pub conditions: usize,
+}
+
+/// All ways into `routes`, the one that is tried first in front.
 ///
 /// Exact host before wildcard (longest suffix first) before none; exact path before prefix (longest first) before
 /// regular expression (in the order of the file) before none; then more conditions before fewer; then stricter
 /// conditions before looser. Only what is still equal is decided by the order of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Precedence {
-    host: (u8, Reverse<usize>),
-    path: (u8, Reverse<usize>, usize),
-    conditions: Reverse<usize>,
-    strictness: Reverse<(bool, usize, u8)>,
-    index: usize,
-}
-
-/// The precedence of one host × path of a route; `index` is the route's in [`super::Config::routes`].
 #[must_use]
-pub fn precedence(route: &Route, index: usize, host: Option<&HostPattern>, path: Option<&PathPattern>) -> Precedence {
-    let host = match host {
-        Some(HostPattern::Exact(_)) => (0, Reverse(0)),
-        Some(HostPattern::Wildcard(suffix)) => (1, Reverse(suffix.len())),
-        None => (2, Reverse(0)),
-    };
-    let path = match path {
-        Some(PathPattern::Exact(_)) => (0, Reverse(0), 0),
-        Some(PathPattern::Prefix(prefix)) => (1, Reverse(prefix.len()), 0),
-        Some(PathPattern::Regex(_)) => (2, Reverse(0), index),
-        None => (3, Reverse(0), 0),
-    };
-    Precedence { host, path, conditions: Reverse(conditions(route)), strictness: Reverse(strictness(route)), index }
+pub fn order(routes: &[Route]) -> Vec<Rank<'_>> {
+    let mut ranks: Vec<_> = routes.iter().enumerate().flat_map(|(index, route)| ranks(index, route)).collect();
+    let firsts = first_regexes(&ranks);
+    ranks.sort_by_cached_key(|rank| {
+        let path = match rank.path {
+            Some(PathPattern::Exact(path)) => (0, Reverse(0), path.as_str()),
+            Some(PathPattern::Prefix(path)) => (1, Reverse(path.len()), path.as_str()),
+            Some(PathPattern::Regex(regex)) => (2, Reverse(usize::MAX - firsts[&(rank.host, regex.as_str())]), ""),
+            None => (3, Reverse(0), ""),
+        };
+        (host_key(rank.host), path, Reverse(rank.conditions), Reverse(strictness(&routes[rank.route])), rank.route)
+    });
+    ranks
 }
 
-/// How many conditions a route has besides host and path: `method` and `client` count one each, `field` and `query`
-/// one for each name.
-#[must_use]
-pub fn conditions(route: &Route) -> usize {
-    usize::from(!route.methods.is_empty())
-        + route.fields.len()
-        + route.query.len()
-        + usize::from(!route.clients.is_empty())
-}
-
-/// One host and one path of a route; `None` matches all.
-pub type HostPath<'a> = (Option<&'a HostPattern>, Option<&'a PathPattern>);
-
-/// Every host × path of a route.
-pub fn host_paths(route: &Route) -> impl Iterator<Item = HostPath<'_>> {
-    fn some_or_none<T>(all: &[T]) -> impl Iterator<Item = Option<&T>> + Clone {
+/// Every host × path of a route; `None` matches all.
+pub(crate) fn host_paths(route: &Route) -> impl Iterator<Item = (Option<&HostPattern>, Option<&PathPattern>)> {
+    fn any_or_each<T>(all: &[T]) -> impl Iterator<Item = Option<&T>> + Clone {
         all.iter().map(Some).chain(all.is_empty().then_some(None))
     }
-    let paths = some_or_none(&route.paths);
-    some_or_none(&route.hosts).flat_map(move |host| paths.clone().map(move |path| (host, path)))
+    let paths = any_or_each(&route.paths);
+    any_or_each(&route.hosts).flat_map(move |host| paths.clone().map(move |path| (host, path)))
 }
 
-/// Every host × path of all routes in the order of matching, for `weir check --routes`.
-#[must_use]
-pub fn order(routes: &[Route]) -> Vec<(&Route, HostPath<'_>)> {
-    let mut all = Vec::new();
-    for (index, route) in routes.iter().enumerate() {
-        all.extend(host_paths(route).map(|(host, path)| (precedence(route, index, host, path), route, (host, path))));
+fn ranks(index: usize, route: &Route) -> impl Iterator<Item = Rank<'_>> {
+    let conditions = usize::from(!route.methods.is_empty())
+        + route.fields.len()
+        + route.query.len()
+        + usize::from(!route.clients.is_empty());
+    host_paths(route).map(move |(host, path)| Rank { route: index, host, path, conditions })
+}
+
+/// Equal expressions stand together at the place of the first, so that their conditions can order them.
+fn first_regexes<'a>(ranks: &[Rank<'a>]) -> HashMap<(Option<&'a HostPattern>, &'a str), usize> {
+    let mut firsts = HashMap::new();
+    for (at, rank) in ranks.iter().enumerate() {
+        if let Some(PathPattern::Regex(regex)) = rank.path {
+            firsts.entry((rank.host, regex.as_str())).or_insert(at);
+        }
     }
-    all.sort_by_key(|(precedence, ..)| *precedence);
-    all.into_iter().map(|(_, route, pair)| (route, pair)).collect()
+    firsts
+}
+
+fn host_key(host: Option<&HostPattern>) -> (u8, Reverse<usize>, &str) {
+    match host {
+        Some(HostPattern::Exact(name)) => (0, Reverse(0), name),
+        Some(HostPattern::Wildcard(suffix)) => (1, Reverse(suffix.len()), suffix),
+        None => (2, Reverse(0), ""),
+    }
 }
 
 /// Method, then how strict values are in sum, then the widest client network (narrower is stricter).
@@ -91,7 +98,7 @@ mod tests {
             "version = 1\n[[listener]]\naddress = \"127.0.0.1:0\"\n[pool.a]\nbackends = [\"127.0.0.1:1\"]\n{routes}"
         );
         let config = load_text(Path::new("test"), &text, &|_| None).unwrap();
-        super::order(&config.routes).iter().map(|(route, _)| route.name.clone()).collect()
+        super::order(&config.routes).iter().map(|rank| config.routes[rank.route].name.clone()).collect()
     }
 
     #[test]
@@ -102,7 +109,7 @@ mod tests {
             ("3", "host = \"a.example\"\npath = \"/x/y/*\""),
             ("4", "host = \"a.example\"\npath = \"/x/*\""),
             ("5", "host = \"a.example\"\npath = \"~x\""),
-            ("6", "host = \"a.example\""),
+            ("6", "host = \"a.example\"\nmethod = [\"GET\", \"HEAD\"]"),
             ("7", "host = \"*.b.example\"\nfield = { a = \"1\" }"),
             ("8", "host = \"*.b.example\"\nfield = { a = \"1*\" }"),
             ("9", "host = \"*.example\""),

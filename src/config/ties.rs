@@ -1,6 +1,7 @@
 use super::file::report::{Report, Wrong};
 use super::file::table::Table;
-use super::{HostPattern, PathPattern, Route, host_paths};
+use super::precedence::host_paths;
+use super::{HostPattern, PathPattern, Route};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 

@@ -89,10 +89,6 @@ impl<'a> Report<'a> {
         format!("{}:{}", place.file.display(), place.line)
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
-        !self.errors.borrow().is_empty()
-    }
-
     /// The errors in the order of files and lines, and the warnings.
     pub(crate) fn finish(self) -> (ConfigErrors, Vec<String>) {
         let order = |error: &ConfigError| {
