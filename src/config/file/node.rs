@@ -47,7 +47,13 @@ impl<'a> Node<'a> {
 
     /// A string, turned into something else; what is wrong with it is recorded.
     pub(crate) fn parse<T>(&self, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
-        parse(&self.text()?).map_err(|wrong| self.wrong(wrong)).ok()
+        let parsed = parse(&self.text()?);
+        let wrong = |wrong: Wrong| match self.raw().contains("${") {
+            // A suggestion would repeat what the environment holds.
+            true => self.wrong(wrong.label("")),
+            false => self.wrong(wrong),
+        };
+        parsed.map_err(wrong).ok()
     }
 
     pub(crate) fn integer(&self) -> Option<u64> {

@@ -1,5 +1,5 @@
 use super::key::{Key, Kind, Spec, quoted};
-use super::keys::SYNONYMS;
+use super::keys::{SYNONYMS, WORDS};
 use super::node::Node;
 use super::report::{At, Wrong, nearest};
 use super::units;
@@ -20,17 +20,19 @@ fn table(node: &Node<'_>, spec: &'static Spec) {
                 node.report.wrong(&at, &value.path, Wrong::new(message));
             }
             Some(key) => of_kind(&value, &key.kind),
-            None => unknown(node, name, &at, &value.path, spec),
+            None => present.extend(unknown(node, name, &at, &value.path, spec)),
         }
         present.push(name);
     }
+    // A key that was likely meant is not said to be missing as well.
     for key in spec.keys.iter().filter(|key| key.required && !present.contains(&key.name)) {
         let wrong = Wrong::new(format!("missing `{}` in {}", key.name, spec.title));
         node.wrong(wrong.help(format!("wanted: {} = {}", key.name, key.kind.wanted())));
     }
 }
 
-fn unknown(node: &Node<'_>, name: &str, at: &At, path: &str, spec: &'static Spec) {
+/// Records an unknown key, and gives back the one that was likely meant.
+fn unknown(node: &Node<'_>, name: &str, at: &At, path: &str, spec: &'static Spec) -> Option<&'static str> {
     let allowed: Vec<_> = spec.allowed().map(|key| key.name).collect();
     let synonym =
         SYNONYMS.iter().find(|(theirs, ours)| *theirs == name && allowed.contains(ours)).map(|(_, ours)| *ours);
@@ -41,18 +43,22 @@ fn unknown(node: &Node<'_>, name: &str, at: &At, path: &str, spec: &'static Spec
         None => wrong,
     };
     node.report.wrong(at, path, wrong.help(format!("allowed: {}", allowed.join(", "))));
+    meant
 }
 
 fn of_kind(node: &Node<'_>, kind: &'static Kind) {
     if !fits(node.value, kind) {
         let wrong = Wrong::new(format!("`{}` is {}", node.path, type_of(node.value)));
+        let wrong = match kind {
+            Kind::List(Kind::Table(spec)) if node.value.is_table() => {
+                wrong.label(format!("did you mean `{}`?", spec.title))
+            }
+            _ => wrong,
+        };
         return node.wrong(wrong.help(format!("wanted: {}", kind.wanted())));
     }
-    if node.value.is_str() {
-        let before = expands(node);
-        if !before {
-            return;
-        }
+    if node.value.is_str() && node.text().is_none() {
+        return node.check_variables();
     }
     match kind {
         Kind::Bool | Kind::Text(_) | Kind::Later => {}
@@ -87,14 +93,6 @@ fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
     }
 }
 
-fn expands(node: &Node<'_>) -> bool {
-    let expands = node.text().is_some();
-    if !expands {
-        node.check_variables();
-    }
-    expands
-}
-
 fn elements(node: &Node<'_>, of: &'static Kind, kind: &'static Kind) {
     let elements = node.elements();
     if elements.is_empty() {
@@ -122,7 +120,12 @@ fn choice(node: &Node<'_>, words: &'static [&'static str], later: &[&str]) {
         return node.wrong(Wrong::new(message).help(allowed));
     }
     let wrong = Wrong::new(format!("{} is not a value of `{}`", written(node), node.path));
-    node.wrong(wrong.suggest(&text, words.iter().copied()).help(allowed));
+    let synonym = WORDS.iter().find(|(theirs, ours)| *theirs == text && words.contains(ours));
+    let wrong = match synonym {
+        Some((_, ours)) => wrong.label(format!("did you mean `{ours}`?")),
+        None => wrong.suggest(&text, words.iter().copied()),
+    };
+    node.wrong(wrong.help(allowed));
 }
 
 fn duration(node: &Node<'_>, kind: &Kind) {

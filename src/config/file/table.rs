@@ -22,6 +22,11 @@ impl<'a> Table<'a> {
         self.get(name).is_some()
     }
 
+    /// Whether all keys that are written are known.
+    pub(crate) fn all_known(&self) -> bool {
+        self.node.entries().iter().all(|(name, ..)| self.spec.key(name).is_some())
+    }
+
     /// The value of a key.
     pub(crate) fn get(&self, name: &str) -> Option<Node<'a>> {
         debug_assert!(self.spec.key(name).is_some(), "{name} is not a key of {}", self.spec.title);

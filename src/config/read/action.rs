@@ -10,7 +10,8 @@ use crate::http::is_value;
 pub(super) fn action(route: &Table<'_>, names: &Names<'_>) -> Option<Action> {
     let given: Vec<_> = ["pool", "redirect", "respond"].into_iter().filter(|name| route.has(name)).collect();
     let help = "wanted: one of pool = \"…\", redirect = { to = \"…\" }, respond = { status = 200 }";
-    if given.is_empty() {
+    // An unknown key may be what was meant.
+    if given.is_empty() && route.all_known() {
         route.node.wrong(Wrong::new("this [[route]] does nothing").help(help));
     }
     for other in given.iter().skip(1).filter_map(|name| route.get(name)) {

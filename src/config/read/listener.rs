@@ -35,7 +35,6 @@ fn listener(table: &Table<'_>) -> Option<Listener> {
     let proxy = table.table("proxy_protocol").map(|proxy| proxy.parse_all("from", network));
     Some(Listener {
         place: table.node.place(),
-        address: table.get("address")?.parse(socket)?,
         protocols: protocols(table),
         timeouts: ListenerTimeouts {
             handshake: timeouts.duration("handshake"),
@@ -49,6 +48,8 @@ fn listener(table: &Table<'_>) -> Option<Listener> {
         tls,
         proxy_protocol: proxy,
         trust_forwarded: table.parse_all("trust_forwarded", network),
+        // Last: the others are checked even if there is none.
+        address: table.get("address")?.parse(socket)?,
     })
 }
 

@@ -59,7 +59,7 @@ fn star() -> Wrong {
 /// A path as such: for matching, and for rewriting to.
 pub(super) fn plain_path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
-        return Err(Wrong::new("a path starts with `/`"));
+        return Err(Wrong::new("a path starts with `/`").help("wanted: \"/a\" or, to match all below it, \"/a/*\""));
     }
     if text.contains(['?', '#']) {
         return Err(Wrong::new("a path holds no `?` and no `#`").help("`query` matches parameters"));

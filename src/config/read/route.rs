@@ -25,7 +25,6 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         fields: conditions(table, "field", true),
         query: conditions(table, "query", false),
         clients: table.parse_all("client", network),
-        action: action?,
         rewrite: table.table("rewrite").and_then(|table| rewrite(&table)),
         request: edits("request"),
         response: edits("response"),
@@ -42,6 +41,8 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         cache: cache(table, names),
         allow_trace: allowed.iter().any(|method| method == "TRACE"),
         allow_connect: allowed.iter().any(|method| method == "CONNECT"),
+        // Last: the others are checked even if there is none.
+        action: action?,
     };
     check_methods(table, &route);
     Some(route)

@@ -183,3 +183,18 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("upstreams", "pool"),
     ("url", "path"),
 ];
+
+/// Words that peers use as values, and what they are called here.
+pub(crate) const WORDS: &[(&str, &str)] = &[
+    ("HTTP/1.1", "http/1.1"),
+    ("HTTP/2", "h2"),
+    ("TLSv1.2", "1.2"),
+    ("TLSv1.3", "1.3"),
+    ("h1", "http/1.1"),
+    ("h2c", "h2"),
+    ("http", "http/1.1"),
+    ("http/2", "h2"),
+    ("http1", "http/1.1"),
+    ("http2", "h2"),
+    ("warning", "warn"),
+];
