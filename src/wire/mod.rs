@@ -1,1 +1,8 @@
-//! (being built)
+//! Codecs: bytes to heads and content, and back. Each speaks one version of HTTP and knows nothing of routes.
+
+mod buffer;
+pub mod h1;
+mod transport;
+
+pub use buffer::{BUFFER, Buffers, Inbox};
+pub use transport::Transport;
