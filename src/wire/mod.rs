@@ -1,1 +1,4 @@
 //! (being built)
+
+pub mod proxy_protocol;
+pub mod tls;
