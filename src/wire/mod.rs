@@ -2,6 +2,8 @@
 
 mod buffer;
 pub mod h1;
+pub mod proxy_protocol;
+pub mod tls;
 mod transport;
 
 pub use buffer::{BUFFER, Buffers, Inbox};
