@@ -3,6 +3,7 @@
 mod fields;
 mod head;
 mod method;
+pub mod path;
 
 pub use fields::{FieldName, Fields, is_name, is_value};
 pub use head::{Length, RequestHead, ResponseHead, Scheme, Target, Version, split_port};
