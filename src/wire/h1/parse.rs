@@ -2,7 +2,7 @@
 //!
 //! Strict: whatever two parsers might read differently is [`Bad`].
 
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, is_authority};
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, parse_authority};
 use memchr::{memchr, memchr_iter, memmem};
 
 /// How large a head may be.
@@ -441,7 +441,7 @@ fn resolve_target(target: &[u8], head: &mut RequestHead) -> Result<(), Bad> {
     match (&head.method, target) {
         (Method::Connect, authority) => {
             let port = crate::http::split_port(authority).1;
-            if !is_authority(authority) || port.is_none() {
+            if parse_authority(authority).is_none() || port.is_none() {
                 return Err(Bad::Target);
             }
             head.form = Target::Authority;
@@ -464,7 +464,7 @@ fn absolute_target(target: &[u8], head: &mut RequestHead) -> Result<(), Bad> {
         .ok_or(Bad::Target)?;
     let end = after_scheme.iter().position(|&b| b == b'/' || b == b'?').unwrap_or(after_scheme.len());
     let (authority, rest) = after_scheme.split_at(end);
-    if authority.is_empty() || !is_authority(authority) {
+    if authority.is_empty() || parse_authority(authority).is_none() {
         return Err(Bad::Target);
     }
     head.authority.extend_from_slice(authority);
@@ -500,7 +500,7 @@ fn resolve_host(seen: &Seen, head: &mut RequestHead) -> Result<(), Bad> {
         (None, 0) if head.version == Version::Http10 => return Ok(()),
         _ => return Err(Bad::Host),
     };
-    if !host.is_empty() && !is_authority(host) {
+    if !host.is_empty() && parse_authority(host).is_none() {
         return Err(Bad::Host);
     }
     if head.authority.is_empty() {
