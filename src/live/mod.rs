@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 use crate::route::Table;
-use crate::telemetry::{BackendMetrics, Metrics, PoolMetrics, RouteMetrics};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{BackendMetrics, PoolMetrics, RouteMetrics};
 
 /// Everything that exchanges look up, built once a configuration.
 #[derive(Debug)]
