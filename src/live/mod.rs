@@ -6,7 +6,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{BackendMetrics, PoolMetrics, RouteMetrics};
 
 /// Everything that exchanges look up, built once a configuration.
-#[derive(Debug)]
+
 pub struct Snapshot {
     /// What it was built from.
     pub config: Config,
@@ -19,7 +19,7 @@ pub struct Snapshot {
 }
 
 /// What runs of a pool.
-#[derive(Debug)]
+
 pub struct LivePool {
     /// Its counters.
     pub metrics: PoolMetrics,
@@ -28,7 +28,7 @@ pub struct LivePool {
 }
 
 /// What runs of a backend.
-#[derive(Debug)]
+
 pub struct LiveBackend {
     /// As it stands in logs.
     pub name: String,
