@@ -1,6 +1,7 @@
 use super::families::ALL;
 use super::*;
 use crate::telemetry::parse::{Sample, parse};
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -112,13 +113,15 @@ fn past_the_ceiling_routes_are_counted_as_other() {
 
 #[test]
 fn concurrent_writers_lose_nothing_and_no_scrape_sees_a_counter_fall() {
-    const ROUNDS: u64 = 20_000;
+    const ROUNDS: u64 = 200_000;
     let metrics = metrics(4);
+    let start = Arc::new(Barrier::new(4));
     let writers: Vec<_> = (0..4)
         .map(|n| {
-            let metrics = Arc::clone(&metrics);
+            let (metrics, start) = (Arc::clone(&metrics), Arc::clone(&start));
             thread::spawn(move || {
                 let (worker, route) = (metrics.worker(n).unwrap(), metrics.route("a"));
+                start.wait();
                 for _ in 0..ROUNDS {
                     let _in_flight = worker.exchange_started();
                     worker.exchange_done(&route, &done(200));
