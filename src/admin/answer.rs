@@ -1,0 +1,62 @@
+use super::AdminState;
+use crate::telemetry::Exposition;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Bytes;
+
+/// The response to a request; its content is ignored.
+pub(super) fn answer<B>(request: &Request<B>, state: &AdminState) -> Response<Full<Bytes>> {
+    let page = match request.uri().path() {
+        "/" => Page::text(StatusCode::OK, INDEX),
+        "/healthz" => Page::text(StatusCode::OK, "ok\n"),
+        "/readyz" if state.is_ready() => Page::text(StatusCode::OK, "ready\n"),
+        "/readyz" => Page::text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        "/metrics" => metrics(request, state),
+        _ => Page::text(StatusCode::NOT_FOUND, "there is no such page; / lists them\n"),
+    };
+    if page.status == StatusCode::NOT_FOUND || matches!(*request.method(), Method::GET | Method::HEAD) {
+        return page.response();
+    }
+    // RFC 9110 §15.5.6: a 405 says what is allowed.
+    let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "pages can only be read\n").response();
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    refused
+}
+
+fn metrics<B>(request: &Request<B>, state: &AdminState) -> Page {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let exposition = Exposition::for_accept(accept.unwrap_or_default());
+    let mut text = String::new();
+    state.metrics.render(exposition, &mut text);
+    Page { status: StatusCode::OK, content_type: exposition.content_type(), content: text.into() }
+}
+
+struct Page {
+    status: StatusCode,
+    content_type: &'static str,
+    content: Bytes,
+}
+
+impl Page {
+    fn text(status: StatusCode, text: &'static str) -> Page {
+        Page { status, content_type: "text/plain; charset=utf-8", content: Bytes::from_static(text.as_bytes()) }
+    }
+
+    fn response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.content));
+        *response.status_mut() = self.status;
+        let mut set = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        set(header::CONTENT_TYPE, self.content_type);
+        set(header::CACHE_CONTROL, "no-store");
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        response
+    }
+}
+
+const INDEX: &str = "\
+weir
+
+/metrics   counters, as Prometheus text or OpenMetrics
+/healthz   200 while the process lives
+/readyz    200 while it takes traffic, 503 before and while it drains
+";

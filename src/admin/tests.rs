@@ -1,0 +1,168 @@
+use super::serve::{Limits, serve_within};
+use super::*;
+use crate::config::AdminListen;
+use crate::telemetry::Exposition;
+use crate::telemetry::parse::parse;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// An admin listener that ends with the test.
+struct Admin {
+    state: Arc<AdminState>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Admin {
+    fn start(limits: Limits) -> Admin {
+        let listener = bind(&AdminListen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let address = listener.name().parse().unwrap();
+        let state = state();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move { drop(stopped.await) };
+        let thread = serve_within(limits, listener, Arc::clone(&state), shutdown).unwrap();
+        Admin { state, address, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Status line and fields, and content.
+    fn ask(&self, method: &str, path: &str, fields: &str) -> (String, String) {
+        exchange(self.connect(), method, path, fields)
+    }
+
+    fn status(&self, method: &str, path: &str) -> u16 {
+        self.ask(method, path, "").0[9..12].parse().unwrap()
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn state() -> Arc<AdminState> {
+    AdminState::new(Metrics::new(NonZeroUsize::MIN))
+}
+
+fn exchange(mut stream: impl Read + Write, method: &str, path: &str, fields: &str) -> (String, String) {
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{fields}\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, content) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), content.to_owned())
+}
+
+/// Reads until the other side closes, orderly or not; gives how much came.
+fn drain(stream: &mut TcpStream) -> usize {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => panic!("it stayed open"),
+        _ => bytes.len(),
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any test waits.
+const FOREVER: Duration = Duration::from_secs(600);
+const ROOMY: Limits = Limits { connections: 64, head: FOREVER, age: FOREVER, end: FOREVER };
+
+#[test]
+fn each_page_is_there_and_no_other() {
+    let admin = Admin::start(ROOMY);
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+    assert_eq!(admin.ask("GET", "/healthz", "").1, "ok\n");
+    assert_eq!(admin.status("GET", "/healthz?verbose"), 200);
+    assert!(admin.ask("GET", "/", "").1.contains("/metrics"));
+    assert_eq!(admin.status("GET", "/other"), 404);
+    let (head, content) = admin.ask("HEAD", "/metrics", "");
+    assert!(head.starts_with("HTTP/1.1 200") && content.is_empty());
+    let (head, _) = admin.ask("POST", "/healthz", "Content-Length: 0\r\n");
+    assert!(head.starts_with("HTTP/1.1 405") && head.to_ascii_lowercase().contains("\r\nallow: get, head"), "{head}");
+}
+
+#[test]
+fn it_is_ready_when_it_is_told_so() {
+    let admin = Admin::start(ROOMY);
+    assert_eq!(admin.status("GET", "/readyz"), 503);
+    admin.state.set_ready(true);
+    assert_eq!(admin.status("GET", "/readyz"), 200);
+    admin.state.set_ready(false);
+    assert_eq!(admin.status("GET", "/readyz"), 503);
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let admin = Admin::start(ROOMY);
+    admin.state.metrics.reloaded(true);
+    let (head, content) = admin.ask("GET", "/metrics", "");
+    assert!(head.contains("text/plain; version=0.0.4"), "{head}");
+    let samples = parse(&content, Exposition::Prometheus).unwrap();
+    assert!(samples.iter().any(|sample| sample.name == "weir_reloads_total" && sample.value == 1.0));
+    let (head, content) = admin.ask("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    parse(&content, Exposition::OpenMetrics).unwrap();
+}
+
+#[test]
+fn garbage_ends_its_own_connection_only() {
+    let admin = Admin::start(ROOMY);
+    let long = format!("GET / HTTP/1.1\r\nx: {}", "a".repeat(40_000));
+    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n", long.as_bytes()] {
+        let mut stream = admin.connect();
+        let _ = stream.write_all(garbage);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        drain(&mut stream);
+    }
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+}
+
+#[test]
+fn slow_clients_in_all_places_give_them_back() {
+    let head = Duration::from_millis(100);
+    let admin = Admin::start(Limits { connections: 2, head, ..ROOMY });
+    let mut silent = admin.connect();
+    let mut slow = admin.connect();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").unwrap();
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+    drain(&mut silent);
+    drain(&mut slow);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_ended() {
+    let short = Duration::from_millis(200);
+    let admin = Admin::start(Limits { connections: 1, age: short, end: short, ..ROOMY });
+    let mut stream = admin.connect();
+    stream.set_nonblocking(true).unwrap();
+    // Far more is asked for than the sockets hold, and nothing read.
+    while stream.write(&b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100)).is_ok() {}
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+}
+
+#[test]
+fn it_serves_on_a_unix_socket_and_removes_it_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("admin.sock");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let listener = bind(&AdminListen::Unix(path.clone())).unwrap();
+    let thread = serve(listener, state(), async move { drop(stopped.await) }).unwrap();
+    let (head, content) = exchange(UnixStream::connect(&path).unwrap(), "GET", "/healthz", "");
+    assert!(head.starts_with("HTTP/1.1 200") && content == "ok\n");
+    drop(stop);
+    thread.join().unwrap();
+    assert!(!path.exists());
+}
