@@ -1,5 +1,7 @@
 //! Whatever a file holds, loading it ends with a configuration or with errors that can be read.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -155,3 +157,46 @@ fn no_text_value_of_any_key_makes_loading_panic() {
         }
     }
 }
+
+/// A quadratic step over any of these would take minutes.
+#[test]
+fn large_garbage_is_refused_in_linear_time() {
+    let repeated = [
+        "]",
+        "[\n",
+        "a=\n",
+        "[a]\n",
+        "[[a]]\n",
+        "[[route]]\npool=\"x\"\n",
+        "a",
+        "\"",
+        "'''\n",
+        "x = 1 ",
+        "{",
+        ",",
+        "#\u{0}",
+    ];
+    for piece in repeated {
+        let start = std::time::Instant::now();
+        let text = piece.repeat(GARBAGE_BYTES / piece.len());
+        let errors = load_text(Path::new("x.toml"), &text, &|_| None).unwrap_err();
+        assert!(errors.to_string().len() < 100_000);
+        assert!(start.elapsed().as_secs() < 20, "{piece:?}: {:?}", start.elapsed());
+        println!("{piece:?}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn lists_that_multiply_are_bounded() {
+    let list = |n: usize, form: fn(usize) -> String| (0..n).map(form).collect::<Vec<_>>().join(", ");
+    let hosts = list(2_000, |i| format!("\"h{i}.example\""));
+    let paths = list(2_000, |i| format!("\"/{i}\""));
+    let text = format!(
+        "version = 1\n[[listener]]\naddress = \"127.0.0.1:0\"\n[[route]]\nhost = [{hosts}]\npath = [{paths}]\nrespond = {{}}\n"
+    );
+    let errors = load_text(Path::new("x.toml"), &text, &|_| None).unwrap_err();
+    assert!(errors.errors.len() == 1 && errors.errors[0].message.contains("more than 1000000"), "{errors}");
+}
+
+/// Enough for a quadratic step to be seen, little enough for an unoptimised build.
+const GARBAGE_BYTES: usize = 1 << 20;

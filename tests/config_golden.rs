@@ -1,6 +1,8 @@
 //! What is said about broken files, word for word: `tests/golden/config/*.toml` and the `.txt` beside each.
 //! `WEIR_BLESS=1 cargo test --test config_golden` writes the texts anew.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

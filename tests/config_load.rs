@@ -1,5 +1,7 @@
 //! Loading configurations, as a user of the library does.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 use std::path::Path;
 use weir::config::{self, Action, Config, ConfigErrors};
 

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 /// # Errors
 /// All that is wrong with it, not the first only.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let source = Source::read(path).map_err(|error| ConfigErrors { errors: vec![error], more: false })?;
+    let source = Source::read(path).map_err(|error| ConfigErrors { errors: vec![*error], more: false })?;
     load_source(source, &|name| std::env::var(name).ok())
 }
 
@@ -115,7 +115,7 @@ impl Gather {
                 Ok(())
             }
             Err(error) if error.line > 0 => {
-                self.errors.push(error);
+                self.errors.push(*error);
                 Ok(())
             }
             Err(error) => Err(format!("{}: {}", path.display(), error.message)),

@@ -1,4 +1,5 @@
 use super::{HostPattern, PathPattern, Route, ValuePattern};
+use crate::http::path::with_view;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -26,10 +27,10 @@ pub fn order(routes: &[Route]) -> Vec<Rank<'_>> {
     let firsts = first_regexes(&ranks);
     ranks.sort_by_cached_key(|rank| {
         let path = match rank.path {
-            Some(PathPattern::Exact(path)) => (0, Reverse(0), path.as_str()),
-            Some(PathPattern::Prefix(path)) => (1, Reverse(path.len()), path.as_str()),
-            Some(PathPattern::Regex(regex)) => (2, Reverse(usize::MAX - firsts[&(rank.host, regex.as_str())]), ""),
-            None => (3, Reverse(0), ""),
+            Some(PathPattern::Exact(path)) => (0, 0, view(path)),
+            Some(PathPattern::Prefix(path)) => (1, usize::MAX - view(path).len(), view(path)),
+            Some(PathPattern::Regex(regex)) => (2, firsts[&(rank.host, regex.as_str())], Box::default()),
+            None => (3, 0, Box::default()),
         };
         (host_key(rank.host), path, Reverse(rank.conditions), Reverse(strictness(&routes[rank.route])), rank.route)
     });
@@ -43,6 +44,11 @@ pub(crate) fn host_paths(route: &Route) -> impl Iterator<Item = (Option<&HostPat
     }
     let paths = any_or_each(&route.paths);
     any_or_each(&route.hosts).flat_map(move |host| paths.clone().map(move |path| (host, path)))
+}
+
+/// The one spelling of a path that is matched: patterns and requests are both read so.
+pub(crate) fn view(path: &str) -> Box<[u8]> {
+    with_view(path.as_bytes(), |view| view.into())
 }
 
 fn ranks(index: usize, route: &Route) -> impl Iterator<Item = Rank<'_>> {

@@ -1,15 +1,20 @@
 use super::file::report::{Report, Wrong};
 use super::file::table::Table;
-use super::precedence::host_paths;
+use super::precedence::{host_paths, view};
 use super::{HostPattern, PathPattern, Route};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// Records routes that tie, and routes that can never match. Linear in the number of host × path × method.
 pub(crate) fn check(report: &Report<'_>, tables: &[Table<'_>], routes: &[Route]) {
-    let mut taken = HashMap::new();
-    let mut names = HashMap::new();
+    let (mut taken, mut names) = (HashMap::new(), HashMap::new());
+    let mut ways = 0_usize;
     for (index, route) in routes.iter().enumerate() {
+        ways = ways.saturating_add(ways_into(route));
+        if ways > WAYS_MAX {
+            let message = format!("the routes up to this one are more than {WAYS_MAX} host × path × method");
+            return tables[index].node.wrong(Wrong::new(message).help("a wildcard or a prefix says more with less"));
+        }
         let conditions = conditions_key(route);
         if let Some((other, what)) = claim(&mut taken, index, route, &conditions) {
             tie(report, tables, index, other, &what);
@@ -21,8 +26,13 @@ pub(crate) fn check(report: &Report<'_>, tables: &[Table<'_>], routes: &[Route])
     }
 }
 
+fn ways_into(route: &Route) -> usize {
+    let [hosts, paths, methods] = [route.hosts.len(), route.paths.len(), route.methods.len()].map(|n| n.max(1));
+    hosts.saturating_mul(paths).saturating_mul(methods)
+}
+
 /// What decides whether a request meets a route at the same place in the order as another.
-type Key<'a> = (Option<&'a HostPattern>, String, String, String);
+type Key<'a> = (Option<&'a HostPattern>, PathKey, String, String);
 
 /// Takes every host × path × method of a route; the first that another has taken is given back.
 fn claim<'a>(
@@ -99,10 +109,17 @@ fn same_name<'a>(report: &Report<'_>, tables: &[Table<'a>], names: &mut HashMap<
     }
 }
 
-/// Tells exact paths, prefixes and expressions apart by their first or last character.
-fn path_key(path: Option<&PathPattern>) -> String {
-    path.map(ToString::to_string).unwrap_or_default()
+/// Equal for paths that match the same: their kind, and what is matched.
+fn path_key(path: Option<&PathPattern>) -> PathKey {
+    match path {
+        Some(PathPattern::Exact(path)) => (0, view(path)),
+        Some(PathPattern::Prefix(path)) => (1, view(path)),
+        Some(PathPattern::Regex(regex)) => (2, regex.as_str().as_bytes().into()),
+        None => (3, Box::default()),
+    }
 }
+
+type PathKey = (u8, Box<[u8]>);
 
 /// Conditions besides the method, in an order of their own; equal for two routes if they ask for the same.
 fn conditions_key(route: &Route) -> String {
@@ -118,3 +135,6 @@ fn conditions_key(route: &Route) -> String {
     all.sort_unstable();
     all.join("\n")
 }
+
+/// Each takes memory in the table of routes; a list of hosts beside a list of paths multiplies.
+const WAYS_MAX: usize = 1_000_000;

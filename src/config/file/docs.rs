@@ -1,36 +1,16 @@
-use super::key::{Default, Key, Kind, Spec};
+use super::key::{Default, Key, Kind, Spec, inner_specs};
 use super::keys::ROOT;
-use super::units::show_size;
+use super::units::{show_integer, show_size};
 use std::fmt::Write;
 
 /// `docs/configuration.md`, made from the same tables by which files are checked.
 #[must_use]
 pub fn docs() -> String {
     let mut out = String::from(INTRODUCTION);
-    let mut specs = Vec::new();
-    collect(&ROOT, &mut specs);
-    for spec in specs {
+    for spec in inner_specs(&ROOT) {
         section(&mut out, spec);
     }
     out
-}
-
-/// A table and all tables in it, each once, a section's own tables right behind it.
-fn collect(spec: &'static Spec, specs: &mut Vec<&'static Spec>) {
-    if specs.iter().any(|other| std::ptr::eq(*other, spec)) {
-        return;
-    }
-    specs.push(spec);
-    spec.allowed().filter_map(|key| inner(&key.kind)).for_each(|spec| collect(spec, specs));
-}
-
-fn inner(kind: &'static Kind) -> Option<&'static Spec> {
-    match kind {
-        Kind::Table(spec) => Some(spec),
-        Kind::List(of) | Kind::OneOrMore(of) | Kind::Map(_, of) => inner(of),
-        Kind::Either(kinds) => kinds.iter().find_map(inner),
-        _ => None,
-    }
 }
 
 fn section(out: &mut String, spec: &Spec) {
@@ -50,13 +30,14 @@ fn section(out: &mut String, spec: &Spec) {
 /// The form of a value, where the doc alone does not say it.
 fn form(kind: &Kind) -> String {
     match kind {
-        Kind::Integer { min, max } => format!("{min} to {max}."),
+        Kind::Integer { min, max } if min == max => format!("Always {min}."),
+        Kind::Integer { min, max } => format!("{} to {}.", show_integer(*min), show_integer(*max)),
         Kind::Choice(words, _) => {
             format!("One of {}.", words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(", "))
         }
         Kind::Size { min, max } => format!("{} to {}.", show_size(*min), show_size(*max)),
         Kind::OneOrMore(_) => "One, or an array.".into(),
-        Kind::List(of) if matches!(of, Kind::Table(_)) => "An array of tables.".into(),
+        Kind::List(Kind::Table(_)) => "An array of tables.".into(),
         Kind::List(of) => format!("An array. {}", form(of)).trim_end().to_owned(),
         Kind::Table(_) => "A table.".into(),
         Kind::Map(key, _) => format!("A table of {key} = value."),
@@ -69,7 +50,7 @@ fn default(key: &Key) -> String {
         _ if key.required => "required".into(),
         Some(Default::Value(text)) if matches!(key.kind, Kind::Bool) => format!("`{text}`"),
         Some(Default::Value(text)) => format!("`\"{text}\"`"),
-        Some(Default::Number(n)) => format!("`{n}`"),
+        Some(Default::Number(n)) => format!("`{}`", show_integer(n)),
         Some(Default::Said(text)) => cell(text),
         None => String::new(),
     }

@@ -1,5 +1,7 @@
 //! The words with which `keys/` says what a file may hold. Readers, error texts, schema and docs all use these tables.
 
+use super::units::show_integer;
+
 /// A table of the file: a section, an inline table, or an element of an array of tables.
 pub(crate) struct Spec {
     /// As in messages and docs: `[[listener]]`, `` `timeouts` of [[listener]] ``.
@@ -75,11 +77,22 @@ impl Spec {
 }
 
 impl Kind {
+    /// The table that a value is or holds.
+    pub(crate) fn spec(&'static self) -> Option<&'static Spec> {
+        match self {
+            Kind::Table(spec) => Some(spec),
+            Kind::List(of) | Kind::OneOrMore(of) | Kind::Map(_, of) => of.spec(),
+            Kind::Either(kinds) => kinds.iter().find_map(Kind::spec),
+            _ => None,
+        }
+    }
+
     /// What a value should have been, for messages.
     pub(crate) fn wanted(&self) -> String {
         match self {
             Kind::Bool => "`true` or `false`".into(),
-            Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Kind::Integer { min, max } if min == max => format!("the integer {min}"),
+            Kind::Integer { min, max } => format!("an integer from {} to {}", show_integer(*min), show_integer(*max)),
             Kind::Text(what) => (*what).into(),
             Kind::Choice(words, _) => format!("one of {}", quoted(words)),
             Kind::Duration | Kind::DurationOrZero => "a duration such as \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
@@ -99,6 +112,19 @@ impl Kind {
             Kind::Later => "nothing yet".into(),
         }
     }
+}
+
+/// A table and all tables in it, each once, a table's own right behind it.
+pub(crate) fn inner_specs(spec: &'static Spec) -> Vec<&'static Spec> {
+    fn collect(spec: &'static Spec, specs: &mut Vec<&'static Spec>) {
+        if !specs.iter().any(|other| std::ptr::eq(*other, spec)) {
+            specs.push(spec);
+            spec.allowed().filter_map(|key| key.kind.spec()).for_each(|spec| collect(spec, specs));
+        }
+    }
+    let mut specs = Vec::new();
+    collect(spec, &mut specs);
+    specs
 }
 
 /// `"a", "b"`

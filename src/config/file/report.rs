@@ -60,16 +60,23 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn wrong(&self, at: &At, key: &str, wrong: Wrong) {
+        if self.is_full() {
+            return self.more.set(true);
+        }
         let error = self.sources[at.source].error(at.span.clone(), key.to_owned(), wrong.message);
         self.push(ConfigError { label: wrong.label, help: wrong.help, ..error });
     }
 
     pub(crate) fn push(&self, error: ConfigError) {
-        let mut errors = self.errors.borrow_mut();
-        match errors.len() < ConfigErrors::MAX {
-            true => errors.push(error),
-            false => self.more.set(true),
+        match self.is_full() {
+            true => self.more.set(true),
+            false => self.errors.borrow_mut().push(error),
         }
+    }
+
+    /// No more errors are kept, so that nobody need think about how to say them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.borrow().len() >= ConfigErrors::MAX
     }
 
     pub(crate) fn warn(&self, at: &At, warning: impl Into<String>) {

@@ -22,7 +22,7 @@ impl Source {
     }
 
     /// Reads a file of at most [`FILE_BYTES_MAX`].
-    pub(crate) fn read(name: &Path) -> Result<Source, ConfigError> {
+    pub(crate) fn read(name: &Path) -> Result<Source, Box<ConfigError>> {
         let bytes = read_bounded(name, FILE_BYTES_MAX)
             .map_err(|why| ConfigError::of_file(name.to_path_buf(), format!("cannot read the configuration: {why}")))?;
         match String::from_utf8(bytes) {
@@ -31,7 +31,7 @@ impl Source {
                 let at = e.utf8_error().valid_up_to();
                 let source = Source::new(name, String::from_utf8_lossy(e.as_bytes()).into_owned());
                 let message = "the file is not text in UTF-8".to_owned();
-                Err(source.error(at..at + 1, String::new(), message))
+                Err(Box::new(source.error(at..at + 1, String::new(), message)))
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::key::{Default, Key, Kind, Spec};
+use super::key::{Default, Key, Spec};
 use super::node::Node;
 use super::report::{At, Wrong};
 use super::units;
@@ -37,26 +37,26 @@ impl<'a> Table<'a> {
     /// A table within this one.
     pub(crate) fn table(&self, name: &str) -> Option<Table<'a>> {
         let node = self.get(name).filter(|node| node.value.is_table())?;
-        let spec = spec_of(&self.key(name).kind)?;
+        let spec = self.key(name).kind.spec()?;
         Some(Table { node, spec })
     }
 
     /// A table within this one, or an empty one: every key of it reads as its default.
     pub(crate) fn table_or_empty(&self, name: &str) -> Table<'a> {
-        let spec = spec_of(&self.key(name).kind).expect("only keys of tables are asked for tables");
+        let spec = self.key(name).kind.spec().expect("only keys of tables are asked for tables");
         self.table(name).unwrap_or_else(|| Table { node: Node { value: &EMPTY, ..self.node.clone() }, spec })
     }
 
     /// The tables of an array of tables.
     pub(crate) fn tables(&self, name: &str) -> Vec<Table<'a>> {
-        let Some(spec) = spec_of(&self.key(name).kind) else { return Vec::new() };
+        let Some(spec) = self.key(name).kind.spec() else { return Vec::new() };
         let tables = self.elements(name).into_iter().filter(|node| node.value.is_table());
         tables.map(|node| Table { node, spec }).collect()
     }
 
     /// The tables `[name.KEY]`, with where the key stands.
     pub(crate) fn named(&self, name: &str) -> Vec<(&'a str, At, Table<'a>)> {
-        let (Some(spec), Some(node)) = (spec_of(&self.key(name).kind), self.get(name)) else { return Vec::new() };
+        let (Some(spec), Some(node)) = (self.key(name).kind.spec(), self.get(name)) else { return Vec::new() };
         let tables = node.entries().into_iter().filter(|(_, _, node)| node.value.is_table());
         tables.map(|(key, at, node)| (key, at, Table { node, spec })).collect()
     }
@@ -125,15 +125,6 @@ impl<'a> Table<'a> {
 
     fn key(&self, name: &str) -> &'static Key {
         self.spec.key(name).expect("readers ask for known keys: a test reads all of them")
-    }
-}
-
-fn spec_of(kind: &'static Kind) -> Option<&'static Spec> {
-    match kind {
-        Kind::Table(spec) => Some(spec),
-        Kind::List(of) | Kind::OneOrMore(of) | Kind::Map(_, of) => spec_of(of),
-        Kind::Either(kinds) => kinds.iter().find_map(spec_of),
-        _ => None,
     }
 }
 

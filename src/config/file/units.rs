@@ -54,6 +54,21 @@ pub(crate) fn show_size(bytes: u64) -> String {
     }
 }
 
+/// Writes an integer the way TOML takes it, in groups of three from 10_000 up.
+pub(crate) fn show_integer(n: u64) -> String {
+    if n < 10_000 {
+        return n.to_string();
+    }
+    format!("{}_{:03}", show_integer_groups(n / 1_000), n % 1_000)
+}
+
+fn show_integer_groups(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        _ => format!("{}_{:03}", show_integer_groups(n / 1_000), n % 1_000),
+    }
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'_').count();
     let number = text[..end].replace('_', "").parse().ok()?;
@@ -92,6 +107,7 @@ mod tests {
         }
         assert_eq!(show_size(65_536), "64KiB");
         assert_eq!(show_size(1_500), "1500B");
+        assert_eq!([9_999, 10_000, 100_000_000].map(show_integer), ["9999", "10_000", "100_000_000"]);
     }
 
     #[test]

@@ -74,22 +74,28 @@ impl Names<'_> {
 }
 
 impl Sections<'_> {
+    /// The index of a section; one that does not exist is recorded as wrong.
     pub(crate) fn find(&self, name: &str, at: &At, node: &Node<'_>) -> Option<usize> {
         let found = self.by_name.get(name).copied();
         if found.is_none() {
-            let what = self.what;
-            let wrong = Wrong::new(format!("there is no {what} `{}`", shape::short(name)));
-            let mut known: Vec<_> = self.by_name.keys().copied().collect();
-            known.sort_unstable();
-            let wrong = wrong.suggest(name, known.iter().copied());
-            let wrong = match known.len() {
-                0 => wrong.help(format!("add a section [{what}.{}]", shape::short(name))),
-                n if n <= NAMES_SHOWN => wrong.help(format!("{what}s: {}", known.join(", "))),
-                n => wrong.help(format!("{what}s: {}, and {} more", known[..NAMES_SHOWN].join(", "), n - NAMES_SHOWN)),
-            };
+            // Thousands of dangling names need no thousands of suggestions.
+            let wrong = if node.report.is_full() { Wrong::default() } else { self.dangling(name) };
             node.report.wrong(at, &node.path, wrong);
         }
         found
+    }
+
+    fn dangling(&self, name: &str) -> Wrong {
+        let what = self.what;
+        let mut known: Vec<_> = self.by_name.keys().copied().collect();
+        known.sort_unstable();
+        let shown = shape::short(name);
+        let wrong = Wrong::new(format!("there is no {what} `{shown}`")).suggest(name, known.iter().copied());
+        match known.len() {
+            0 => wrong.help(format!("add a section [{what}.{shown}]")),
+            n if n <= NAMES_SHOWN => wrong.help(format!("{what}s: {}", known.join(", "))),
+            n => wrong.help(format!("{what}s: {}, and {} more", known[..NAMES_SHOWN].join(", "), n - NAMES_SHOWN)),
+        }
     }
 }
 

@@ -198,3 +198,47 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("http2", "h2"),
     ("warning", "warn"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::{Default, inner_specs};
+    use super::*;
+    use crate::config::file::units;
+
+    #[test]
+    fn every_default_is_a_value_of_its_key() {
+        let specs = inner_specs(&ROOT);
+        assert!(specs.len() > 20);
+        for (spec, key) in specs.iter().flat_map(|spec| spec.keys.iter().map(move |key| (spec, key))) {
+            let fits = match (&key.kind, key.default) {
+                (_, None | Some(Default::Said(_))) => true,
+                (Kind::Integer { min, max }, Some(Default::Number(n))) => (min..=max).contains(&&n),
+                (Kind::Duration, Some(Value(text))) => units::duration(text).is_some_and(|d| !d.is_zero()),
+                (Kind::DurationOrZero, Some(Value(text))) => units::duration(text).is_some(),
+                (Kind::Size { min, max }, Some(Value(text))) => {
+                    units::size(text).is_some_and(|n| (min..=max).contains(&&n))
+                }
+                (Kind::Share, Some(Value(text))) => units::share(text).is_some(),
+                (Kind::Bool, Some(Value(text))) => ["true", "false"].contains(&text),
+                (Kind::Choice(words, _), Some(Value(text))) => words.contains(&text),
+                (Kind::Text(_), Some(Value(_))) => true,
+                _ => false,
+            };
+            assert!(fits, "{} of {}", key.name, spec.title);
+            assert!(
+                matches!(key.kind, Kind::Later) || key.doc.ends_with(['.', ')', ':', '`']),
+                "{} of {}",
+                key.name,
+                spec.title
+            );
+        }
+    }
+
+    #[test]
+    fn every_synonym_leads_to_a_key_and_is_none_itself() {
+        let specs = inner_specs(&ROOT);
+        for (theirs, ours) in SYNONYMS {
+            assert!(specs.iter().any(|spec| spec.key(ours).is_some()), "{theirs} = {ours}");
+        }
+    }
+}
