@@ -187,6 +187,22 @@ fn large_garbage_is_refused_in_linear_time() {
 }
 
 #[test]
+fn tables_with_many_keys_are_read_in_linear_time() {
+    let start = std::time::Instant::now();
+    let many = |value: &str| (0..50_000).map(|i| format!("k{i} = {value}")).collect::<Vec<_>>().join(", ");
+    for key in ["field", "query", "timeouts", "errors", "pool = { split = {} }, x"] {
+        let text = format!(
+            "version = 1\n[[route]]\n{key} = {{ {} }}\nrequest = {{ set = {{ {} }} }}\n",
+            many("\"1\""),
+            many("\"1\"")
+        );
+        load_text(Path::new("x.toml"), &text, &|_| None).unwrap_err();
+    }
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+    println!("{:?}", start.elapsed());
+}
+
+#[test]
 fn lists_that_multiply_are_bounded() {
     let list = |n: usize, form: fn(usize) -> String| (0..n).map(form).collect::<Vec<_>>().join(", ");
     let hosts = list(2_000, |i| format!("\"h{i}.example\""));

@@ -1,6 +1,7 @@
 //! `weir check`
 
-use crate::config::{self, Action, Config, Rank, Route};
+use crate::config::{self, Action, Config, Route};
+use crate::route::{Rank, order};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ fn write_summary(path: &Path, config: &Config, out: &mut dyn Write) -> io::Resul
 
 /// One line a host × path, the first that is tried in front.
 fn write_routes(config: &Config, out: &mut dyn Write) -> io::Result<()> {
-    let ranks = config::order(&config.routes);
+    let ranks = order(&config.routes);
     let rows: Vec<[String; 4]> = ranks.iter().map(|rank| row(config, rank)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(COLUMN_MAX);
     let (first, second, third) = (width(0), width(1), width(2));
@@ -102,7 +103,7 @@ fn summary(config: &Config, routes: bool) -> serde_json::Value {
         "routes": config.routes.len(),
     });
     if routes {
-        summary["order"] = config::order(&config.routes).iter().map(|rank| route_json(config, rank)).collect();
+        summary["order"] = order(&config.routes).iter().map(|rank| route_json(config, rank)).collect();
     }
     summary
 }

@@ -33,6 +33,10 @@ fn table(node: &Node<'_>, spec: &'static Spec) {
 
 /// Records an unknown key, and gives back the one that was likely meant.
 fn unknown(node: &Node<'_>, name: &str, at: &At, path: &str, spec: &'static Spec) -> Option<&'static str> {
+    if node.report.is_full() {
+        node.report.wrong(at, path, Wrong::default());
+        return None;
+    }
     let allowed: Vec<_> = spec.allowed().map(|key| key.name).collect();
     let synonym =
         SYNONYMS.iter().find(|(theirs, ours)| *theirs == name && allowed.contains(ours)).map(|(_, ours)| *ours);

@@ -1,21 +1,21 @@
 use super::Names;
 use super::action::{action, rewrite};
-use super::edits::{edits, field_name};
+use super::edits::{self, field_name};
 use super::matching::{host, method, network, path, value};
 use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::file::units;
-use crate::config::{ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern};
+use crate::config::{ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern};
 use crate::http::Method;
+use std::collections::HashSet;
 
 pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
     let timeouts = table.table_or_empty("timeouts");
     let allowed: Vec<_> = table.elements("allow").iter().filter_map(Node::text).collect();
     let (hosts, paths) = (table.parse_all("host", host), table.parse_all("path", path));
     let action = action(table, names);
-    let edits = |name| table.table(name).map_or_else(FieldEdits::default, |table| edits(&table));
     let route = Route {
         place: table.node.place(),
         name: table.text("name").map_or_else(|| name_of(&hosts, &paths), |name| name.into_owned()),
@@ -26,8 +26,8 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         query: conditions(table, "query", false),
         clients: table.parse_all("client", network),
         rewrite: table.table("rewrite").and_then(|table| rewrite(&table)),
-        request: edits("request"),
-        response: edits("response"),
+        request: table.table("request").map(|table| edits::request(&table)).unwrap_or_default(),
+        response: table.table("response").map(|table| edits::response(&table)).unwrap_or_default(),
         timeouts: RouteTimeouts {
             first_byte: timeouts.duration_if_any("first_byte"),
             idle: timeouts.duration_if_any("idle"),
@@ -72,14 +72,14 @@ fn check_methods(table: &Table<'_>, route: &Route) {
 
 /// `field` or `query`
 fn conditions(table: &Table<'_>, key: &str, are_fields: bool) -> Vec<(String, ValuePattern)> {
-    let mut conditions: Vec<(String, ValuePattern)> = Vec::new();
+    let (mut conditions, mut seen) = (Vec::new(), HashSet::new());
     for (name, at, node) in table.get(key).map(|node| node.entries()).unwrap_or_default() {
         let name = match are_fields {
             true => field_name(name, &at, &node),
             false => Some(name.to_owned()),
         };
         let (Some(name), Some(value)) = (name, node.parse(value)) else { continue };
-        if conditions.iter().any(|(other, _)| *other == name) {
+        if !seen.insert(name.clone()) {
             node.report.wrong(&at, &node.path, Wrong::new(format!("`{name}` is named twice")));
         }
         conditions.push((name, value));
