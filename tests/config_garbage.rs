@@ -189,7 +189,7 @@ fn large_garbage_is_refused_in_linear_time() {
 #[test]
 fn tables_with_many_keys_are_read_in_linear_time() {
     let start = std::time::Instant::now();
-    let many = |value: &str| (0..50_000).map(|i| format!("k{i} = {value}")).collect::<Vec<_>>().join(", ");
+    let many = |value: &str| (0..20_000).map(|i| format!("k{i} = {value}")).collect::<Vec<_>>().join(", ");
     for key in ["field", "query", "timeouts", "errors", "pool = { split = {} }, x"] {
         let text = format!(
             "version = 1\n[[route]]\n{key} = {{ {} }}\nrequest = {{ set = {{ {} }} }}\n",
@@ -215,4 +215,4 @@ fn lists_that_multiply_are_bounded() {
 }
 
 /// Enough for a quadratic step to be seen, little enough for an unoptimised build.
-const GARBAGE_BYTES: usize = 1 << 20;
+const GARBAGE_BYTES: usize = 256 << 10;
