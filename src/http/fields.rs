@@ -26,6 +26,28 @@ impl Fields {
         self.entries.clear();
     }
 
+    /// Starts anew with a copy of a head's lines, whose parts are then named by [`mark`](Self::mark).
+    pub(crate) fn adopt(&mut self, lines: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(lines);
+    }
+
+    /// Appends a field that lies within the adopted lines.
+    pub(crate) fn mark(&mut self, name: FieldName, at: std::ops::Range<usize>, value: std::ops::Range<usize>) {
+        self.entries.push(Entry {
+            name_at: at.start as u32,
+            name_len: at.len() as u32,
+            value_at: value.start as u32,
+            value_len: value.len() as u32,
+            name,
+        });
+    }
+
+    /// A part of the adopted lines.
+    pub(crate) fn adopted(&self, at: std::ops::Range<usize>) -> &[u8] {
+        &self.bytes[at]
+    }
+
     /// How many fields there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -216,6 +238,12 @@ pub fn is_value(value: &[u8]) -> bool {
     let inner = value.iter().all(|&b| VCHAR[b as usize]);
     let edge = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
     inner && !edge(value.first()) && !edge(value.last())
+}
+
+/// A byte that may stand in a field value.
+#[must_use]
+pub fn is_value_byte(b: u8) -> bool {
+    VCHAR[b as usize]
 }
 
 /// RFC 9110 §5.1: a field name is a token.

@@ -1,0 +1,43 @@
+//! What the fuzz targets check holds for the seeds kept with them; needs no nightly toolchain.
+
+use std::path::{Path, PathBuf};
+
+#[path = "../fuzz/checks/authority.rs"]
+mod authority;
+#[path = "../fuzz/checks/fields.rs"]
+mod fields;
+
+/// A fuzz target: its name, and what it does with its input.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: &[Target] = &[("authority", authority::check), ("fields", fields::check)];
+
+/// Seeds are few and small: they are read by people.
+const SEEDS_MAX: usize = 30;
+
+#[test]
+fn every_seed_passes_its_fuzz_target() {
+    for (name, check) in TARGETS {
+        let seeds = list(&format!("corpus/{name}"));
+        assert!((1..SEEDS_MAX).contains(&seeds.len()), "{name} has {} seeds", seeds.len());
+        for seed in seeds {
+            println!("{}", seed.display());
+            check(&std::fs::read(&seed).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_replayed_here() {
+    let files = list("fuzz_targets");
+    let names: Vec<&str> = files.iter().map(|file| file.file_stem().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}
+
+fn list(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
