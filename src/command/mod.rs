@@ -1,1 +1,4 @@
-//! (being built)
+//! One file a command-line verb.
+
+pub mod check;
+pub mod schema;

@@ -1,9 +1,21 @@
 //! Text to checked values. What a [`Config`] holds is valid: names resolve, ranges hold, files were read.
 
+mod error;
+mod file;
 mod listener;
+mod load;
 mod log;
 mod pool;
+mod precedence;
+mod read;
 mod route;
+mod ties;
+
+pub use error::{ConfigError, ConfigErrors, Excerpt};
+pub use file::docs::docs;
+pub use file::schema::schema;
+pub use load::{TO_LISTEN, for_backend, load, load_text};
+pub use precedence::{Rank, order};
 
 pub use listener::{
     Certificate, ClientAuth, H2Limits, HeadLimits, Listener, ListenerTimeouts, ListenerTls, Protocols, TlsVersion,

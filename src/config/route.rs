@@ -71,6 +71,36 @@ pub enum PathPattern {
     Regex(Regex),
 }
 
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HostPattern::Exact(host) => f.write_str(host),
+            HostPattern::Wildcard(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
+impl std::fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PathPattern::Exact(path) => f.write_str(path),
+            PathPattern::Prefix(prefix) => write!(f, "{prefix}*"),
+            PathPattern::Regex(regex) => write!(f, "~{regex}"),
+        }
+    }
+}
+
+impl std::fmt::Display for ValuePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ValuePattern::Present => f.write_str("*"),
+            ValuePattern::Exact(text) => f.write_str(text),
+            ValuePattern::Prefix(prefix) => write!(f, "{prefix}*"),
+            ValuePattern::Regex(regex) => write!(f, "~{regex}"),
+        }
+    }
+}
+
 /// What the value of a field or query parameter must be.
 #[derive(Clone, Debug)]
 pub enum ValuePattern {

@@ -1,0 +1,127 @@
+//! The words with which `keys/` says what a file may hold. Readers, error texts, schema and docs all use these tables.
+
+/// A table of the file: a section, an inline table, or an element of an array of tables.
+pub(crate) struct Spec {
+    /// As in messages and docs: `[[listener]]`, `` `timeouts` of [[listener]] ``.
+    pub(crate) title: &'static str,
+    /// A sentence or two.
+    pub(crate) doc: &'static str,
+    /// In the order of the docs.
+    pub(crate) keys: &'static [Key],
+}
+
+/// One key of a table.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// What stands for it when it is left out, as it would be written in the file.
+    pub(crate) default: Option<Default>,
+    pub(crate) required: bool,
+    pub(crate) doc: &'static str,
+}
+
+/// What stands for a key that is left out.
+#[derive(Clone, Copy)]
+pub(crate) enum Default {
+    /// A value as it would be written, without quotes: read by the readers, shown by the docs.
+    Value(&'static str),
+    /// A number.
+    Number(u64),
+    /// Depends on something else; only the docs read it.
+    Said(&'static str),
+}
+
+/// What a value may be.
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// An integer within bounds.
+    Integer { min: u64, max: u64 },
+    /// Text of some form, checked by a reader. Says what it is: "an address".
+    Text(&'static str),
+    /// One of these words; the second list is for words that a later version knows.
+    Choice(&'static [&'static str], &'static [&'static str]),
+    /// `"10s"`, above zero.
+    Duration,
+    /// `"10s"` or `"0s"`.
+    DurationOrZero,
+    /// `"64KiB"` within bounds of bytes.
+    Size { min: u64, max: u64 },
+    /// `"10%"`
+    Share,
+    /// An array with at least one element.
+    List(&'static Kind),
+    /// An element, or an array of at least one.
+    OneOrMore(&'static Kind),
+    /// A table with known keys.
+    Table(&'static Spec),
+    /// A table whose keys the operator chooses (says what a key is), all with values of one kind.
+    Map(&'static str, &'static Kind),
+    /// Any of these, told apart by their TOML type.
+    Either(&'static [Kind]),
+    /// Known, but not by this version.
+    Later,
+}
+
+impl Spec {
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The keys that may be written now.
+    pub(crate) fn allowed(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.keys.iter().filter(|key| !matches!(key.kind, Kind::Later))
+    }
+}
+
+impl Kind {
+    /// What a value should have been, for messages.
+    pub(crate) fn wanted(&self) -> String {
+        match self {
+            Kind::Bool => "`true` or `false`".into(),
+            Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Kind::Text(what) => (*what).into(),
+            Kind::Choice(words, _) => format!("one of {}", quoted(words)),
+            Kind::Duration | Kind::DurationOrZero => "a duration such as \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
+            Kind::Size { .. } => "a size such as \"64KiB\", \"1MiB\" or \"1GiB\"".into(),
+            Kind::Share => "a share such as \"10%\"".into(),
+            Kind::List(of) => format!("an array, each element {}", of.wanted()),
+            Kind::OneOrMore(of) => format!("{}, or an array of such", of.wanted()),
+            Kind::Table(spec) => match spec.title.starts_with('[') {
+                true => format!("a table {}", spec.title),
+                false => {
+                    let keys: Vec<_> = spec.allowed().map(|key| format!("{} = …", key.name)).collect();
+                    format!("a table {{ {} }}", keys.join(", "))
+                }
+            },
+            Kind::Map(key, value) => format!("a table of {key} = {}", value.wanted()),
+            Kind::Either(kinds) => kinds.iter().map(Kind::wanted).collect::<Vec<_>>().join(", or "),
+            Kind::Later => "nothing yet".into(),
+        }
+    }
+}
+
+/// `"a", "b"`
+pub(crate) fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// A key that must be there.
+pub(crate) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, default: None, required: true, doc }
+}
+
+/// A key without which something is simply not done.
+pub(crate) const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, default: None, required: false, doc }
+}
+
+/// A key with a default.
+pub(crate) const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+    Key { name, kind, default: Some(default), required: false, doc }
+}
+
+/// A key of the design that this version does not act on: refused, never ignored.
+pub(crate) const fn later(name: &'static str) -> Key {
+    Key { name, kind: Kind::Later, default: None, required: false, doc: "" }
+}

@@ -1,0 +1,200 @@
+//! What a file may say: one table of keys, kinds, defaults and docs a section. Everything else is derived from these.
+
+mod listener;
+mod pool;
+mod route;
+
+pub(crate) use listener::LISTENER;
+pub(crate) use pool::{BACKEND, POOL};
+pub(crate) use route::ROUTE;
+
+use super::key::{Default::*, Kind, Spec, key, later, optional, required};
+
+/// The file.
+pub(crate) static ROOT: Spec = Spec {
+    title: "the file",
+    doc: "Keys before the first section.",
+    keys: &[
+        key(
+            "version",
+            Kind::Integer { min: 1, max: 1 },
+            Said("none: the first file must say it"),
+            "The version of this format. There is one so far.",
+        ),
+        optional(
+            "include",
+            Kind::List(&Kind::Text("a path or a pattern such as \"sites/*.toml\"")),
+            "Files that are read as if they stood here; `*` and `?` match within a name. Relative to this file.",
+        ),
+        optional("server", Kind::Table(&SERVER), "Process-wide settings."),
+        optional("admin", Kind::Table(&ADMIN), "The admin listener: metrics and health."),
+        optional("log", Kind::Table(&LOG), "Events and access log."),
+        optional("listener", Kind::List(&Kind::Table(&LISTENER)), "Addresses to listen on; at least one in all files."),
+        optional("pool", Kind::Map("NAME", &Kind::Table(&POOL)), "Named sets of backends."),
+        optional("cache", Kind::Map("NAME", &Kind::Table(&CACHE)), "Named caches."),
+        optional(
+            "route",
+            Kind::List(&Kind::Table(&ROUTE)),
+            "What to do with which requests. Their order does not matter.",
+        ),
+        later("limit"),
+    ],
+};
+
+pub(crate) static SERVER: Spec = Spec {
+    title: "[server]",
+    doc: "Process-wide settings.",
+    keys: &[
+        key(
+            "workers",
+            Kind::Integer { min: 1, max: 1024 },
+            Said("the cores the process may use"),
+            "Threads that serve.",
+        ),
+        key("drain", Kind::DurationOrZero, Value("30s"), "How long exchanges in flight may take to end on SIGTERM."),
+        key(
+            "memory",
+            Kind::Size { min: 16 << 20, max: 1 << 50 },
+            Value("1GiB"),
+            "One ceiling for caches, tables and buffers.",
+        ),
+    ],
+};
+
+pub(crate) static ADMIN: Spec = Spec {
+    title: "[admin]",
+    doc: "A listener for operators: metrics and health. Without this section there is none.",
+    keys: &[
+        required(
+            "listen",
+            Kind::Text("an address such as \"127.0.0.1:9180\", or \"unix:/path\""),
+            "Where it listens: `\"127.0.0.1:9180\"` or `\"unix:/run/weir/admin.sock\"`.",
+        ),
+        later("tokens"),
+    ],
+};
+
+pub(crate) static LOG: Spec = Spec {
+    title: "[log]",
+    doc: "What is written, and where.",
+    keys: &[
+        key(
+            "level",
+            Kind::Choice(&["error", "warn", "info", "debug", "trace"], &[]),
+            Value("info"),
+            "Events less important than this are not written.",
+        ),
+        optional("access", Kind::Table(&ACCESS), "The access log: one line an exchange."),
+    ],
+};
+
+pub(crate) static ACCESS: Spec = Spec {
+    title: "`access` of [log]",
+    doc: "The access log.",
+    keys: &[
+        key(
+            "format",
+            Kind::Text("\"json\", \"combined\", or a template with placeholders such as {status}"),
+            Value("json"),
+            "`\"json\"`, `\"combined\"` (as Apache and nginx write it), or a template such as `\"{client} {method} {path} {status}\"`. `{request.NAME}` and `{response.NAME}` stand for fields.",
+        ),
+        key(
+            "to",
+            Kind::Text("\"stdout\", \"off\" or a path"),
+            Value("stdout"),
+            "`\"stdout\"`, `\"off\"`, or a file: opened for appending, reopened on reload.",
+        ),
+    ],
+};
+
+pub(crate) static CACHE: Spec = Spec {
+    title: "[cache.NAME]",
+    doc: "A named cache. This version checks these keys, and does not cache yet.",
+    keys: &[
+        required("memory", Kind::Size { min: 1 << 20, max: 1 << 50 }, "How much of the process's memory it may use."),
+        optional("disk", Kind::Table(&DISK), "A second, larger tier."),
+        key(
+            "stale_while_revalidate",
+            Kind::DurationOrZero,
+            Value("0s"),
+            "For so long a stale response is used while it is validated (RFC 5861), where the response says nothing.",
+        ),
+        key(
+            "stale_if_error",
+            Kind::DurationOrZero,
+            Value("0s"),
+            "For so long a stale response is used if the backend fails (RFC 5861), where the response says nothing.",
+        ),
+        optional(
+            "ttl",
+            Kind::Map("STATUS", &Kind::DurationOrZero),
+            "Freshness by status, only where the response says nothing: `{ \"404\" = \"10s\" }`.",
+        ),
+        optional("key", Kind::Table(&CACHE_KEY), "What makes two requests the same."),
+    ],
+};
+
+static DISK: Spec = Spec {
+    title: "`disk` of [cache.NAME]",
+    doc: "Where a cache keeps what does not fit in memory.",
+    keys: &[
+        required("path", Kind::Text("a path"), "A directory."),
+        required("size", Kind::Size { min: 1 << 20, max: 1 << 60 }, "How much of the disk it may use."),
+    ],
+};
+
+static CACHE_KEY: Spec = Spec {
+    title: "`key` of [cache.NAME]",
+    doc: "What makes two requests the same for a cache.",
+    keys: &[optional(
+        "ignore_query",
+        Kind::List(&Kind::Text("the name of a query parameter, perhaps with `*` at its end")),
+        "Query parameters that make no difference: `[\"utm_*\", \"fbclid\"]`.",
+    )],
+};
+
+/// Keys that peers use, and what they are called here.
+pub(crate) const SYNONYMS: &[(&str, &str)] = &[
+    ("addr", "address"),
+    ("backend", "backends"),
+    ("bind", "address"),
+    ("conditions", "field"),
+    ("domain", "host"),
+    ("domains", "host"),
+    ("endpoints", "backends"),
+    ("header", "field"),
+    ("headers", "field"),
+    ("hostname", "host"),
+    ("hosts", "host"),
+    ("hosts", "host"),
+    ("listen", "address"),
+    ("listeners", "listener"),
+    ("location", "path"),
+    ("methods", "method"),
+    ("paths", "path"),
+    ("pools", "pool"),
+    ("proxy_pass", "pool"),
+    ("routes", "route"),
+    ("servers", "backends"),
+    ("ssl", "tls"),
+    ("targets", "backends"),
+    ("threads", "workers"),
+    ("upstream", "pool"),
+    ("upstreams", "pool"),
+    ("url", "path"),
+];
+
+/// Words that peers use as values, and what they are called here.
+pub(crate) const WORDS: &[(&str, &str)] = &[
+    ("HTTP/1.1", "http/1.1"),
+    ("HTTP/2", "h2"),
+    ("TLSv1.2", "1.2"),
+    ("TLSv1.3", "1.3"),
+    ("h1", "http/1.1"),
+    ("h2c", "h2"),
+    ("http", "http/1.1"),
+    ("http/2", "h2"),
+    ("http1", "http/1.1"),
+    ("http2", "h2"),
+    ("warning", "warn"),
+];

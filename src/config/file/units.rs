@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+/// Reads `250ms`, `10s`, `5m`, `1h`, `2d`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split(text)?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis).filter(|d| *d <= DURATION_MAX)
+}
+
+/// Reads `512B`, `64KiB`, `1MiB`, `1GiB`, `1TiB`, and `KB`, `MB`, `GB`, `TB` in powers of 1,000.
+pub(crate) fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let bytes = match unit {
+        "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(bytes)
+}
+
+/// Reads `10%` or `0.25%`, above 0 and up to 100 %, in 1/10,000.
+pub(crate) fn share(text: &str) -> Option<u16> {
+    let number = text.strip_suffix('%')?.trim_end();
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 {
+        return None;
+    }
+    let hundredths: u32 = format!("{part:0<2}").parse().ok()?;
+    let share = whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(hundredths)?;
+    u16::try_from(share).ok().filter(|share| (1..=SHARE_WHOLE).contains(share))
+}
+
+/// Writes a size the way it is read, in the largest unit that gives a whole number.
+pub(crate) fn show_size(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'_').count();
+    let number = text[..end].replace('_', "").parse().ok()?;
+    Some((number, text[end..].trim_start_matches(' ')))
+}
+
+/// No wait is longer than a year; keeps arithmetic on deadlines far from overflow.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
+
+/// All of it, in the unit of [`share`].
+pub(crate) const SHARE_WHOLE: u16 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_and_have_a_bound() {
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("1_000 s"), Some(Duration::from_secs(1_000)));
+        assert_eq!(duration("1h"), Some(Duration::from_secs(3_600)));
+        for bad in
+            ["", "10", "s", "-1s", "1.5s", "10 sec", "1m30s", "366d", "99999999999999999999s", "18446744073709551615h"]
+        {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_know_both_kinds_of_kilo() {
+        assert_eq!(size("64KiB"), Some(65_536));
+        assert_eq!(size("64 KB"), Some(64_000));
+        assert_eq!(size("0B"), Some(0));
+        for bad in ["64", "64K", "64kib", "KiB", "20000000TiB"] {
+            assert_eq!(size(bad), None, "{bad}");
+        }
+        assert_eq!(show_size(65_536), "64KiB");
+        assert_eq!(show_size(1_500), "1500B");
+    }
+
+    #[test]
+    fn shares_are_above_zero_and_up_to_all() {
+        assert_eq!(share("10%"), Some(1_000));
+        assert_eq!(share("0.5%"), Some(50));
+        assert_eq!(share("100%"), Some(10_000));
+        for bad in ["0%", "101%", "10", "%", "-1%", "1.234%", "1.%", "+5%"] {
+            assert_eq!(share(bad), None, "{bad}");
+        }
+    }
+}

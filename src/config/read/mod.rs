@@ -1,0 +1,166 @@
+//! From the shape of the file to checked values: one reader a section.
+
+mod action;
+mod cache;
+mod edits;
+mod listener;
+mod log;
+mod matching;
+mod pool;
+mod route;
+mod server;
+
+use super::file::keys::ROOT;
+use super::file::node::Node;
+use super::file::report::{At, Report, Wrong};
+use super::file::shape;
+use super::file::table::Table;
+use super::{Config, PoolId, ties};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use toml::de::{DeTable, DeValue};
+
+/// Reads all sources of a report. `None`, or a value that is not to be used, if anything was recorded as wrong.
+pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
+    let parsed: Vec<_> = (0..report.sources.len()).map(|source| parse(report, source)).collect();
+    let parsed: Vec<_> = parsed.into_iter().collect::<Option<_>>()?;
+    let files: Vec<_> = parsed.iter().enumerate().map(|(i, value)| file(report, i, value)).collect();
+    let names = Names { pools: named(&files, "pool"), caches: named(&files, "cache"), used: RefCell::default() };
+    let routes = all(&files, "route");
+    let config = Config {
+        server: server::server(&one(&files, "server")),
+        admin: server::admin(&one(&files, "admin")),
+        log: log::log(&one(&files, "log")),
+        listeners: listener::all(report, &all(&files, "listener")),
+        pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),
+        routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
+        warnings: Vec::new(),
+    };
+    cache::check(&names.caches);
+    warn_unused(report, &names, &config);
+    if config.routes.len() == routes.len() {
+        ties::check(report, &routes, &config.routes);
+    }
+    Some(config)
+}
+
+/// What routes refer to by name.
+pub(crate) struct Names<'a> {
+    pub(crate) pools: Sections<'a>,
+    pub(crate) caches: Sections<'a>,
+    /// The pools that some route uses.
+    used: RefCell<HashSet<usize>>,
+}
+
+/// `[pool.A]`, `[pool.B]`: in the order of the files.
+pub(crate) struct Sections<'a> {
+    what: &'static str,
+    tables: Vec<(&'a str, Table<'a>)>,
+    by_name: HashMap<&'a str, usize>,
+}
+
+impl Names<'_> {
+    /// The pool that a value names; one that does not exist is recorded as wrong.
+    pub(crate) fn pool(&self, node: &Node<'_>) -> Option<PoolId> {
+        self.pool_named(&node.text()?, &node.at, node)
+    }
+
+    /// The same for a name that stands elsewhere, such as in a key.
+    pub(crate) fn pool_named(&self, name: &str, at: &At, node: &Node<'_>) -> Option<PoolId> {
+        let index = self.pools.find(name, at, node)?;
+        self.used.borrow_mut().insert(index);
+        Some(PoolId(index))
+    }
+}
+
+impl Sections<'_> {
+    pub(crate) fn find(&self, name: &str, at: &At, node: &Node<'_>) -> Option<usize> {
+        let found = self.by_name.get(name).copied();
+        if found.is_none() {
+            let what = self.what;
+            let wrong = Wrong::new(format!("there is no {what} `{}`", shape::short(name)));
+            let mut known: Vec<_> = self.by_name.keys().copied().collect();
+            known.sort_unstable();
+            let wrong = wrong.suggest(name, known.iter().copied());
+            let wrong = match known.len() {
+                0 => wrong.help(format!("add a section [{what}.{}]", shape::short(name))),
+                n if n <= NAMES_SHOWN => wrong.help(format!("{what}s: {}", known.join(", "))),
+                n => wrong.help(format!("{what}s: {}, and {} more", known[..NAMES_SHOWN].join(", "), n - NAMES_SHOWN)),
+            };
+            node.report.wrong(at, &node.path, wrong);
+        }
+        found
+    }
+}
+
+/// Parses one source; all syntax errors are recorded.
+fn parse<'a>(report: &Report<'a>, source: usize) -> Option<DeValue<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(&report.sources[source].text);
+    for error in &errors {
+        let span = error.span().unwrap_or_default();
+        let key = match error.message() {
+            "duplicate key" => format!(" `{}`", shape::short(&report.sources[source].text[span.clone()])),
+            _ => String::new(),
+        };
+        report.wrong(&At { source, span }, "", Wrong::new(format!("{}{key}", error.message())));
+    }
+    errors.is_empty().then(|| DeValue::Table(table.into_inner()))
+}
+
+fn file<'a>(report: &'a Report<'a>, source: usize, value: &'a DeValue<'a>) -> Table<'a> {
+    let node = Node { report, at: At { source, span: 0..0 }, path: String::new(), value };
+    shape::check(&node, &ROOT);
+    let file = Table::new(node, &ROOT);
+    if source == 0 && !file.has("version") {
+        file.node.wrong(Wrong::new("missing `version` in the file").help("wanted: version = 1"));
+    }
+    file
+}
+
+/// All elements of an array of tables, over all files.
+fn all<'a>(files: &[Table<'a>], name: &str) -> Vec<Table<'a>> {
+    files.iter().flat_map(|file| file.tables(name)).collect()
+}
+
+/// A section that may be said once, or an empty one.
+fn one<'a>(files: &[Table<'a>], name: &str) -> Table<'a> {
+    let mut found = files.iter().filter_map(|file| file.table(name));
+    let Some(first) = found.next() else { return files[0].table_or_empty(name) };
+    for again in found {
+        let wrong = Wrong::new(format!("[{name}] stands in two files"));
+        again.node.wrong(wrong.help(format!("the other is at {}", again.node.report.shown(&first.node.at))));
+    }
+    first
+}
+
+/// All sections `[KIND.NAME]`, over all files.
+fn named<'a>(files: &[Table<'a>], what: &'static str) -> Sections<'a> {
+    let mut sections = Sections { what, tables: Vec::new(), by_name: HashMap::new() };
+    for (name, at, table) in files.iter().flat_map(|file| file.named(what)) {
+        if let Some(first) = sections.by_name.get(name) {
+            let report = table.node.report;
+            let other = report.shown(&sections.tables[*first].1.node.at);
+            let wrong = Wrong::new(format!("there are two {what}s `{}`", shape::short(name)));
+            report.wrong(&at, &table.node.path, wrong.help(format!("the other is at {other}")));
+            continue;
+        }
+        sections.by_name.insert(name, sections.tables.len());
+        sections.tables.push((name, table));
+    }
+    sections
+}
+
+fn warn_unused(report: &Report<'_>, names: &Names<'_>, config: &Config) {
+    let used = names.used.borrow();
+    for (index, (name, table)) in names.pools.tables.iter().enumerate() {
+        if !used.contains(&index) {
+            report.warn(&table.node.at, format!("no route uses pool `{name}`"));
+        }
+    }
+    if config.routes.is_empty() {
+        report.warn(&At { source: 0, span: 0..0 }, "there is no [[route]]: everything is answered with 404");
+    }
+}
+
+/// Names listed when one is not found.
+const NAMES_SHOWN: usize = 10;
