@@ -1,1 +1,201 @@
-//! (being built)
+//! A worker's coarse timer: one wheel, no system call and no allocation per timeout once warm.
+//!
+//! Deadlines are kept to [`TICK`]: counted from the last turn of the wheel plus one tick, so that they fire up to one tick
+//! late, and early only by as long as the worker was too busy to turn it.
+
+mod date;
+mod wheel;
+
+pub use date::HttpDate;
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use wheel::{Key, Wheel};
+
+/// How often the wheel turns, and so how exact a deadline is.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// A deadline passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+/// The timer of one worker. Someone must call [`Clock::run`].
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    tick: Cell<u64>,
+    wheel: RefCell<Wheel>,
+    date: HttpDate,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { start: Instant::now(), tick: Cell::new(0), wheel: RefCell::default(), date: HttpDate::default() }
+    }
+}
+
+impl Clock {
+    /// Turns the wheel for as long as it is polled.
+    pub async fn run(&self) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            interval.tick().await;
+            self.advance(Instant::now());
+        }
+    }
+
+    /// Fires all deadlines up to `now`.
+    pub fn advance(&self, now: Instant) {
+        let tick = self.tick_at(now);
+        self.date.refresh();
+        while self.tick.get() < tick {
+            self.tick.set(self.tick.get() + 1);
+            self.wheel.borrow_mut().expire(self.tick.get());
+        }
+    }
+
+    /// The current `Date`, to the second.
+    #[must_use]
+    pub fn date(&self) -> &HttpDate {
+        &self.date
+    }
+
+    /// Time since this clock was made, to the tick.
+    #[must_use]
+    pub fn coarse(&self) -> Duration {
+        TICK * u32::try_from(self.tick.get()).unwrap_or(u32::MAX)
+    }
+
+    /// Waits for `future`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if `limit` passed first.
+    pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let mut timer = self.timer(limit);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
+        })
+        .await
+    }
+
+    /// A deadline that starts to count when it is first polled.
+    pub fn timer(&self, limit: Duration) -> Timer<'_> {
+        Timer { clock: self, limit, key: None }
+    }
+
+    fn tick_at(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.start);
+        u64::try_from(elapsed.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The tick by which at least `limit` from now has passed, whatever part of the current tick is gone.
+    fn deadline(&self, limit: Duration) -> u64 {
+        let ticks = u64::try_from(limit.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2);
+        self.tick.get().saturating_add(ticks.saturating_add(1))
+    }
+}
+
+/// See [`Clock::timer`]. Dropping it forgets the deadline.
+#[derive(Debug)]
+pub struct Timer<'c> {
+    clock: &'c Clock,
+    limit: Duration,
+    key: Option<Key>,
+}
+
+impl Timer<'_> {
+    /// Ready once the limit has passed since the first poll.
+    pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut wheel = self.clock.wheel.borrow_mut();
+        match self.key {
+            None => {
+                self.key = Some(wheel.insert(self.clock.deadline(self.limit), cx.waker().clone()));
+                Poll::Pending
+            }
+            Some(key) => wheel.poll(key, cx),
+        }
+    }
+
+    /// Starts to count anew at the next poll.
+    pub fn restart(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.clock.wheel.borrow_mut().remove(key);
+        }
+    }
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        self.restart();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    fn at(clock: &Clock, ticks: u32) -> Instant {
+        clock.start + TICK * ticks
+    }
+
+    #[test]
+    fn a_deadline_fires_within_one_tick_after_its_time_and_never_before() {
+        let clock = Clock::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut timer = clock.timer(TICK * 3);
+        assert!(timer.poll_elapsed(&mut cx).is_pending());
+        clock.advance(at(&clock, 3));
+        assert!(timer.poll_elapsed(&mut cx).is_pending());
+        clock.advance(at(&clock, 4));
+        assert!(timer.poll_elapsed(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn a_deadline_further_off_than_the_wheel_is_round_still_fires_on_time() {
+        let clock = Clock::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let far = wheel::BUCKETS as u32 * 2 + 7;
+        let mut timer = clock.timer(TICK * far);
+        assert!(timer.poll_elapsed(&mut cx).is_pending());
+        clock.advance(at(&clock, far));
+        assert!(timer.poll_elapsed(&mut cx).is_pending());
+        clock.advance(at(&clock, far + 1));
+        assert!(timer.poll_elapsed(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn dropped_and_restarted_timers_leave_nothing_behind() {
+        let clock = Clock::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            let mut timer = clock.timer(TICK);
+            assert!(timer.poll_elapsed(&mut cx).is_pending());
+            timer.restart();
+            assert!(timer.poll_elapsed(&mut cx).is_pending());
+        }
+        assert_eq!(clock.wheel.borrow().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn within_gives_the_value_or_elapsed() {
+        let clock = std::rc::Rc::new(Clock::default());
+        assert_eq!(clock.within(TICK, async { 7 }).await, Ok(7));
+        let never = clock.within(TICK, std::future::pending::<()>());
+        let turn = async {
+            tokio::task::yield_now().await;
+            clock.advance(at(&clock, 2));
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = never => assert_eq!(result, Err(Elapsed)),
+            () = turn => unreachable!(),
+        }
+    }
+}

@@ -1,100 +1,5 @@
+use super::FieldName;
 use super::method::TCHAR;
-
-/// Declares the names that Weir itself looks at, so that a look-up is one byte compare.
-macro_rules! field_names {
-    ($($variant:ident $text:literal,)*) => {
-        /// A field name that Weir looks at itself; any other is [`FieldName::Other`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum FieldName {
-            /// A name that Weir only passes on.
-            Other,
-            $(#[doc = concat!("`", $text, "`")] $variant,)*
-        }
-
-        impl FieldName {
-            /// The known name equal to `name`, case-insensitively, or `Other`.
-            #[must_use]
-            pub fn of(name: &[u8]) -> FieldName {
-                match name.len() {
-                    $(n if n == $text.len() && name.eq_ignore_ascii_case($text.as_bytes()) => FieldName::$variant,)*
-                    _ => FieldName::Other,
-                }
-            }
-
-            /// The name in lower case; empty for `Other`.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    FieldName::Other => "",
-                    $(FieldName::$variant => $text,)*
-                }
-            }
-
-            #[cfg(test)]
-            const ALL: &'static [FieldName] = &[$(FieldName::$variant,)*];
-        }
-    };
-}
-
-field_names! {
-    Accept "accept",
-    AcceptEncoding "accept-encoding",
-    AcceptLanguage "accept-language",
-    Age "age",
-    Authorization "authorization",
-    CacheControl "cache-control",
-    CacheStatus "cache-status",
-    Connection "connection",
-    ContentEncoding "content-encoding",
-    ContentLength "content-length",
-    ContentRange "content-range",
-    ContentType "content-type",
-    Cookie "cookie",
-    Date "date",
-    ETag "etag",
-    Expect "expect",
-    Expires "expires",
-    Forwarded "forwarded",
-    GrpcTimeout "grpc-timeout",
-    Host "host",
-    Http2Settings "http2-settings",
-    IfMatch "if-match",
-    IfModifiedSince "if-modified-since",
-    IfNoneMatch "if-none-match",
-    IfRange "if-range",
-    IfUnmodifiedSince "if-unmodified-since",
-    KeepAlive "keep-alive",
-    LastModified "last-modified",
-    Location "location",
-    MaxForwards "max-forwards",
-    Origin "origin",
-    Pragma "pragma",
-    ProxyAuthenticate "proxy-authenticate",
-    ProxyAuthenticationInfo "proxy-authentication-info",
-    ProxyAuthorization "proxy-authorization",
-    ProxyConnection "proxy-connection",
-    Range "range",
-    Referer "referer",
-    RetryAfter "retry-after",
-    SecWebSocketAccept "sec-websocket-accept",
-    SecWebSocketKey "sec-websocket-key",
-    SecWebSocketVersion "sec-websocket-version",
-    Server "server",
-    SetCookie "set-cookie",
-    Te "te",
-    Trailer "trailer",
-    TransferEncoding "transfer-encoding",
-    Upgrade "upgrade",
-    UserAgent "user-agent",
-    Vary "vary",
-    Via "via",
-    XForwardedFor "x-forwarded-for",
-    XForwardedHost "x-forwarded-host",
-    XForwardedPort "x-forwarded-port",
-    XForwardedProto "x-forwarded-proto",
-    XRequestId "x-request-id",
-}
 
 /// A list of fields in the order received: one piece of memory, reused from message to message.
 ///
@@ -119,6 +24,28 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+    }
+
+    /// Starts anew with a copy of a head's lines, whose parts are then named by [`mark`](Self::mark).
+    pub(crate) fn adopt(&mut self, lines: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(lines);
+    }
+
+    /// Appends a field that lies within the adopted lines.
+    pub(crate) fn mark(&mut self, name: FieldName, at: std::ops::Range<usize>, value: std::ops::Range<usize>) {
+        self.entries.push(Entry {
+            name_at: at.start as u32,
+            name_len: at.len() as u32,
+            value_at: value.start as u32,
+            value_len: value.len() as u32,
+            name,
+        });
+    }
+
+    /// A part of the adopted lines.
+    pub(crate) fn adopted(&self, at: std::ops::Range<usize>) -> &[u8] {
+        &self.bytes[at]
     }
 
     /// How many fields there are.
@@ -161,9 +88,14 @@ impl Fields {
         for part in parts {
             self.bytes.extend_from_slice(part);
         }
+        self.seal(name, name_at, value_at);
+    }
+
+    /// Makes a field of the last bytes: its name from `name_at`, its value from `value_at`.
+    fn seal(&mut self, name: FieldName, name_at: usize, value_at: usize) {
         self.entries.push(Entry {
             name_at: name_at as u32,
-            name_len: text.len() as u32,
+            name_len: (value_at - name_at) as u32,
             value_at: value_at as u32,
             value_len: (self.bytes.len() - value_at) as u32,
             name,
@@ -177,12 +109,12 @@ impl Fields {
     }
 
     /// The values of all fields of that name, in order.
-    pub fn all(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+    pub fn all(&self, name: FieldName) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.entries.iter().filter(move |e| e.name == name).map(|e| self.value(e))
     }
 
     /// The comma-separated members of all fields of that name, trimmed, empty ones left out (RFC 9110 §5.6.1).
-    pub fn members(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+    pub fn members(&self, name: FieldName) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.all(name).flat_map(|value| value.split(|&b| b == b',')).map(<[u8]>::trim_ascii).filter(|m| !m.is_empty())
     }
 
@@ -215,6 +147,51 @@ impl Fields {
                 || (known == FieldName::Other
                     && !bytes[e.name_at as usize..][..e.name_len as usize].eq_ignore_ascii_case(name))
         });
+    }
+
+    /// Removes the fields that the members of `list` name, as Connection does; known names are not removed.
+    /// If there are more than `members_max` members, that is the error, and some may be removed already.
+    pub(super) fn remove_listed(&mut self, list: FieldName, members_max: usize) -> Result<(), ()> {
+        let (mut line, mut seen) = (0, 0);
+        // Known names stay, the lines of `list` among them: counting lines is safe while others go.
+        while let Some(entry) = self.entries.iter().filter(|e| e.name == list).nth(line).copied() {
+            let value = &self.bytes[entry.value_at as usize..][..entry.value_len as usize];
+            for member in value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|m| !m.is_empty()) {
+                seen += 1;
+                if seen > members_max {
+                    return Err(());
+                }
+                if FieldName::of(member) == FieldName::Other {
+                    let bytes = &self.bytes;
+                    let is_named =
+                        |e: &Entry| bytes[e.name_at as usize..][..e.name_len as usize].eq_ignore_ascii_case(member);
+                    self.entries.retain(|e| e.name != FieldName::Other || !is_named(e));
+                }
+            }
+            line += 1;
+        }
+        Ok(())
+    }
+
+    /// Appends a member, the concatenation of `parts`, to the list in `name`; several lines become one (RFC 9110 §5.3).
+    pub fn push_member(&mut self, name: FieldName, parts: &[&[u8]]) {
+        if !self.has(name) {
+            return self.push_parts(name, parts);
+        }
+        let name_at = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_str().as_bytes());
+        let value_at = self.bytes.len();
+        for at in 0..self.entries.len() {
+            let entry = self.entries[at];
+            if entry.name == name && entry.value_len > 0 {
+                let start = entry.value_at as usize;
+                self.bytes.extend_from_within(start..start + entry.value_len as usize);
+                self.bytes.extend_from_slice(b", ");
+            }
+        }
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.remove(name);
+        self.seal(name, name_at, value_at);
     }
 
     /// Keeps the fields for which `keep` says so.
@@ -263,6 +240,12 @@ pub fn is_value(value: &[u8]) -> bool {
     inner && !edge(value.first()) && !edge(value.last())
 }
 
+/// A byte that may stand in a field value.
+#[must_use]
+pub fn is_value_byte(b: u8) -> bool {
+    VCHAR[b as usize]
+}
+
 /// RFC 9110 §5.1: a field name is a token.
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
@@ -285,13 +268,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_name_is_found_in_any_case() {
-        for &name in FieldName::ALL {
-            assert_eq!(FieldName::of(name.as_str().as_bytes()), name);
-            assert_eq!(FieldName::of(name.as_str().to_uppercase().as_bytes()), name);
-        }
-        assert_eq!(FieldName::of(b"x-unknown"), FieldName::Other);
-        assert_eq!(FieldName::of(b""), FieldName::Other);
+    fn a_member_joins_the_lines_that_are_there() {
+        let mut fields = Fields::default();
+        fields.push(b"Via", b"a");
+        fields.push(b"x", b"1");
+        fields.push(b"Via", b"");
+        fields.push(b"Via", b"b, c");
+        fields.push_member(FieldName::Via, &[b"1.1", b" d"]);
+        fields.push_member(FieldName::Age, &[b"1"]);
+        let values: Vec<_> = fields.iter().map(|(_, _, value)| value).collect();
+        assert_eq!(values, [&b"1"[..], b"a, b, c, 1.1 d", b"1"]);
     }
 
     #[test]

@@ -87,6 +87,12 @@ pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| TCHAR[b as usize])
 }
 
+/// A byte that may stand in a token.
+#[must_use]
+pub fn is_token_byte(b: u8) -> bool {
+    TCHAR[b as usize]
+}
+
 pub(crate) const TCHAR: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0;

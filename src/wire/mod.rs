@@ -1,1 +1,10 @@
-//! (being built)
+//! Codecs: bytes to heads and content, and back. Each speaks one version of HTTP and knows nothing of routes.
+
+mod buffer;
+pub mod h1;
+pub mod proxy_protocol;
+pub mod tls;
+mod transport;
+
+pub use buffer::{BUFFER, Buffers, Inbox};
+pub use transport::Transport;

@@ -1,0 +1,160 @@
+//! The table of all families: the page and its reference are both made from it.
+
+use super::cells::{BOUNDS, CLASSES};
+use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
+
+/// A family of series.
+pub(super) struct Family {
+    /// A counter's is without `_total`.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) unit: Option<&'static str>,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// Declares the families and the list of them.
+macro_rules! families {
+    ($($id:ident $kind:ident $name:literal $unit:expr, [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) const $id: Family = Family {
+            name: $name, kind: Kind::$kind, unit: $unit, labels: &[$($label),*], help: $help,
+        };)*
+
+        /// In the order of the page.
+        pub(super) const ALL: &[Family] = &[$($id,)*];
+    };
+}
+
+families! {
+    EXCHANGES Counter "weir_exchanges" None, ["route", "status"]
+        "Exchanges ended, by route and class of status.";
+    DURATION Histogram "weir_exchange_duration_seconds" Some("seconds"), ["route"]
+        "From the first byte of the request to the last of the response.";
+    REQUEST_BYTES Counter "weir_request_bytes" Some("bytes"), ["route"]
+        "Request content received.";
+    RESPONSE_BYTES Counter "weir_response_bytes" Some("bytes"), ["route"]
+        "Response content sent.";
+    IN_FLIGHT Gauge "weir_exchanges_in_flight" None, []
+        "Exchanges begun and not ended.";
+    REFUSALS Counter "weir_refusals" None, ["reason"]
+        "Exchanges that Weir itself answered with an error.";
+    CLIENT_ABORTS Counter "weir_client_aborts" None, []
+        "Exchanges that the client left before their end.";
+    PROTOCOL_ERRORS Counter "weir_protocol_errors" None, ["kind"]
+        "What clients sent that cannot be accepted as their protocol.";
+    POOL_EXCHANGES Counter "weir_pool_exchanges" None, ["pool", "status"]
+        "Exchanges ended that used a pool, by class of status.";
+    FIRST_BYTE Histogram "weir_first_byte_seconds" Some("seconds"), ["pool"]
+        "From the end of the request's head to the first byte of the backend's response.";
+    RETRIES Counter "weir_retries" None, ["pool"]
+        "Attempts after the first of their exchange.";
+    ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
+        "Attempts begun.";
+    CONNECTS Counter "weir_connects" None, ["pool", "backend"]
+        "Connections made to backends.";
+    CONNECT_FAILURES Counter "weir_connect_failures" None, ["pool", "backend"]
+        "Connections to backends that could not be made.";
+    REUSES Counter "weir_connection_reuses" None, ["pool", "backend"]
+        "Attempts on a connection that stood.";
+    ATTEMPT_FAILURES Counter "weir_attempt_failures" None, ["pool", "backend", "kind"]
+        "Attempts that failed on a connection that stood.";
+    CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
+        "Connections from clients now.";
+    CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]
+        "Connections accepted from clients.";
+    CONNECTIONS_REFUSED Counter "weir_connections_refused" None, ["listener"]
+        "Connections closed at accept because there were too many.";
+    TLS_HANDSHAKES Counter "weir_tls_handshakes" None, ["listener", "result"]
+        "TLS handshakes with clients.";
+    H2_STREAMS Counter "weir_h2_streams" None, []
+        "HTTP/2 streams opened by clients.";
+    H2_RESETS Counter "weir_h2_resets" None, []
+        "HTTP/2 streams with clients reset by either side.";
+    H2_GOAWAYS Counter "weir_h2_goaways" None, []
+        "HTTP/2 connections with clients ended for an error.";
+    RELOADS Counter "weir_reloads" None, ["result"]
+        "Reloads of the configuration.";
+    ACCESS_LOG_DROPPED Counter "weir_access_log_lines_dropped" None, []
+        "Lines of the access log lost: the queue was full, or the write failed.";
+    BUILD_INFO Gauge "weir_build_info" None, ["version"]
+        "Always 1; the label says what runs.";
+    START_TIME Gauge "process_start_time_seconds" Some("seconds"), []
+        "When the process started, since the Unix epoch.";
+    RESIDENT Gauge "process_resident_memory_bytes" Some("bytes"), []
+        "Memory that the process has in use.";
+}
+
+/// The two values of `result`.
+pub(super) const RESULTS: [&str; 2] = ["ok", "failed"];
+
+/// `docs/metrics.md`, whole.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from(INTRODUCTION);
+    let bounds = format!("{ROUTES_MAX} routes, {POOLS_MAX} pools, {BACKENDS_MAX} backends, {LISTENERS_MAX} listeners");
+    out.push_str(&format!("The number of names is bounded ({bounds}): {PAST_BOUND}\n\n"));
+    out.push_str("| name | type | labels | meaning |\n|---|---|---|---|\n");
+    for family in ALL {
+        let suffix = if family.kind == Kind::Counter { "_total" } else { "" };
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let kind = family.kind.name();
+        out.push_str(&format!("| `{}{suffix}` | {kind} | {} | {} |\n", family.name, labels.join(", "), family.help));
+    }
+    out.push_str(&format!("\n## Values of labels\n\n`status`: `{}`.\n\n", CLASSES.join("`, `")));
+    out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
+    values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
+    values(&mut out, "kind` of `weir_protocol_errors_total", kinds());
+    values(&mut out, "kind` of `weir_attempt_failures_total", failures());
+    let bounds: Vec<&str> = BOUNDS.iter().map(|bound| bound.label).collect();
+    out.push_str(&format!("\n## Buckets of histograms\n\nIn seconds: {}.\n", bounds.join(", ")));
+    out
+}
+
+fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ProtocolError::ALL.iter().map(|kind| (kind.label(), kind.about()))
+}
+
+fn failures() -> impl Iterator<Item = (&'static str, &'static str)> {
+    AttemptFailure::ALL.iter().map(|kind| (kind.label(), kind.about()))
+}
+
+fn values(out: &mut String, of: &str, values: impl Iterator<Item = (&'static str, &'static str)>) {
+    out.push_str(&format!("\n`{of}`:\n\n"));
+    for (label, about) in values {
+        out.push_str(&format!("- `{label}`: {}\n", about.trim()));
+    }
+}
+
+const INTRODUCTION: &str = "\
+# Metrics
+
+<!-- Generated from src/telemetry/metrics/families.rs: `WEIR_BLESS=1 cargo test --lib telemetry::metrics` -->
+
+The admin listener serves these at `/metrics`, in the Prometheus text format 0.0.4, or as OpenMetrics 1.0 to a client
+that asks for it. Durations are in seconds, sizes in bytes.
+
+The labels `route`, `pool`, `backend` and `listener` hold only names from the configuration. A reload keeps the counters
+of a name that stays. The route `-` stands for exchanges that met none.
+
+";
+const PAST_BOUND: &str = "\
+past the bound,
+names that left the configuration are forgotten first, and then new ones are counted together as `other`.";

@@ -1,0 +1,134 @@
+//! Enums whose values are labels. A label once published stays.
+
+/// Declares an enum with a stable label a variant.
+macro_rules! labels {
+    ($(#[$about:meta])* $name:ident { $($(#[doc = $doc:literal])* $variant:ident $label:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl $name {
+            /// All of them, in the order of declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The label in metrics; it never changes.
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self {
+                    $($name::$variant => $label,)*
+                }
+            }
+
+            /// What it means, for the reference.
+            pub(super) fn about(self) -> &'static str {
+                match self {
+                    $($name::$variant => concat!($($doc),*),)*
+                }
+            }
+        }
+    };
+}
+
+labels! {
+    /// Why Weir itself declined an exchange that it understood.
+    RefusalReason {
+        /// No route matches.
+        NoRoute "no_route",
+        /// The method is not served here (TRACE and CONNECT unless allowed, unknown methods).
+        Method "method",
+        /// The route does not let this client in.
+        Access "access",
+        /// The content is longer than the route allows.
+        BodyTooLarge "body_too_large",
+        /// The host is not one that this connection may ask for.
+        Misdirected "misdirected",
+        /// An expectation other than 100-continue.
+        Expectation "expectation",
+        /// An upgrade that cannot be made.
+        Upgrade "upgrade",
+        /// The request went round in a circle.
+        Loop "loop",
+        /// The route is in maintenance.
+        Maintenance "maintenance",
+        /// A limit was used up.
+        Limit "limit",
+        /// No backend of the pool may be used.
+        NoBackend "no_backend",
+        /// The pool's queue is full, or the wait in it was too long.
+        Queue "queue",
+        /// The memory ceiling is reached.
+        Memory "memory",
+        /// The process ends.
+        Draining "draining",
+        /// Every attempt failed to connect.
+        ConnectFailed "connect_failed",
+        /// The backend took too long.
+        BackendTimeout "backend_timeout",
+        /// The backend closed before its response was complete.
+        BackendClosed "backend_closed",
+        /// The backend's response cannot be understood.
+        BackendProtocol "backend_protocol",
+    }
+}
+
+labels! {
+    /// What a client sent that cannot be accepted as its protocol.
+    ProtocolError {
+        /// A request line that is none.
+        RequestLine "request_line",
+        /// A target in a form that its method does not allow, or with bytes that it may not hold.
+        Target "target",
+        /// A version that is not spoken.
+        Version "version",
+        /// A field name or value with bytes that it may not hold.
+        Field "field",
+        /// A line that ends in a bare LF, or a CR alone.
+        LineEnd "line_end",
+        /// A field continued on the next line.
+        ObsFold "obs_fold",
+        /// White space before the colon.
+        SpaceBeforeColon "space_before_colon",
+        /// Content-Length repeated, listed or not a number.
+        ContentLength "content_length",
+        /// Content-Length beside Transfer-Encoding.
+        LengthAndCoding "length_and_coding",
+        /// A transfer coding other than chunked, last and once.
+        TransferCoding "transfer_coding",
+        /// A malformed chunk.
+        Chunk "chunk",
+        /// Host missing, repeated, invalid, or not that of the target.
+        Host "host",
+        /// A head of too many bytes.
+        HeadTooLarge "head_too_large",
+        /// A head of too many fields.
+        TooManyFields "too_many_fields",
+        /// A head that did not come in time.
+        HeadTimeout "head_timeout",
+        /// A body that did not come in time.
+        BodyTimeout "body_timeout",
+        /// A bad PROXY header, or one from where none is believed.
+        ProxyHeader "proxy_header",
+        /// HTTP/2: a request with bad pseudo-fields, fields or length.
+        H2Request "h2_request",
+        /// HTTP/2: an error of the connection.
+        H2Connection "h2_connection",
+        /// HTTP/2: a flood of resets or other frames.
+        H2Flood "h2_flood",
+        /// Anything else.
+        Other "other",
+    }
+}
+
+labels! {
+    /// How an attempt failed after its connection stood.
+    AttemptFailure {
+        /// No head in time, or no progress.
+        Timeout "timeout",
+        /// Closed or reset before the response was complete.
+        Closed "closed",
+        /// A response that cannot be understood.
+        Protocol "protocol",
+    }
+}

@@ -1,0 +1,161 @@
+//! What is counted, and the page that shows it.
+//!
+//! Each worker writes to shards of its own with a plain load and store (one writer, no shared cache line);
+//! a scrape sums them. Series are keyed by names from the configuration and found once, when a snapshot is built.
+
+mod cells;
+mod exposition;
+mod families;
+mod labels;
+mod process;
+mod registry;
+mod render;
+mod worker;
+
+pub use exposition::Exposition;
+pub use families::reference;
+pub use labels::{AttemptFailure, ProtocolError, RefusalReason};
+pub use worker::{Done, InFlight, OpenConnection, WorkerMetrics};
+
+use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
+use registry::Registry;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// All counters of the process. One exists; it outlives every reload.
+pub struct Metrics {
+    workers: Series<WorkerCells>,
+    claimed: Box<[AtomicBool]>,
+    routes: Registry<String, RouteCells>,
+    pools: Registry<String, PoolCells>,
+    backends: Registry<(String, String), BackendCells>,
+    listeners: Registry<String, ListenerCells>,
+    rare: RareCells,
+    started: SystemTime,
+}
+
+/// The counters of one route, held by the snapshot that the route is part of.
+#[derive(Clone)]
+pub struct RouteMetrics(Arc<Series<RouteCells>>);
+
+/// The counters of one pool.
+#[derive(Clone)]
+pub struct PoolMetrics(Arc<Series<PoolCells>>);
+
+/// The counters of one backend of one pool.
+#[derive(Clone)]
+pub struct BackendMetrics(Arc<Series<BackendCells>>);
+
+/// The counters of one listener.
+#[derive(Clone)]
+pub struct ListenerMetrics(Arc<Series<ListenerCells>>);
+
+impl Metrics {
+    /// Counters for `workers` threads, all zero; the process counts as started now.
+    #[must_use]
+    pub fn new(workers: NonZeroUsize) -> Arc<Metrics> {
+        let n = workers.get();
+        Arc::new(Metrics {
+            workers: Series::new(n),
+            claimed: (0..n).map(|_| AtomicBool::new(false)).collect(),
+            routes: Registry::new(n, ROUTES_MAX, OTHER.to_owned()),
+            pools: Registry::new(n, POOLS_MAX, OTHER.to_owned()),
+            backends: Registry::new(n, BACKENDS_MAX, (OTHER.to_owned(), OTHER.to_owned())),
+            listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
+            rare: RareCells::default(),
+            started: SystemTime::now(),
+        })
+    }
+
+    /// The handle that worker `index` writes through, or `None` if there is no such worker or its handle is out:
+    /// a shard has one writer at a time. Dropping the handle gives it back.
+    #[must_use]
+    pub fn worker(self: &Arc<Self>, index: usize) -> Option<WorkerMetrics> {
+        let claimed = self.claimed.get(index)?;
+        // Acquire pairs with the release on drop: the next writer sees what the last one stored.
+        (!claimed.swap(true, std::sync::atomic::Ordering::AcqRel)).then(|| WorkerMetrics::new(Arc::clone(self), index))
+    }
+
+    /// The counters of the route `name`: the same ones on each call, so a reload keeps them.
+    /// Past [`ROUTES_MAX`] names in use they are those of [`OTHER`].
+    #[must_use]
+    pub fn route(&self, name: &str) -> RouteMetrics {
+        RouteMetrics(self.routes.get(name.to_owned()))
+    }
+
+    /// The counters of exchanges that met no route.
+    #[must_use]
+    pub fn unrouted(&self) -> RouteMetrics {
+        self.route(UNROUTED)
+    }
+
+    /// The counters of the pool `name`; past [`POOLS_MAX`] names those of [`OTHER`].
+    #[must_use]
+    pub fn pool(&self, name: &str) -> PoolMetrics {
+        PoolMetrics(self.pools.get(name.to_owned()))
+    }
+
+    /// The counters of the backend `address` in `pool`; past [`BACKENDS_MAX`] pairs those of [`OTHER`].
+    #[must_use]
+    pub fn backend(&self, pool: &str, address: &str) -> BackendMetrics {
+        BackendMetrics(self.backends.get((pool.to_owned(), address.to_owned())))
+    }
+
+    /// The counters of the listener on `address`; past [`LISTENERS_MAX`] addresses those of [`OTHER`].
+    #[must_use]
+    pub fn listener(&self, address: &str) -> ListenerMetrics {
+        ListenerMetrics(self.listeners.get(address.to_owned()))
+    }
+
+    /// A reload was applied (`ok`) or refused.
+    pub fn reloaded(&self, ok: bool) {
+        let cell = if ok { &self.rare.reloads_ok } else { &self.rare.reloads_failed };
+        cell.fetch_add(1, Relaxed);
+    }
+
+    /// Lines of the access log were lost: the queue was full, or the write failed.
+    pub fn access_log_dropped(&self, lines: u64) {
+        self.rare.access_log_dropped.fetch_add(lines, Relaxed);
+    }
+
+    /// Lines of the access log lost since the start.
+    #[must_use]
+    pub fn access_log_lines_dropped(&self) -> u64 {
+        self.rare.access_log_dropped.load(Relaxed)
+    }
+
+    /// Appends the whole page to `out`. It may run on any thread, at any time; it stops no worker.
+    pub fn render(&self, exposition: Exposition, out: &mut String) {
+        render::page(self, exposition, out);
+    }
+
+    fn started_seconds(&self) -> f64 {
+        self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    }
+}
+
+/// Counted rarely and from any thread, so by read-modify-write.
+#[derive(Default)]
+struct RareCells {
+    reloads_ok: AtomicU64,
+    reloads_failed: AtomicU64,
+    access_log_dropped: AtomicU64,
+}
+
+/// Routes counted under their own name.
+pub const ROUTES_MAX: usize = 1000;
+/// Pools counted under their own name.
+pub const POOLS_MAX: usize = 1000;
+/// Pairs of pool and backend counted under their own name.
+pub const BACKENDS_MAX: usize = 2000;
+/// Listeners counted under their own address.
+pub const LISTENERS_MAX: usize = 100;
+/// The label of what is past a ceiling.
+pub const OTHER: &str = "other";
+/// The route label of exchanges that met no route.
+pub const UNROUTED: &str = "-";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The page, family by family in the order of the table.
+
+use super::cells::{BackendCells, CLASSES, Count, Series};
+use super::exposition::{Exposition, Page};
+use super::families::{self as f, Family};
+use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::{Metrics, process};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Appends the whole page to `out`.
+pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) {
+    let mut page = Page { exposition, out };
+    routes(metrics, &mut page);
+    clients(metrics, &mut page);
+    pools(metrics, &mut page);
+    backends(metrics, &mut page);
+    listeners(metrics, &mut page);
+    h2(metrics, &mut page);
+    whole_process(metrics, &mut page);
+    page.end();
+}
+
+type Named<C> = [(String, Arc<Series<C>>)];
+
+fn routes(metrics: &Metrics, page: &mut Page<'_>) {
+    let routes = metrics.routes.list();
+    by_class(page, &f::EXCHANGES, &routes, |cells, class| &cells.classes[class]);
+    page.family(&f::DURATION);
+    for (name, series) in &routes {
+        page.histogram(&f::DURATION, &[name], series.shards().map(|cells| &cells.duration));
+    }
+    by_name(page, &f::REQUEST_BYTES, &routes, |cells| &cells.request_bytes);
+    by_name(page, &f::RESPONSE_BYTES, &routes, |cells| &cells.response_bytes);
+}
+
+fn clients(metrics: &Metrics, page: &mut Page<'_>) {
+    let workers = &metrics.workers;
+    page.family(&f::IN_FLIGHT);
+    page.sample(&f::IN_FLIGHT, &[], gauge(workers.sum(|cells| &cells.in_flight)));
+    page.family(&f::REFUSALS);
+    for &reason in RefusalReason::ALL {
+        page.sample(&f::REFUSALS, &[reason.label()], workers.sum(|cells| &cells.refusals[reason as usize]));
+    }
+    single(page, &f::CLIENT_ABORTS, workers.sum(|cells| &cells.client_aborts));
+    page.family(&f::PROTOCOL_ERRORS);
+    for &kind in ProtocolError::ALL {
+        page.sample(&f::PROTOCOL_ERRORS, &[kind.label()], workers.sum(|cells| &cells.protocol_errors[kind as usize]));
+    }
+}
+
+fn pools(metrics: &Metrics, page: &mut Page<'_>) {
+    let pools = metrics.pools.list();
+    by_class(page, &f::POOL_EXCHANGES, &pools, |cells, class| &cells.classes[class]);
+    page.family(&f::FIRST_BYTE);
+    for (name, series) in &pools {
+        page.histogram(&f::FIRST_BYTE, &[name], series.shards().map(|cells| &cells.first_byte));
+    }
+    by_name(page, &f::RETRIES, &pools, |cells| &cells.retries);
+}
+
+fn backends(metrics: &Metrics, page: &mut Page<'_>) {
+    let backends = metrics.backends.list();
+    let mut counter = |family: &Family, read: fn(&BackendCells) -> &Count| {
+        page.family(family);
+        for ((pool, address), series) in &backends {
+            page.sample(family, &[pool, address], series.sum(read));
+        }
+    };
+    counter(&f::ATTEMPTS, |cells| &cells.attempts);
+    counter(&f::CONNECTS, |cells| &cells.connects);
+    counter(&f::CONNECT_FAILURES, |cells| &cells.connect_failures);
+    counter(&f::REUSES, |cells| &cells.reuses);
+    page.family(&f::ATTEMPT_FAILURES);
+    for ((pool, address), series) in &backends {
+        for &kind in AttemptFailure::ALL {
+            let n = series.sum(|cells| &cells.failures[kind as usize]);
+            page.sample(&f::ATTEMPT_FAILURES, &[pool, address, kind.label()], n);
+        }
+    }
+}
+
+fn listeners(metrics: &Metrics, page: &mut Page<'_>) {
+    let listeners = metrics.listeners.list();
+    page.family(&f::CONNECTIONS_OPEN);
+    for (address, series) in &listeners {
+        page.sample(&f::CONNECTIONS_OPEN, &[address], gauge(series.sum(|cells| &cells.open)));
+    }
+    by_name(page, &f::CONNECTIONS_ACCEPTED, &listeners, |cells| &cells.accepted);
+    by_name(page, &f::CONNECTIONS_REFUSED, &listeners, |cells| &cells.refused);
+    page.family(&f::TLS_HANDSHAKES);
+    for (address, series) in &listeners {
+        let [ok, failed] = f::RESULTS;
+        page.sample(&f::TLS_HANDSHAKES, &[address, ok], series.sum(|cells| &cells.tls_ok));
+        page.sample(&f::TLS_HANDSHAKES, &[address, failed], series.sum(|cells| &cells.tls_failed));
+    }
+}
+
+fn h2(metrics: &Metrics, page: &mut Page<'_>) {
+    single(page, &f::H2_STREAMS, metrics.workers.sum(|cells| &cells.h2_streams));
+    single(page, &f::H2_RESETS, metrics.workers.sum(|cells| &cells.h2_resets));
+    single(page, &f::H2_GOAWAYS, metrics.workers.sum(|cells| &cells.h2_goaways));
+}
+
+fn whole_process(metrics: &Metrics, page: &mut Page<'_>) {
+    let [ok, failed] = f::RESULTS;
+    page.family(&f::RELOADS);
+    page.sample(&f::RELOADS, &[ok], metrics.rare.reloads_ok.load(Relaxed));
+    page.sample(&f::RELOADS, &[failed], metrics.rare.reloads_failed.load(Relaxed));
+    single(page, &f::ACCESS_LOG_DROPPED, metrics.access_log_lines_dropped());
+    page.family(&f::BUILD_INFO);
+    page.sample(&f::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
+    page.family(&f::START_TIME);
+    page.sample(&f::START_TIME, &[], metrics.started_seconds());
+    page.family(&f::RESIDENT);
+    if let Some(bytes) = process::resident_bytes() {
+        page.sample(&f::RESIDENT, &[], bytes);
+    }
+}
+
+fn single(page: &mut Page<'_>, family: &Family, value: u64) {
+    page.family(family);
+    page.sample(family, &[], value);
+}
+
+fn by_name<C>(page: &mut Page<'_>, family: &Family, list: &Named<C>, read: fn(&C) -> &Count) {
+    page.family(family);
+    for (name, series) in list {
+        page.sample(family, &[name], series.sum(read));
+    }
+}
+
+fn by_class<C>(page: &mut Page<'_>, family: &Family, list: &Named<C>, read: fn(&C, usize) -> &Count) {
+    page.family(family);
+    for (name, series) in list {
+        for (class, label) in CLASSES.iter().enumerate() {
+            page.sample(family, &[name, label], series.sum(|cells| read(cells, class)));
+        }
+    }
+}
+
+/// Each worker's part is read at another moment, so that the sum may be below zero for one scrape.
+fn gauge(sum: u64) -> i64 {
+    sum.cast_signed().max(0)
+}

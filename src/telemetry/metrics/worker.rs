@@ -1,0 +1,174 @@
+use super::cells::{Count, WorkerCells, class};
+use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::{BackendMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Release;
+use std::time::Duration;
+
+/// What one worker counts through. It may move to its thread, and is then used there only.
+pub struct WorkerMetrics {
+    metrics: Arc<Metrics>,
+    index: usize,
+    /// Not `Sync`: two threads that count in one shard would lose counts.
+    one_thread: PhantomData<Cell<()>>,
+}
+
+/// What is known of an exchange when it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// The final status that the client saw, or would have seen.
+    pub status: u16,
+    /// From the first byte of the request to the last of the response.
+    pub duration: Duration,
+    /// Bytes of request content.
+    pub request_bytes: u64,
+    /// Bytes of response content.
+    pub response_bytes: u64,
+}
+
+/// An exchange counts as in flight until this is dropped.
+#[must_use]
+pub struct InFlight<'a>(&'a Count);
+
+/// A connection counts as open until this is dropped.
+#[must_use]
+pub struct OpenConnection<'a>(&'a Count);
+
+impl WorkerMetrics {
+    pub(super) fn new(metrics: Arc<Metrics>, index: usize) -> WorkerMetrics {
+        WorkerMetrics { metrics, index, one_thread: PhantomData }
+    }
+
+    /// An exchange began.
+    #[inline]
+    pub fn exchange_started(&self) -> InFlight<'_> {
+        let in_flight = &self.cells().in_flight;
+        in_flight.add(1);
+        InFlight(in_flight)
+    }
+
+    /// An exchange ended.
+    #[inline]
+    pub fn exchange_done(&self, route: &RouteMetrics, done: &Done) {
+        let cells = route.0.of(self.index);
+        cells.classes[class(done.status)].add(1);
+        cells.duration.observe(done.duration);
+        cells.request_bytes.add(done.request_bytes);
+        cells.response_bytes.add(done.response_bytes);
+    }
+
+    /// An exchange that used `pool` ended; `first_byte` is the time from the end of the request's head to the first
+    /// byte of the backend's response, if there was one.
+    #[inline]
+    pub fn pool_done(&self, pool: &PoolMetrics, status: u16, first_byte: Option<Duration>) {
+        let cells = pool.0.of(self.index);
+        cells.classes[class(status)].add(1);
+        if let Some(first_byte) = first_byte {
+            cells.first_byte.observe(first_byte);
+        }
+    }
+
+    /// An exchange goes to another attempt.
+    #[inline]
+    pub fn retried(&self, pool: &PoolMetrics) {
+        pool.0.of(self.index).retries.add(1);
+    }
+
+    /// An attempt at `backend` begins; `reused`: on a connection that stood.
+    #[inline]
+    pub fn attempt(&self, backend: &BackendMetrics, reused: bool) {
+        let cells = backend.0.of(self.index);
+        cells.attempts.add(1);
+        cells.reuses.add(u64::from(reused));
+    }
+
+    /// A connection to `backend` was made.
+    pub fn connected(&self, backend: &BackendMetrics) {
+        backend.0.of(self.index).connects.add(1);
+    }
+
+    /// A connection to `backend` could not be made.
+    pub fn connect_failed(&self, backend: &BackendMetrics) {
+        backend.0.of(self.index).connect_failures.add(1);
+    }
+
+    /// An attempt failed on a connection that stood.
+    pub fn attempt_failed(&self, backend: &BackendMetrics, how: AttemptFailure) {
+        backend.0.of(self.index).failures[how as usize].add(1);
+    }
+
+    /// Weir declined an exchange.
+    pub fn refused(&self, why: RefusalReason) {
+        self.cells().refusals[why as usize].add(1);
+    }
+
+    /// A client broke its protocol.
+    pub fn protocol_error(&self, what: ProtocolError) {
+        self.cells().protocol_errors[what as usize].add(1);
+    }
+
+    /// A client went away before its exchange ended.
+    pub fn client_aborted(&self) {
+        self.cells().client_aborts.add(1);
+    }
+
+    /// A connection was accepted.
+    pub fn connection_accepted<'a>(&'a self, listener: &'a ListenerMetrics) -> OpenConnection<'a> {
+        let cells = listener.0.of(self.index);
+        cells.accepted.add(1);
+        cells.open.add(1);
+        OpenConnection(&cells.open)
+    }
+
+    /// A connection was closed at accept: there are too many.
+    pub fn connection_refused(&self, listener: &ListenerMetrics) {
+        listener.0.of(self.index).refused.add(1);
+    }
+
+    /// A TLS handshake ended.
+    pub fn tls_handshake(&self, listener: &ListenerMetrics, ok: bool) {
+        let cells = listener.0.of(self.index);
+        if ok { &cells.tls_ok } else { &cells.tls_failed }.add(1);
+    }
+
+    /// A client opened an HTTP/2 stream.
+    #[inline]
+    pub fn h2_stream(&self) {
+        self.cells().h2_streams.add(1);
+    }
+
+    /// An HTTP/2 stream was reset, by either side.
+    pub fn h2_reset(&self) {
+        self.cells().h2_resets.add(1);
+    }
+
+    /// GOAWAY was sent for an error.
+    pub fn h2_goaway(&self) {
+        self.cells().h2_goaways.add(1);
+    }
+
+    #[inline]
+    fn cells(&self) -> &WorkerCells {
+        self.metrics.workers.of(self.index)
+    }
+}
+
+impl Drop for WorkerMetrics {
+    fn drop(&mut self) {
+        self.metrics.claimed[self.index].store(false, Release);
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.one_less();
+    }
+}
+
+impl Drop for OpenConnection<'_> {
+    fn drop(&mut self) {
+        self.0.one_less();
+    }
+}

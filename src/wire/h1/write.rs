@@ -1,0 +1,173 @@
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, reason};
+use bytes::BufMut;
+
+/// How a message's content is framed on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Nothing follows.
+    None,
+    /// So many bytes are still to be sent.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Until close.
+    Close,
+    /// Bytes as they are, both ways.
+    Tunnel,
+}
+
+/// Writes a request head for a backend; the framing that `length` asks for.
+pub(super) fn request_head(head: &RequestHead, length: Length, out: &mut Vec<u8>) -> Framing {
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    match head.form {
+        Target::Authority => out.extend_from_slice(&head.authority),
+        Target::Origin | Target::Asterisk => out.extend_from_slice(&head.target),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    out.extend_from_slice(&head.authority);
+    out.extend_from_slice(b"\r\n");
+    field_lines(&head.fields, false, out);
+    if !head.protocol.is_empty() {
+        out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: ");
+        out.extend_from_slice(&head.protocol);
+        out.extend_from_slice(b"\r\n\r\n");
+        return Framing::None;
+    }
+    let framing = match length {
+        Length::None if expects_content(&head.method) => Framing::Length(0),
+        Length::None | Length::Tunnel => Framing::None,
+        Length::Known(n) => Framing::Length(n),
+        Length::Unknown => Framing::Chunked,
+    };
+    end_of_head(framing, out);
+    framing
+}
+
+/// RFC 9110 §8.6: with these a missing Content-Length would leave a recipient in doubt.
+fn expects_content(method: &Method) -> bool {
+    matches!(method, Method::Post | Method::Put | Method::Patch)
+}
+
+/// How a response is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResponseStyle {
+    /// The client speaks HTTP/1.1, so it reads chunks.
+    pub(super) chunks: bool,
+    /// `Connection: close` is said.
+    pub(super) close: bool,
+    /// `Connection: keep-alive` is said (HTTP/1.0).
+    pub(super) keep_alive: bool,
+}
+
+/// Writes a final response head; the framing that `length` asks for.
+pub(super) fn response_head(head: &ResponseHead, length: Length, style: ResponseStyle, out: &mut Vec<u8>) -> Framing {
+    status_line(head.status, out);
+    // With no content, Content-Length is what a GET would have given (RFC 9110 §8.6): HEAD and 304.
+    let informational_length = length == Length::None && head.status != 204;
+    field_lines(&head.fields, informational_length, out);
+    if length == Length::Tunnel {
+        if head.status == 101 {
+            out.extend_from_slice(b"Connection: upgrade\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        return Framing::Tunnel;
+    }
+    if style.close {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if style.keep_alive {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+    let framing = match length {
+        Length::None | Length::Tunnel => Framing::None,
+        Length::Known(n) => Framing::Length(n),
+        Length::Unknown if style.chunks => Framing::Chunked,
+        Length::Unknown => Framing::Close,
+    };
+    end_of_head(framing, out);
+    framing
+}
+
+/// Writes a 1xx head.
+pub(super) fn interim_head(head: &ResponseHead, out: &mut Vec<u8>) {
+    status_line(head.status, out);
+    field_lines(&head.fields, false, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the end of chunked content.
+pub(super) fn last_chunk(trailers: Option<&Fields>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    if let Some(fields) = trailers {
+        field_lines(fields, false, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a chunk's size line.
+pub(super) fn chunk_size(length: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 16];
+    let mut at = digits.len();
+    let mut left = length;
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[left & 15];
+        left >>= 4;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(status: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(u64::from(status), out);
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// All fields but those that this codec writes itself.
+fn field_lines(fields: &Fields, content_length_too: bool, out: &mut Vec<u8>) {
+    out.reserve(fields.size() + 4 * fields.len() + 64);
+    for (name, text, value) in fields.iter() {
+        match name {
+            FieldName::ContentLength if !content_length_too => continue,
+            FieldName::TransferEncoding | FieldName::Connection | FieldName::Host | FieldName::KeepAlive => continue,
+            _ => {}
+        }
+        out.extend_from_slice(text);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn end_of_head(framing: Framing, out: &mut Vec<u8>) {
+    match framing {
+        Framing::Length(n) => {
+            out.extend_from_slice(b"Content-Length: ");
+            decimal(n, out);
+            out.put_slice(b"\r\n\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
+        Framing::None | Framing::Close | Framing::Tunnel => out.extend_from_slice(b"\r\n"),
+    }
+}
+
+fn decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut left = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}

@@ -1,0 +1,109 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+/// A connected byte stream of any kind we speak over.
+#[derive(Debug)]
+pub enum Transport {
+    /// Clear TCP.
+    Tcp(TcpStream),
+    /// TLS over TCP, either side.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A Unix-domain socket.
+    Unix(UnixStream),
+}
+
+impl Transport {
+    /// The TCP socket below, if there is one.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Transport::Tcp(stream) => Some(stream),
+            Transport::Tls(stream) => Some(stream.get_ref().0),
+            Transport::Unix(_) => None,
+        }
+    }
+
+    /// Reads what is there into `into`.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(into);
+        let result = match self {
+            Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, &mut buf),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+        };
+        result.map_ok(|()| buf.filled().len())
+    }
+
+    /// Writes what it can of `from`.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Transport::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, from),
+            Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+        }
+    }
+
+    /// Sends what TLS kept back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Transport::Tcp(_) | Transport::Unix(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ends our direction; the peer may go on sending.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Transport::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Makes the close that follows a reset, so that the peer cannot take what it got for complete.
+    pub fn reset_on_close(&self) {
+        if let Some(stream) = self.tcp() {
+            let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Transport::poll_write(self.get_mut(), cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Transport::poll_write(self.get_mut(), cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_flush(self.get_mut(), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_shutdown(self.get_mut(), cx)
+    }
+}
