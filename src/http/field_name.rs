@@ -133,7 +133,7 @@ const fn separates(seed: u32) -> bool {
     true
 }
 
-const SLOTS: [FieldName; 1 << SLOT_BITS] = {
+static SLOTS: [FieldName; 1 << SLOT_BITS] = {
     let mut slots = [FieldName::Other; 1 << SLOT_BITS];
     let mut at = 0;
     while at < FieldName::ALL.len() {

@@ -23,7 +23,7 @@ pub struct Hop<'a> {
 /// [`strip_hop_by_hop`](super::strip_hop_by_hop).
 pub fn set_forwarded(fields: &mut Fields, hop: &Hop<'_>) {
     if !hop.trusted {
-        fields.retain(|name, text, _| !is_forwarded(name) && !(name == FieldName::Other && is_disguised(text)));
+        fields.retain(|name, text, _| !(is_forwarded(name) || (name == FieldName::Other && is_disguised(text))));
     }
     let mut room = [0; ADDRESS_LEN];
     let peer = write_address(hop.peer, &mut room);

@@ -1,1 +1,5 @@
-//! (being built)
+//! Which backend of a pool an attempt goes to: pure decisions.
+
+mod round_robin;
+
+pub use round_robin::RoundRobin;

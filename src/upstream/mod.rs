@@ -1,1 +1,8 @@
-//! (being built)
+//! Connections to backends: how they are made, kept and used again. Each worker has its own.
+
+mod dial;
+mod line;
+mod resolve;
+
+pub use dial::{DialError, Dialer};
+pub use line::{Connection, Line, Lines, Taken};

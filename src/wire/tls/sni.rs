@@ -46,7 +46,7 @@ impl ByName {
 
     fn named(&self, name: &str) -> Option<&[Arc<CertifiedKey>]> {
         let name = name.to_ascii_lowercase();
-        // RFC 6125 §6.4.3: the wildcard stands for exactly one label.
+        // RFC 9525 §6.3: the wildcard stands for exactly one label.
         let by_wildcard = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
         self.exact.get(&name).or_else(by_wildcard).map(Vec::as_slice)
     }

@@ -1,0 +1,4 @@
+mod clients;
+mod loading;
+mod offer;
+mod sessions;
