@@ -1,16 +1,33 @@
 //! What the fuzz targets check holds for the seeds kept with them; needs no nightly toolchain.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 use std::path::{Path, PathBuf};
 
 #[path = "../fuzz/checks/authority.rs"]
 mod authority;
+#[path = "../fuzz/checks/chunked.rs"]
+mod chunked;
 #[path = "../fuzz/checks/fields.rs"]
 mod fields;
+#[path = "../fuzz/checks/proxy_header.rs"]
+mod proxy_header;
+#[path = "../fuzz/checks/request_head.rs"]
+mod request_head;
+#[path = "../fuzz/checks/response_head.rs"]
+mod response_head;
 
 /// A fuzz target: its name, and what it does with its input.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: &[Target] = &[("authority", authority::check), ("fields", fields::check)];
+const TARGETS: &[Target] = &[
+    ("authority", authority::check),
+    ("chunked", chunked::check),
+    ("fields", fields::check),
+    ("proxy_header", proxy_header::check),
+    ("request_head", request_head::check),
+    ("response_head", response_head::check),
+];
 
 /// Seeds are few and small: they are read by people.
 const SEEDS_MAX: usize = 30;

@@ -1,7 +1,7 @@
 use weir::http::{FieldName, Fields, is_name, is_value};
 
 /// A list of fields, one a line as `name:value`, behaves like a plain vector of pairs.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let mut fields = Fields::default();
     let mut model: Vec<(&[u8], &[u8])> = Vec::new();
     for line in data.split(|&b| b == b'\n') {

@@ -1,5 +1,21 @@
 //! The engine: one request with its response. It knows no socket and no protocol version.
+//!
+//! One direction: [`serve`] admits, attempts, responds, finishes.
 
+mod admit;
+mod answer;
+mod attempt;
+mod client;
+mod finish;
 mod port;
+mod prepare;
+mod refusal;
+mod relay;
+mod serve;
+mod worker;
 
+pub use client::{Client, Gate, TlsFacts};
 pub use port::{Body, Broken, Chunk, Downstream, Piece, Reply, Request, Response, Sink, Source, Upstream};
+pub use refusal::{Refusal, refuse_head};
+pub use serve::{Scratch, serve};
+pub use worker::{Generation, Worker};

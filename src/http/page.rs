@@ -6,6 +6,7 @@ use super::{PageKind, reason};
 #[must_use]
 pub fn page(kind: PageKind, status: u16, request_id: &str) -> (&'static str, Vec<u8>) {
     let (reason, sentence) = (reason(status), sentence(status));
+    let reason = if reason.is_empty() { "Error" } else { reason };
     match kind {
         PageKind::Html => {
             let id = escape_html(request_id);

@@ -3,14 +3,15 @@
 //! Backends read `/%61dmin`, `/x/../admin` and `//admin` as `/admin`, most of them; a route on `/admin/*` that saw only
 //! the raw bytes could be walked around. So matching sees one spelling of each path, while the backend still gets the
 //! bytes as they came. The view
-//! - decodes percent-encoded unreserved characters (RFC 3986 §6.2.2.2) and writes other escapes in upper case (§6.2.2.1);
-//! - encodes what may not stand in a path (controls, space, `\`, non-ASCII), so that it is plain ASCII and a regex's `.`
-//!   meets no surprise;
-//! - reads `%2F` as `/`: by the letter it is data, but CGI-like backends decode it before they route;
+//! - decodes what may stand bare in a path (RFC 3986 §6.2.2.2 says so of unreserved characters; most backends decode
+//!   `%40` and `%3A` as well before they route), and writes all other bytes as escapes in upper case (§6.2.2.1), so that
+//!   it is plain ASCII and a regex's `.` meets no surprise;
+//! - reads `%2F` as `/`: by the letter it is data, but CGI-like backends decode it before they route, and a
+//!   bare `\` too, as the WHATWG's URL parser does;
 //! - drops empty segments and resolves dot segments (§5.2.4).
 //!
-//! Left alone: letter case, other reserved characters (`%3B` is not `;`), path parameters (`..;`), double encoding
-//! (`%252e` is decoded once, by us and by a backend). Where two sane readings differ in the place they lead to,
+//! Left alone: letter case, path parameters (`/a;b` is not `/a`), double encoding (`%252e` is decoded once, by us and by
+//! a backend). Where two sane readings differ in the place they lead to,
 //! [`is_ambiguous`] says so, and the request is better refused.
 
 /// Calls `read` with the normalised view of `path`: the path itself if it is plain already, as almost all are.
@@ -32,31 +33,34 @@ pub fn with_view<R>(path: &[u8], read: impl FnOnce(&[u8]) -> R) -> R {
     read(&out[..len])
 }
 
-/// Whether `..` stands in a path beside an empty segment or an encoded slash, or a NUL is encoded in it: then backends
-/// disagree on where it leads (`/a//../b` is `/a/b` to some and `/b` to others), and no browser or library sends it.
+/// Whether backends disagree on where `path` leads, in a way that no browser or library would send:
+/// - `..` beside an empty segment, an encoded slash or a backslash: `/a//../b` is `/a/b` to some and `/b` to others;
+/// - a dot segment with a parameter: `/a/..;/b` is `/b` to servlet containers, and as it stands to all others;
+/// - an encoded NUL, at which some stop reading.
 #[must_use]
 pub fn is_ambiguous(path: &[u8]) -> bool {
     if is_plain(path) {
         return false;
     }
     let (mut climbs, mut unclear) = (false, false);
-    let (mut at, mut dots, mut len, mut raw_slash) = (0, 0, 0, true);
+    let (mut at, mut dots, mut len) = (0, 0, 0);
     while at < path.len() {
         let (piece, step) = next(&path[at..]);
         match piece {
-            Piece::Escape(0) => return true,
-            Piece::Slash => {
-                unclear |= step > 1 || (at > 0 && len == 0 && raw_slash);
+            Piece::Slash | Piece::Escape(b'\\') => {
                 climbs |= dots == 2 && len == 2;
-                (dots, len, raw_slash) = (0, 0, step == 1);
+                unclear |= path[at] != b'/' || (at > 0 && len == 0);
+                (dots, len) = (0, 0);
             }
             Piece::Plain(b'.') => (dots, len) = (dots + 1, len + 1),
+            Piece::Plain(b';') if len > 0 && len <= 2 && dots == len => return true,
+            Piece::Escape(0) => return true,
             Piece::Plain(_) | Piece::Escape(_) => len += 1,
         }
         at += step;
     }
     climbs |= dots == 2 && len == 2;
-    climbs && (unclear || path.contains(&b'\\'))
+    climbs && unclear
 }
 
 /// The view is the path itself.
@@ -66,7 +70,7 @@ fn is_plain(path: &[u8]) -> bool {
     }
     let mut after_slash = false;
     for &b in path {
-        if !PLAIN[b as usize] || (after_slash && (b == b'/' || b == b'.')) {
+        if !PLAIN[b as usize] || (after_slash && matches!(b, b'/' | b'.')) {
             return false;
         }
         after_slash = b == b'/';
@@ -131,7 +135,8 @@ fn next(rest: &[u8]) -> (Piece, usize) {
     };
     let piece = match byte {
         b'/' => Piece::Slash,
-        b if is_unreserved(b) || (step == 1 && PLAIN[b as usize]) => Piece::Plain(b),
+        b'\\' if step == 1 => Piece::Slash,
+        b if PLAIN[b as usize] => Piece::Plain(b),
         b => Piece::Escape(b),
     };
     (piece, step)
@@ -185,7 +190,7 @@ mod tests {
         {
             assert_eq!(view(path), "/admin", "{path}");
         }
-        for path in ["/admin/x", "/admin%2fx", "/y/%2e%2E/admin/x", "/y/.%2e/admin//x", "/admin/./x"] {
+        for path in ["/admin/x", "/admin%2fx", "/admin\\x", "/y/%2e%2E/admin/x", "/y/.%2e/admin//x", "/admin/./x"] {
             assert_eq!(view(path), "/admin/x", "{path}");
         }
     }
@@ -200,18 +205,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_data_stays_encoded_and_is_decoded_only_once() {
-        assert_eq!(view("/%3b%3F%252e/%zz%4"), "/%3B%3F%252e/%25zz%254");
-        assert_eq!(view("/é\\ "), "/%C3%A9%5C%20");
+    fn what_may_not_stand_bare_stays_encoded_and_nothing_is_decoded_twice() {
+        assert_eq!(view("/%3f%252e%23/%zz%4"), "/%3F%252e%23/%25zz%254");
+        assert_eq!(view("/%3b%40%3A"), "/;@:");
+        assert_eq!(view("/é%5c "), "/%C3%A9%5C%20");
         assert_eq!((view("*"), view("")), ("*".into(), String::new()));
     }
 
     #[test]
     fn a_climb_past_something_that_backends_count_differently_is_ambiguous() {
-        for path in ["/a//../b", "/a/x%2f../../b", "/a%2F%2e%2e%2Fb", "/a/..%2fb", "/a\\../..", "/a%00b"] {
+        for path in [
+            "/a//../b",
+            "/a/..//b",
+            "/a/x%2f../../b",
+            "/a%2F%2e%2e%2Fb",
+            "/a/..%2fb",
+            "/a\\..\\b",
+            "/a%5C..%5Cb",
+            "/a/..;/b",
+            "/.;x/b",
+            "/a/%2e%2E%3Bx",
+            "/a%00b",
+        ] {
             assert!(is_ambiguous(path.as_bytes()), "{path}");
         }
-        for path in ["/a/../b", "//a", "/a%2Fb", "/a/..b/c%2Fd", "/a%20b", "/..", "/a", "*", ""] {
+        for path in
+            ["/a/../b", "//a", "/a%2Fb", "/a%5Cb", "/a/..b/c%2Fd", "/a;b/.c;d", "/...;a", "/a%20b", "/..", "*", ""]
+        {
             assert!(!is_ambiguous(path.as_bytes()), "{path}");
         }
     }

@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Counters, in the order of `config.routes`.
     pub routes: Vec<RouteMetrics>,
+    /// Counters of what meets no route.
+    pub unrouted: RouteMetrics,
     /// Counters, in the order of `config.pools`.
     pub pools: Vec<LivePool>,
 }
@@ -56,6 +58,6 @@ impl Snapshot {
                     .collect(),
             })
             .collect();
-        Snapshot { table: Table::build(&config.routes), config, routes, pools }
+        Snapshot { table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
     }
 }

@@ -1,8 +1,8 @@
 use super::resolve;
 use crate::config::{Backend, BackendAddress, Pool, PoolProtocol, ProxyProtocolOut};
+use crate::wire::Transport;
 use crate::wire::proxy_protocol;
 use crate::wire::tls::{ClientTls, TlsError};
-use crate::wire::Transport;
 use rustls_pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -49,9 +49,7 @@ impl Dialer {
     /// A file of `pool.tls` is not what it has to be, or there is no name to verify.
     pub fn build(pool: &Pool, backend: &Backend, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Dialer, TlsError> {
         let tls = match (&pool.tls, tls) {
-            (Some(config), Some(client)) => {
-                Some((client.clone(), ClientTls::server_name(config, &backend.address)?))
-            }
+            (Some(config), Some(client)) => Some((client.clone(), ClientTls::server_name(config, &backend.address)?)),
             _ => None,
         };
         Ok(Dialer {
@@ -71,11 +69,6 @@ impl Dialer {
     #[must_use]
     pub fn is_per_client(&self) -> bool {
         self.proxy_protocol.is_some()
-    }
-
-    /// Whether connections surely speak HTTP/2, so that one serves many exchanges.
-    pub(super) fn is_h2(&self) -> bool {
-        self.protocol == PoolProtocol::H2
     }
 
     /// Connects, says PROXY, shakes hands. The caller bounds the time.

@@ -60,10 +60,9 @@ impl Line {
     pub async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<Taken, DialError> {
         let (transport, speaks) = self.dialer.dial(client, local).await?;
         match speaks {
-            Speaks::Http1 | Speaks::H2 => Ok(Taken {
-                connection: Connection::Http1(h1::BackendConnection::new(transport)),
-                reused: false,
-            }),
+            Speaks::Http1 | Speaks::H2 => {
+                Ok(Taken { connection: Connection::Http1(h1::BackendConnection::new(transport)), reused: false })
+            }
         }
     }
 
@@ -79,9 +78,9 @@ impl Line {
     }
 
     fn sweep(&self, now: Duration) {
-        self.idle.borrow_mut().retain_mut(|idle| {
-            now.saturating_sub(idle.since) < self.idle_for && idle.connection.is_quiet()
-        });
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| now.saturating_sub(idle.since) < self.idle_for && idle.connection.is_quiet());
     }
 }
 

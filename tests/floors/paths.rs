@@ -3,7 +3,7 @@
 /// The rooms named through `crate::…`, `weir::…` or enough `super::…`, each with its line; `*` and `self` stand for all.
 ///
 /// `depth` says how many modules below the crate's root the text stands.
-pub fn rooms(text: &str, depth: usize) -> Vec<(String, usize)> {
+pub(crate) fn rooms(text: &str, depth: usize) -> Vec<(String, usize)> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     let mut open: Vec<bool> = Vec::new(); // for each open brace: is it an inline module's?

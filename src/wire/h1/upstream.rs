@@ -2,7 +2,7 @@
 
 use super::content::{Mode, Receiver, Sender};
 use super::parse::{self, Limits, Parsed};
-use super::write;
+use super::write::{self, Framing};
 use crate::exchange::{Broken, Chunk, Piece, Request, Response, Sink, Source, Upstream};
 use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
 use crate::wire::{Buffers, Inbox, Transport};
@@ -39,14 +39,21 @@ impl BackendConnection {
         BackendConnection { io: RefCell::new(io), inbox: Inbox::default(), state: State::default() }
     }
 
-    /// The attempt of a request with that method.
-    pub fn exchange<'c>(&'c mut self, buffers: &'c Buffers, method: Method) -> BackendExchange<'c> {
+    /// The attempt of a request with that method; `upgrade`: it asks for another protocol, so 101 may answer it.
+    pub fn exchange<'c>(&'c mut self, buffers: &'c Buffers, method: Method, upgrade: bool) -> BackendExchange<'c> {
         self.state = State::default();
         let receiver =
             Receiver { io: &self.io, buffers, inbox: &mut self.inbox, mode: Mode::Ended, trailers: Fields::default() };
         BackendExchange {
             request: BackendRequest { sender: Sender::new(&self.io), state: &self.state },
-            response: BackendResponse { receiver, method, length: Length::None, interims: 0, state: &self.state },
+            response: BackendResponse {
+                receiver,
+                method,
+                upgrade,
+                length: Length::None,
+                interims: 0,
+                state: &self.state,
+            },
         }
     }
 
@@ -99,6 +106,9 @@ pub struct BackendRequest<'c> {
 
 impl Sink for BackendRequest<'_> {
     async fn data(&mut self, chunk: Chunk<'_>, more: bool) -> Result<(), Broken> {
+        if self.state.tunnel.get() {
+            self.sender.framing = Framing::Tunnel;
+        }
         self.sender.data(chunk.as_slice(), more).await
     }
 
@@ -125,6 +135,7 @@ impl Request for BackendRequest<'_> {
 pub struct BackendResponse<'c> {
     receiver: Receiver<'c>,
     method: Method,
+    upgrade: bool,
     length: Length,
     interims: u32,
     state: &'c State,
@@ -165,6 +176,9 @@ impl BackendResponse<'_> {
         if head.is_interim() {
             self.interims += 1;
             return if self.interims > INTERIM_MAX { Err(Broken::Malformed("interim_flood")) } else { Ok(()) };
+        }
+        if head.status == 101 && !self.upgrade {
+            return Err(Broken::Malformed("unasked_upgrade"));
         }
         self.length = frame.length;
         self.receiver.mode = match frame.length {

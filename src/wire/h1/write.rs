@@ -68,7 +68,7 @@ pub(super) fn response_head(head: &ResponseHead, length: Length, style: Response
     field_lines(&head.fields, informational_length, out);
     if length == Length::Tunnel {
         if head.status == 101 {
-            out.extend_from_slice(b"Connection: upgrade\r\n");
+            out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n");
         }
         out.extend_from_slice(b"\r\n");
         return Framing::Tunnel;

@@ -1,0 +1,59 @@
+//! Responses that Weir gives by itself.
+
+use super::{Broken, Chunk, Reply};
+use crate::clock::Clock;
+use crate::config::Action;
+use crate::http::{FieldName, Length, Method, RequestHead, ResponseHead};
+use crate::route::redirect_location;
+
+/// Sends a whole response; the bytes of content sent.
+pub(super) async fn send<R: Reply>(
+    head: &mut ResponseHead,
+    content: &[u8],
+    to_head: bool,
+    reply: &mut R,
+) -> Result<u64, Broken> {
+    if to_head || content.is_empty() {
+        let mut digits = String::new();
+        if !matches!(head.status, 204 | 304) {
+            digits = content.len().to_string();
+        }
+        if !digits.is_empty() {
+            head.fields.set(FieldName::ContentLength, digits.as_bytes());
+        }
+        reply.head(head, Length::None).await?;
+        reply.end(None).await?;
+        return Ok(0);
+    }
+    reply.head(head, Length::Known(content.len() as u64)).await?;
+    reply.data(Chunk::Lent(content), false).await?;
+    reply.end(None).await?;
+    Ok(content.len() as u64)
+}
+
+/// Fills `head` with the answer of a route that needs no backend, and gives its content.
+pub(super) fn fixed<'a>(action: &'a Action, asked: &RequestHead, clock: &Clock, head: &mut ResponseHead) -> &'a [u8] {
+    head.clear();
+    head.fields.push_known(FieldName::Server, b"weir");
+    clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
+    match action {
+        Action::Redirect { to, status } => {
+            head.status = *status;
+            head.fields.push_known(FieldName::Location, &redirect_location(to, asked));
+            b""
+        }
+        Action::Respond { status, content_type, body } => {
+            head.status = *status;
+            if !body.is_empty() {
+                head.fields.push_known(FieldName::ContentType, content_type.as_bytes());
+            }
+            body.as_bytes()
+        }
+        Action::Pool(_) | Action::Split(_) | Action::ReadWrite { .. } => b"",
+    }
+}
+
+/// Whether a method's response has no content (RFC 9110 §9.3.2).
+pub(super) fn is_head(method: &Method) -> bool {
+    *method == Method::Head
+}

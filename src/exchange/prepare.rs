@@ -1,0 +1,65 @@
+//! What a head becomes on its way: hop-by-hop fields go, Weir's own come, the route's edits are made.
+
+use super::{Client, Refusal};
+use crate::clock::Clock;
+use crate::config::{Action, Route};
+use crate::http::{
+    FieldName, Hop, RequestHead, ResponseHead, Target, push_via, set_forwarded, set_request_id, strip_hop_by_hop,
+};
+use crate::route;
+
+/// Makes the request that the client sent the one that the backend gets.
+pub(super) fn request(head: &mut RequestHead, client: &Client, route: &Route, id: u128) -> Result<(), Refusal> {
+    let trailers = head.fields.has(FieldName::Te)
+        && head.fields.members(FieldName::Te).any(|member| member.eq_ignore_ascii_case(b"trailers"));
+    strip_hop_by_hop(&mut head.fields).map_err(|_| Refusal::ConnectionOptions)?;
+    if trailers {
+        head.fields.push_known(FieldName::Te, b"trailers");
+    }
+    let trusted = client.is_trusted();
+    let hop = Hop { peer: client.peer.ip(), scheme: client.scheme, authority: &head.authority, trusted };
+    set_forwarded(&mut head.fields, &hop);
+    push_via(&mut head.fields, head.version);
+    set_request_id(&mut head.fields, id, trusted);
+    set_client_subject(head, client, trusted);
+    if let (Some(rewrite), Target::Origin) = (&route.rewrite, head.form) {
+        route::rewrite(rewrite, &mut head.target);
+    }
+    if !route.request.is_empty() {
+        if let Some(host) = route::host_override(&route.request) {
+            head.authority.clear();
+            head.authority.extend_from_slice(host.as_bytes());
+        }
+        route::edit(&route.request, &mut head.fields);
+    }
+    if matches!(route.action, Action::ReadWrite { read_your_writes: Some(_), .. }) {
+        route::strip_wrote_cookie(&mut head.fields);
+    }
+    Ok(())
+}
+
+/// Who the client proved to be; whatever it says of that itself is not passed on.
+fn set_client_subject(head: &mut RequestHead, client: &Client, trusted: bool) {
+    if !trusted {
+        head.fields.remove_named(CLIENT_SUBJECT);
+    }
+    if let Some(subject) = client.tls.as_ref().and_then(|tls| tls.subject.as_deref()) {
+        head.fields.set_named(CLIENT_SUBJECT, subject.as_bytes());
+    }
+}
+
+/// Makes the response that the backend sent the one that the client gets.
+pub(super) fn response(head: &mut ResponseHead, route: &Route, clock: &Clock) -> Result<(), Refusal> {
+    strip_hop_by_hop(&mut head.fields).map_err(|_| Refusal::BackendProtocol("connection_options"))?;
+    if !head.fields.has(FieldName::Date) {
+        // RFC 9110 §6.6.1: a recipient with a clock adds what is missing.
+        clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
+    }
+    if !route.response.is_empty() {
+        route::edit(&route.response, &mut head.fields);
+    }
+    Ok(())
+}
+
+/// Carries the subject of a client's certificate to backends.
+const CLIENT_SUBJECT: &[u8] = b"x-client-subject";

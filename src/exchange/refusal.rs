@@ -1,0 +1,164 @@
+//! Errors to responses: the one place that names their status codes.
+
+use super::{Broken, Reply};
+use crate::clock::Clock;
+use crate::config::Route;
+use crate::http::{FieldName, Fields, Method, ResponseHead, page, preferred};
+use crate::telemetry::metrics::RefusalReason;
+use crate::wire::h1::parse::Bad;
+use std::time::Duration;
+
+/// We decline, or could not do, what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The head broke a rule.
+    Head(Bad),
+    /// The head did not come in time.
+    HeadTimeout,
+    /// The content broke a rule.
+    Body(&'static str),
+    /// The content did not come in time.
+    BodyTimeout,
+    /// The content is longer than the route allows.
+    BodyTooLarge,
+    /// Connection names too many fields.
+    ConnectionOptions,
+    /// No route matches.
+    NoRoute,
+    /// TRACE or CONNECT, which no route allows.
+    Method,
+    /// The route is in maintenance.
+    Maintenance,
+    /// No backend may be used.
+    NoBackend,
+    /// No backend could be connected to.
+    ConnectFailed,
+    /// The backend ended before its response did.
+    BackendClosed,
+    /// The backend's response breaks a rule.
+    BackendProtocol(&'static str),
+    /// The backend did not answer in time.
+    BackendTimeout,
+}
+
+impl Refusal {
+    /// Its status code.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Refusal::Head(Bad::TooLarge | Bad::TooManyFields) => 431,
+            Refusal::Head(Bad::VersionUnsupported) => 505,
+            Refusal::Head(Bad::TransferCodingUnknown) => 501, // RFC 9112 §6.1
+            Refusal::Head(_) | Refusal::Body(_) | Refusal::ConnectionOptions => 400,
+            Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
+            Refusal::BodyTooLarge => 413,
+            Refusal::NoRoute => 404,
+            Refusal::Method => 405,
+            Refusal::Maintenance | Refusal::NoBackend => 503,
+            Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
+            Refusal::BackendTimeout => 504,
+        }
+    }
+
+    /// Its label in metrics; `None` for what is counted as a protocol error.
+    #[must_use]
+    pub fn reason(self) -> Option<RefusalReason> {
+        Some(match self {
+            Refusal::Head(_) | Refusal::HeadTimeout | Refusal::Body(_) => return None,
+            Refusal::BodyTimeout | Refusal::ConnectionOptions => return None,
+            Refusal::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Refusal::NoRoute => RefusalReason::NoRoute,
+            Refusal::Method => RefusalReason::Method,
+            Refusal::Maintenance => RefusalReason::Maintenance,
+            Refusal::NoBackend => RefusalReason::NoBackend,
+            Refusal::ConnectFailed => RefusalReason::ConnectFailed,
+            Refusal::BackendClosed => RefusalReason::BackendClosed,
+            Refusal::BackendProtocol(_) => RefusalReason::BackendProtocol,
+            Refusal::BackendTimeout => RefusalReason::BackendTimeout,
+        })
+    }
+
+    /// What a failed attempt becomes.
+    #[must_use]
+    pub fn of_backend(broken: &Broken) -> Refusal {
+        match broken {
+            Broken::Malformed(rule) => Refusal::BackendProtocol(rule),
+            Broken::Closed | Broken::Io(_) => Refusal::BackendClosed,
+        }
+    }
+
+    /// After how long asking again makes sense (RFC 9110 §10.2.3).
+    fn retry_after(self) -> Option<&'static [u8]> {
+        match self {
+            Refusal::Maintenance => Some(b"60"),
+            Refusal::NoBackend => Some(b"1"),
+            _ => None,
+        }
+    }
+}
+
+/// The question that a refusal answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// Its method: HEAD gets no content.
+    pub(super) method: &'a Method,
+    /// Its fields, for Accept.
+    pub(super) fields: &'a Fields,
+    /// Its route, for error pages.
+    pub(super) route: Option<&'a Route>,
+    /// Its id, shown in the page.
+    pub(super) request_id: &'a str,
+}
+
+/// Sends a refusal; at most for `limit`, as its reader may be the reason for it.
+pub(super) async fn refuse<R: Reply>(
+    refusal: Refusal,
+    asked: Asked<'_>,
+    clock: &Clock,
+    limit: Duration,
+    head: &mut ResponseHead,
+    reply: &mut R,
+) -> Result<u64, Broken> {
+    let (content_type, content) = content(refusal.status(), asked);
+    head.clear();
+    head.status = refusal.status();
+    head.fields.push_known(FieldName::Server, b"weir");
+    clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
+    head.fields.push_known(FieldName::ContentType, content_type.as_bytes());
+    head.fields.push_known(FieldName::CacheControl, b"no-store");
+    head.fields.push_known(FieldName::XRequestId, asked.request_id.as_bytes());
+    if let Some(seconds) = refusal.retry_after() {
+        head.fields.push_known(FieldName::RetryAfter, seconds);
+    }
+    if refusal == Refusal::Method {
+        head.fields.push(b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"); // RFC 9110 §15.5.6
+    }
+    let send = super::answer::send(head, &content, *asked.method == Method::Head, reply);
+    clock.within(limit, send).await.unwrap_or(Err(Broken::Closed))
+}
+
+fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
+    let own = asked.route.and_then(|route| route.errors.iter().find(|page| page.status == status));
+    match own {
+        Some(page) => (page.content_type.clone(), page.body.clone()),
+        None => {
+            let (content_type, body) = page(preferred(asked.fields), status, asked.request_id);
+            (content_type.to_owned(), body)
+        }
+    }
+}
+
+/// Sends what answers a head that is no request: nothing of it can be trusted, so it gets the plain page.
+///
+/// # Errors
+/// The client takes nothing.
+pub async fn refuse_head<R: Reply>(
+    refusal: Refusal,
+    clock: &Clock,
+    limit: Duration,
+    head: &mut ResponseHead,
+    reply: &mut R,
+) -> Result<u64, Broken> {
+    let asked = Asked { method: &Method::Get, fields: &Fields::default(), route: None, request_id: "-" };
+    refuse(refusal, asked, clock, limit, head, reply).await
+}

@@ -1,0 +1,226 @@
+use super::attempt::{Ended, Task, Trail, attempts};
+use super::finish::{Finish, finish};
+use super::refusal::{Asked, refuse};
+use super::worker::Held;
+use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, prepare};
+use crate::config::{PoolId, Route};
+use crate::http::{RequestHead, ResponseHead, client_address, request_id};
+use crate::route::{Choice, select_pool, wrote_recently};
+use crate::telemetry::access::End;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// The memory of one exchange, kept by the worker for the next.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The request's head, as received and then as sent on.
+    pub request: RequestHead,
+    /// The response's head.
+    pub response: ResponseHead,
+    /// The target as received, where a route rewrites it.
+    seen_target: Vec<u8>,
+}
+
+impl Worker {
+    /// Memory for an exchange.
+    #[must_use]
+    pub fn scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes the memory back.
+    pub fn reuse(&self, mut scratch: Box<Scratch>) {
+        /// Kept at most.
+        const KEPT: usize = 256;
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < KEPT {
+            scratch.request.clear();
+            scratch.response.clear();
+            kept.push(scratch);
+        }
+    }
+}
+
+/// Serves one exchange, whose request head is in `scratch`.
+pub async fn serve<D: Downstream>(worker: &Worker, client: &Client, scratch: &mut Scratch, down: &mut D) {
+    let started = Instant::now();
+    let _in_flight = worker.metrics.exchange_started();
+    let held = worker.current();
+    let id = worker.random();
+    let who = if client.gate.trust_forwarded.is_empty() {
+        client.peer.ip()
+    } else {
+        client_address(&scratch.request.fields, client.peer.ip(), &client.gate.trust_forwarded)
+    };
+    let snapshot = &held.generation.snapshot;
+    let route = snapshot.table.find(&scratch.request, who);
+    let mut trail = Trail::default();
+    let course = Course { worker, client, held: &held, route: route.map(|at| &snapshot.config.routes[at]), id, who };
+    let (end, pool) = course.run(scratch, down, &mut trail).await;
+    let target = if scratch.seen_target.is_empty() { &scratch.request.target } else { &scratch.seen_target };
+    finish(&Finish {
+        worker,
+        client,
+        held: &held,
+        who,
+        route,
+        pool,
+        trail: &trail,
+        id,
+        started,
+        target,
+        request: &scratch.request,
+        response: &scratch.response,
+        end,
+    });
+    scratch.seen_target.clear();
+}
+
+/// One exchange after admission.
+struct Course<'a> {
+    worker: &'a Worker,
+    client: &'a Client,
+    held: &'a Held,
+    route: Option<&'a Route>,
+    id: u128,
+    who: IpAddr,
+}
+
+impl Course<'_> {
+    async fn run<D: Downstream>(
+        &self,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> (End, Option<PoolId>) {
+        let length = down.halves().0.length();
+        let route = match (admit::admit(&scratch.request, length, self.route), self.route) {
+            (Ok(()), Some(route)) => route,
+            (Ok(()), None) => return (self.refuse(Refusal::NoRoute, scratch, down, trail).await, None),
+            (Err(refusal), _) => return (self.refuse(refusal, scratch, down, trail).await, None),
+        };
+        if admit::answers_itself(&route.action) {
+            return (self.answer(route, scratch, down, trail).await, None);
+        }
+        let Some(pool) = self.pool(route, &scratch.request) else {
+            return (self.refuse(Refusal::NoBackend, scratch, down, trail).await, None);
+        };
+        if route.rewrite.is_some() {
+            scratch.seen_target.clone_from(&scratch.request.target);
+        }
+        if let Err(refusal) = prepare::request(&mut scratch.request, self.client, route, self.id) {
+            return (self.refuse(refusal, scratch, down, trail).await, None);
+        }
+        let Scratch { request, response, .. } = &mut *scratch;
+        let task = Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request };
+        let all = attempts(&task, response, down, trail);
+        let ended = match route.timeouts.total {
+            None => all.await,
+            Some(limit) => match self.worker.clock.within(limit, all).await {
+                Ok(ended) => ended,
+                Err(_) if down.halves().1.started() => Ended::Broken(Refusal::BackendTimeout),
+                Err(_) => Ended::Refused(Refusal::BackendTimeout),
+            },
+        };
+        (self.conclude(ended, scratch, down, trail).await, Some(pool))
+    }
+
+    async fn conclude<D: Downstream>(
+        &self,
+        ended: Ended,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        match ended {
+            Ended::Answered => End::Complete,
+            Ended::Refused(refusal) => self.refuse(refusal, scratch, down, trail).await,
+            Ended::Broken(refusal) => {
+                down.halves().1.abort();
+                if matches!(refusal, Refusal::BackendTimeout | Refusal::BodyTimeout) {
+                    End::TimedOut
+                } else {
+                    End::BackendAborted
+                }
+            }
+            Ended::ClientGone => {
+                down.halves().1.abort();
+                self.worker.metrics.client_aborted();
+                End::ClientAborted
+            }
+        }
+    }
+
+    /// The pool that this request goes to.
+    fn pool(&self, route: &Route, head: &RequestHead) -> Option<PoolId> {
+        let choice = match &route.action {
+            crate::config::Action::Pool(pool) => return Some(*pool),
+            crate::config::Action::ReadWrite { read_your_writes: Some(ttl), .. } => Choice {
+                is_safe: head.method.is_safe(),
+                wrote: wrote_recently(&head.fields, self.worker.clock.date().unix(), *ttl),
+                roll: 0,
+            },
+            _ => Choice { is_safe: head.method.is_safe(), wrote: false, roll: (self.id >> 96) as u32 },
+        };
+        select_pool(&route.action, choice)
+    }
+
+    async fn refuse<D: Downstream>(
+        &self,
+        refusal: Refusal,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        if let Some(reason) = refusal.reason() {
+            self.worker.metrics.refused(reason);
+        }
+        tracing::debug!(?refusal, client = %self.who, "refused");
+        let id = request_id(self.id);
+        let asked = Asked {
+            method: &scratch.request.method,
+            fields: &scratch.request.fields,
+            route: self.route,
+            request_id: std::str::from_utf8(&id).expect("hexadecimal digits"),
+        };
+        let limit = self.client.gate.timeouts.body;
+        let reply = down.halves().1;
+        match refuse(refusal, asked, &self.worker.clock, limit, &mut scratch.response, reply).await {
+            Ok(sent) => {
+                trail.moved.down += sent;
+                if refusal == Refusal::BackendTimeout { End::TimedOut } else { End::Refused }
+            }
+            Err(_) => {
+                reply.abort();
+                End::ClientAborted
+            }
+        }
+    }
+
+    /// Gives the response that the route itself holds.
+    async fn answer<D: Downstream>(
+        &self,
+        route: &Route,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        let Scratch { request, response, .. } = scratch;
+        let content = answer::fixed(&route.action, request, &self.worker.clock, response);
+        if !route.response.is_empty() {
+            crate::route::edit(&route.response, &mut response.fields);
+        }
+        let reply = down.halves().1;
+        let send = answer::send(response, content, answer::is_head(&request.method), reply);
+        match self.worker.clock.within(self.client.gate.timeouts.body, send).await {
+            Ok(Ok(sent)) => {
+                trail.moved.down += sent;
+                End::Complete
+            }
+            _ => {
+                reply.abort();
+                End::ClientAborted
+            }
+        }
+    }
+}
