@@ -1,1 +1,65 @@
-fn main() {}
+//! `weir`: flags to a command, a command to an exit code.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use weir::command;
+use weir::server::{self, Source};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An edge proxy and shared HTTP cache.
+#[derive(Parser)]
+#[command(name = "weir", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve, in the foreground. SIGHUP reloads, SIGTERM drains.
+    Run {
+        /// The configuration.
+        #[arg(short, long, value_name = "FILE", default_value = "weir.toml", conflicts_with = "to")]
+        config: PathBuf,
+        /// No configuration: listen on 127.0.0.1:8080 in front of this one backend.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
+    },
+    /// Say all that is wrong with a configuration.
+    Check {
+        /// The configuration.
+        #[arg(short, long, value_name = "FILE", default_value = "weir.toml")]
+        config: PathBuf,
+        /// Print the order in which routes match.
+        #[arg(long)]
+        routes: bool,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout();
+    match Arguments::parse().verb {
+        Verb::Run { config, to } => {
+            let source = to.map_or(Source::File(config), Source::To);
+            server::run(&source).unwrap_or_else(|error| {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            })
+        }
+        Verb::Check { config, routes, json } => done(command::check::check(&config, routes, json, &mut out)),
+        Verb::Schema => done(command::schema::schema(&mut out).map(|()| ExitCode::SUCCESS)),
+    }
+}
+
+/// Output that nobody reads is no fault of ours, but not a success either.
+fn done(result: std::io::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or(ExitCode::FAILURE)
+}

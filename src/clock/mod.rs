@@ -84,9 +84,28 @@ impl Clock {
         .await
     }
 
+    /// As [`within`](Self::within), for a wait that [`end_idle`](Self::end_idle) may cut short.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if `limit` passed first, or idle waits were ended.
+    pub async fn within_idle<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let mut timer = Timer { clock: self, limit, idle: true, key: None };
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
+        })
+        .await
+    }
+
+    /// Ends all waits that are idle now.
+    pub fn end_idle(&self) {
+        self.wheel.borrow_mut().expire_idle();
+    }
+
     /// A deadline that starts to count when it is first polled.
     pub fn timer(&self, limit: Duration) -> Timer<'_> {
-        Timer { clock: self, limit, key: None }
+        Timer { clock: self, limit, idle: false, key: None }
     }
 
     fn tick_at(&self, now: Instant) -> u64 {
@@ -106,6 +125,7 @@ impl Clock {
 pub struct Timer<'c> {
     clock: &'c Clock,
     limit: Duration,
+    idle: bool,
     key: Option<Key>,
 }
 
@@ -115,7 +135,7 @@ impl Timer<'_> {
         let mut wheel = self.clock.wheel.borrow_mut();
         match self.key {
             None => {
-                self.key = Some(wheel.insert(self.clock.deadline(self.limit), cx.waker().clone()));
+                self.key = Some(wheel.insert(self.clock.deadline(self.limit), self.idle, cx.waker().clone()));
                 Poll::Pending
             }
             Some(key) => wheel.poll(key, cx),
@@ -168,6 +188,17 @@ mod tests {
         assert!(timer.poll_elapsed(&mut cx).is_pending());
         clock.advance(at(&clock, far + 1));
         assert!(timer.poll_elapsed(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn ending_idle_waits_leaves_the_others_alone() {
+        let clock = Clock::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut busy = clock.timer(TICK);
+        let mut idle = Timer { clock: &clock, limit: TICK, idle: true, key: None };
+        assert!(busy.poll_elapsed(&mut cx).is_pending() && idle.poll_elapsed(&mut cx).is_pending());
+        clock.end_idle();
+        assert!(busy.poll_elapsed(&mut cx).is_pending() && idle.poll_elapsed(&mut cx).is_ready());
     }
 
     #[test]

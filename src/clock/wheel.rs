@@ -21,6 +21,7 @@ struct Entry {
     prev: u32,
     next: u32,
     deadline: u64,
+    idle: bool,
     state: State,
 }
 
@@ -40,8 +41,8 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> Key {
-        let entry = Entry { prev: NIL, next: NIL, deadline, state: State::Waiting(waker) };
+    pub(super) fn insert(&mut self, deadline: u64, idle: bool, waker: Waker) -> Key {
+        let entry = Entry { prev: NIL, next: NIL, deadline, idle, state: State::Waiting(waker) };
         let at = if self.free == NIL {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 timers")
@@ -82,12 +83,25 @@ impl Wheel {
         while at != NIL {
             let next = self.entries[at as usize].next;
             if self.entries[at as usize].deadline <= tick {
-                self.unlink(at);
-                if let State::Waiting(waker) = std::mem::replace(&mut self.entries[at as usize].state, State::Fired) {
-                    waker.wake();
-                }
+                self.fire(at);
             }
             at = next;
+        }
+    }
+
+    /// Fires all that are idle, whenever they are due.
+    pub(super) fn expire_idle(&mut self) {
+        for at in 0..self.entries.len() {
+            if self.entries[at].idle && matches!(self.entries[at].state, State::Waiting(_)) {
+                self.fire(at as u32);
+            }
+        }
+    }
+
+    fn fire(&mut self, at: u32) {
+        self.unlink(at);
+        if let State::Waiting(waker) = std::mem::replace(&mut self.entries[at as usize].state, State::Fired) {
+            waker.wake();
         }
     }
 

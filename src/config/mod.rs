@@ -74,6 +74,15 @@ pub enum AdminListen {
     Unix(PathBuf),
 }
 
+impl std::fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AdminListen::Tcp(address) => address.fmt(f),
+            AdminListen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// Where in which file something was said; for messages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {

@@ -2,7 +2,7 @@
 
 use super::relay::{self, Bounds, Fault, Moved};
 use super::worker::{Held, HeldPool};
-use super::{Body, Broken, Client, Downstream, Refusal, Reply, Request, Response, Source, Upstream, Worker, prepare};
+use super::{Body, Broken, Client, Downstream, Refusal, Reply, Request, Source, Upstream, Worker, prepare};
 use crate::config::{PoolId, Route};
 use crate::http::{FieldName, Length, RequestHead, ResponseHead};
 use crate::live::LiveBackend;

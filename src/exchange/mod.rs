@@ -16,6 +16,6 @@ mod worker;
 
 pub use client::{Client, Gate, TlsFacts};
 pub use port::{Body, Broken, Chunk, Downstream, Piece, Reply, Request, Response, Sink, Source, Upstream};
-pub use refusal::{Refusal, refuse};
+pub use refusal::{Refusal, refuse_head};
 pub use serve::{Scratch, serve};
 pub use worker::{Generation, Worker};

@@ -3,7 +3,7 @@
 use super::{Broken, Reply};
 use crate::clock::Clock;
 use crate::config::Route;
-use crate::http::{FieldName, Fields, Length, Method, ResponseHead, page, preferred};
+use crate::http::{FieldName, Fields, Method, ResponseHead, page, preferred};
 use crate::telemetry::metrics::RefusalReason;
 use crate::wire::h1::parse::Bad;
 use std::time::Duration;
@@ -99,19 +99,19 @@ impl Refusal {
 
 /// The question that a refusal answers.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub(super) struct Asked<'a> {
     /// Its method: HEAD gets no content.
-    pub method: &'a Method,
+    pub(super) method: &'a Method,
     /// Its fields, for Accept.
-    pub fields: &'a Fields,
+    pub(super) fields: &'a Fields,
     /// Its route, for error pages.
-    pub route: Option<&'a Route>,
+    pub(super) route: Option<&'a Route>,
     /// Its id, shown in the page.
-    pub request_id: &'a str,
+    pub(super) request_id: &'a str,
 }
 
 /// Sends a refusal; at most for `limit`, as its reader may be the reason for it.
-pub async fn refuse<R: Reply>(
+pub(super) async fn refuse<R: Reply>(
     refusal: Refusal,
     asked: Asked<'_>,
     clock: &Clock,
@@ -148,7 +148,10 @@ fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
     }
 }
 
-/// Sends what answers a head that is no request: nothing of it can be trusted, so it gets a plain page.
+/// Sends what answers a head that is no request: nothing of it can be trusted, so it gets the plain page.
+///
+/// # Errors
+/// The client takes nothing.
 pub async fn refuse_head<R: Reply>(
     refusal: Refusal,
     clock: &Clock,

@@ -71,11 +71,6 @@ impl Dialer {
         self.proxy_protocol.is_some()
     }
 
-    /// Whether connections surely speak HTTP/2, so that one serves many exchanges.
-    pub(super) fn is_h2(&self) -> bool {
-        self.protocol == PoolProtocol::H2
-    }
-
     /// Connects, says PROXY, shakes hands. The caller bounds the time.
     pub(super) async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<(Transport, Speaks), DialError> {
         let stream = match &self.address {

@@ -141,16 +141,16 @@ impl ClientConnection {
         }
     }
 
-    /// The exchange for a head just received.
+    /// The exchange for a head just received. Once `draining` is set, responses say that the connection ends.
     pub fn exchange<'c>(
         &'c mut self,
         buffers: &'c Buffers,
         frame: &RequestFrame,
         version: Version,
-        closing: bool,
+        draining: &'c Cell<bool>,
     ) -> ClientExchange<'c> {
         let State { close, eof: _, answered, received, tunnel, started } = &self.state;
-        close.set(!frame.persistent || closing);
+        close.set(!frame.persistent);
         answered.set(false);
         tunnel.set(false);
         started.set(false);
@@ -159,7 +159,7 @@ impl ClientConnection {
         let receiver = Receiver { io: &self.io, buffers, inbox: &mut self.inbox, mode, trailers: Fields::default() };
         ClientExchange {
             body: ClientBody { receiver, length: frame.length, state: &self.state },
-            reply: ClientReply { sender: Sender::new(&self.io), version, state: &self.state },
+            reply: ClientReply { sender: Sender::new(&self.io), version, draining, state: &self.state },
         }
     }
 
@@ -280,6 +280,7 @@ impl Body for ClientBody<'_> {
 pub struct ClientReply<'c> {
     sender: Sender<'c>,
     version: Version,
+    draining: &'c Cell<bool>,
     state: &'c State,
 }
 
@@ -289,7 +290,7 @@ impl ClientReply<'_> {
         let close_delimited = length == Length::Unknown && self.version == Version::Http10;
         // An error before the end of the content: the client may well stop sending, and nobody knows where.
         let cut_short = !self.state.received.get() && head.status >= 400;
-        self.state.close.get() || close_delimited || cut_short
+        self.state.close.get() || self.draining.get() || close_delimited || cut_short
     }
 }
 

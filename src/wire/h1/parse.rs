@@ -126,14 +126,16 @@ impl Bad {
     }
 }
 
-/// Reads a request head from the start of `input` into `head`.
+/// Reads a request head from the start of `input` into `head`, whose scheme is that of the connection.
 ///
 /// # Errors
 /// [`Bad`] as soon as it is sure, even before the head is whole.
 pub fn request(input: &[u8], limits: Limits, head: &mut RequestHead) -> Result<Parsed<RequestFrame>, Bad> {
     let skipped = empty_lines(input)?;
     let Some(lines) = whole_head(&input[skipped..], limits)? else { return Ok(Parsed::Partial) };
+    let scheme = head.scheme;
     head.clear();
+    head.scheme = scheme;
     let target = request_line(lines, head)?;
     let after_line = target.end + b" HTTP/1.1\r\n".len();
     let seen = field_lines(&lines[after_line..], limits, &mut head.fields)?;

@@ -1,0 +1,76 @@
+use super::connection;
+use super::listener::{ListenerState, Open};
+use crate::exchange::{Gate, Worker};
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// What one worker serves of a listener now.
+pub(super) struct Door {
+    pub(super) state: Arc<ListenerState>,
+    pub(super) gate: Rc<Gate>,
+}
+
+impl Door {
+    pub(super) fn new(state: Arc<ListenerState>) -> Rc<Door> {
+        let gate = Rc::new(Gate {
+            name: state.config.address.to_string(),
+            timeouts: state.config.timeouts,
+            trust_forwarded: state.config.trust_forwarded.clone(),
+        });
+        Rc::new(Door { state, gate })
+    }
+}
+
+/// How long accepting rests when the process or the system has no more descriptors or memory.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts until it is dropped.
+pub(super) async fn accept(
+    listener: Rc<TcpListener>,
+    door: Rc<RefCell<Rc<Door>>>,
+    open: Arc<Open>,
+    worker: Rc<Worker>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let door = door.borrow().clone();
+                let Some(entered) = open.enter(door.state.config.max_connections) else {
+                    worker.metrics.connection_refused(&door.state.metrics);
+                    continue;
+                };
+                connection::spawn(stream, peer, door, entered, worker.clone());
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                let _ = worker.clock.within(REST, std::future::pending::<()>()).await;
+            }
+        }
+    }
+}
+
+/// Accepts what the kernel has ready, so that closing the socket resets nobody.
+pub(super) async fn accept_rest(listener: &TcpListener, door: &Rc<Door>, open: &Arc<Open>, worker: &Rc<Worker>) {
+    /// More than that would be a flood.
+    const REST_MAX: usize = 4096;
+    for _ in 0..REST_MAX {
+        let ready = std::future::poll_fn(|cx| std::task::Poll::Ready(listener.poll_accept(cx))).await;
+        let std::task::Poll::Ready(Ok((stream, peer))) = ready else { break };
+        if let Some(entered) = open.enter(door.state.config.max_connections) {
+            connection::spawn(stream, peer, door.clone(), entered, worker.clone());
+        }
+    }
+}
+
+/// The client was gone before we took it.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,51 @@
+use super::listener::ListenerState;
+use crate::config::{Config, ConfigErrors};
+use crate::exchange::Generation;
+use crate::live::Snapshot;
+use crate::telemetry::Metrics;
+use crate::upstream::Dialers;
+use crate::wire::tls::{Tickets, TlsError};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a configuration cannot be served.
+#[derive(Debug)]
+pub enum LoadError {
+    /// What is written is wrong.
+    Config(ConfigErrors),
+    /// A certificate, key or authority that it names is not usable; where that is asked for.
+    Tls(String, TlsError),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Config(errors) => errors.fmt(f),
+            LoadError::Tls(place, error) => write!(f, "error: {place}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// All that is made of a configuration, before anything of it is in use.
+pub(super) struct Built {
+    pub(super) generation: Generation,
+    pub(super) listeners: Vec<Arc<ListenerState>>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Makes all of it, or nothing.
+pub(super) fn build(config: Config, metrics: &Metrics, tickets: &Tickets) -> Result<Built, LoadError> {
+    let mut warnings = config.warnings.clone();
+    let mut listeners = Vec::new();
+    for listener in &config.listeners {
+        let state = ListenerState::build(listener, metrics, tickets, &mut warnings).map_err(|error| {
+            LoadError::Tls(format!("{}:{}: [[listener]]", listener.place.file.display(), listener.place.line), error)
+        })?;
+        listeners.push(Arc::new(state));
+    }
+    let dialers =
+        Dialers::build(&config.pools).map_err(|(pool, error)| LoadError::Tls(format!("[pool.{pool}]"), error))?;
+    Ok(Built { generation: Generation { snapshot: Snapshot::build(config, metrics), dialers }, listeners, warnings })
+}
