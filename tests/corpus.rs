@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 mod authority;
 #[path = "../fuzz/checks/chunked.rs"]
 mod chunked;
+#[path = "../fuzz/checks/config.rs"]
+mod config;
 #[path = "../fuzz/checks/fields.rs"]
 mod fields;
 #[path = "../fuzz/checks/proxy_header.rs"]
@@ -23,6 +25,7 @@ type Target = (&'static str, fn(&[u8]));
 const TARGETS: &[Target] = &[
     ("authority", authority::check),
     ("chunked", chunked::check),
+    ("config", config::check),
     ("fields", fields::check),
     ("proxy_header", proxy_header::check),
     ("request_head", request_head::check),

@@ -19,6 +19,18 @@ fn every_relative_link_of_a_document_leads_to_a_file() {
 }
 
 #[test]
+fn the_configuration_that_the_first_page_shows_is_valid_as_it_stands() {
+    let page = include_str!("../README.md");
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(!examples.is_empty());
+    for text in examples {
+        let loaded = weir::config::load_text(Path::new("README.md"), text, &|_| None);
+        assert!(loaded.is_ok_and(|config| config.warnings.is_empty()), "{text}");
+    }
+}
+
+#[test]
 fn links_are_found_without_fragments_and_without_those_to_elsewhere() {
     let text = "[a](b.md) [c](https://d) [e](f.md#g) [h](#i) `x[0](y)`";
     assert_eq!(links(text).collect::<Vec<_>>(), ["b.md", "f.md"]);
