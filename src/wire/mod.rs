@@ -2,7 +2,10 @@
 
 mod buffer;
 pub mod h1;
+pub mod h2;
+mod rewind;
 mod transport;
 
 pub use buffer::{BUFFER, Buffers, Inbox};
+pub use rewind::Rewind;
 pub use transport::Transport;
