@@ -5,6 +5,7 @@ pub mod h1;
 pub mod h2;
 mod rewind;
 mod transport;
+mod websocket;
 
 pub use buffer::{BUFFER, Buffers, Inbox};
 pub use rewind::Rewind;

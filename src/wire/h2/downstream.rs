@@ -123,10 +123,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientConnection<T> {
         self.traffic.flood()
     }
 
-    /// Bytes sent so far, and whether more wait that the client does not take.
-    #[must_use]
-    pub fn sent(&self) -> (u64, bool) {
-        (self.traffic.sent(), self.traffic.blocked())
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Says that no more requests are taken (GOAWAY); those under way go on, and then the connection ends.

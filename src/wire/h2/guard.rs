@@ -1,7 +1,7 @@
 //! Between h2 and the socket: what h2 cannot see, since it knows no time.
 
 use super::census::{Census, Flood, FrameLimits};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,19 +24,33 @@ impl Traffic {
         self.received.get()
     }
 
-    /// Bytes sent.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.get()
-    }
-
-    /// Something waits to be sent and the peer does not take it.
-    pub(super) fn blocked(&self) -> bool {
-        self.blocked.get()
-    }
-
     /// The frames that came too often. Nothing is read any more from then on.
     pub(super) fn flood(&self) -> Option<Flood> {
         self.flood.get()
+    }
+}
+
+/// Notices that what waits to be sent does not get away.
+#[derive(Debug)]
+pub(super) struct Stall<'c> {
+    timer: Timer<'c>,
+    sent: u64,
+}
+
+impl<'c> Stall<'c> {
+    /// `timer` runs while the peer takes nothing.
+    pub(super) fn new(timer: Timer<'c>) -> Self {
+        Stall { timer, sent: 0 }
+    }
+
+    /// To be polled after each poll of the connection. Ready once it is time to give up.
+    pub(super) fn poll(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<()> {
+        let blocked = traffic.blocked.get();
+        if !blocked || traffic.sent.get() != self.sent {
+            self.sent = traffic.sent.get();
+            self.timer.restart();
+        }
+        if blocked { self.timer.poll_elapsed(cx) } else { Poll::Pending }
     }
 }
 
@@ -145,13 +159,13 @@ mod tests {
         let mut guarded = Guarded::backend(near);
         let traffic = guarded.traffic();
         guarded.write_all(b"12345678").await.unwrap();
-        assert!(!traffic.blocked());
+        assert!(!traffic.blocked.get());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(Pin::new(&mut guarded).poll_write(&mut cx, b"9").is_pending());
-        assert!(traffic.blocked());
+        assert!(traffic.blocked.get());
         far.read_exact(&mut [0; 4]).await.unwrap();
         guarded.write_all(b"9").await.unwrap();
-        assert!(!traffic.blocked());
-        assert_eq!(traffic.sent(), 9);
+        assert!(!traffic.blocked.get());
+        assert_eq!(traffic.sent.get(), 9);
     }
 }

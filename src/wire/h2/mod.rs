@@ -24,16 +24,19 @@ mod guard;
 mod head;
 mod receive;
 mod reply;
+mod request;
+mod response;
 mod send;
 mod serve;
 mod upstream;
-mod websocket;
 
 pub use census::Flood;
 pub use downstream::{ClientBody, ClientConnection, ClientExchange, Limits};
 pub use reply::ClientReply;
+pub use request::BackendRequest;
+pub use response::BackendResponse;
 pub use serve::{Served, Times, serve};
-// pub use upstream::{BackendConnection, BackendExchange, BackendRequest, BackendResponse};
+pub use upstream::{BackendConnection, BackendExchange};
 
 use crate::exchange::Broken;
 

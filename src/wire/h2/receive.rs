@@ -28,11 +28,6 @@ impl Receiver {
         Receiver { stream, ahead: None, lent: 0, trailers: Fields::default() }
     }
 
-    /// The peer has ended its direction and all of it was given.
-    pub(super) fn ended(&self) -> bool {
-        self.ahead.is_none() && self.stream.is_end_stream()
-    }
-
     /// See [`Source::next`](crate::exchange::Source::next).
     pub(super) async fn next(&mut self) -> Result<Piece<'_>, Broken> {
         self.release();

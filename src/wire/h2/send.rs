@@ -12,37 +12,52 @@ use std::task::{Context, Poll, ready};
 /// Sends content as far as the peer's windows and our buffer allow.
 #[derive(Debug)]
 pub(super) struct Sender {
-    /// Bytes that the head has promised and that were not yet given, if it promised any.
-    left: Option<u64>,
+    promised: Promised,
     /// The last of the promised bytes: kept back so that END_STREAM rides on them.
     last: Option<Bytes>,
 }
 
+/// What the head has said of the content that is still to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promised {
+    Nothing,
+    Bytes(u64),
+    Anything,
+}
+
 impl Sender {
     pub(super) fn new(length: Length) -> Self {
-        let left = match length {
-            Length::Known(n) => Some(n),
-            Length::None => Some(0),
-            Length::Unknown | Length::Tunnel => None,
+        let promised = match length {
+            Length::None => Promised::Nothing,
+            Length::Known(n) => Promised::Bytes(n),
+            Length::Unknown | Length::Tunnel => Promised::Anything,
         };
-        Sender { left, last: None }
+        Sender { promised, last: None }
     }
 
     /// Nothing is missing and nothing is kept back: the head may be all.
     pub(super) fn may_end(&self) -> bool {
-        self.left.is_none_or(|left| left == 0) && self.last.is_none()
+        self.last.is_none() && matches!(self.promised, Promised::Nothing | Promised::Bytes(0) | Promised::Anything)
+    }
+
+    /// Nothing may follow the head but trailers.
+    pub(super) fn nothing_follows(&self) -> bool {
+        self.last.is_none() && matches!(self.promised, Promised::Nothing | Promised::Bytes(0))
     }
 
     pub(super) async fn data(&mut self, stream: &RefCell<SendStream<Bytes>>, bytes: Bytes) -> Result<(), Broken> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(bytes.len() as u64).ok_or(Broken::Malformed("content_length"))?;
-            if *left == 0 {
-                self.last = Some(bytes);
-                return Ok(());
+        match &mut self.promised {
+            _ if bytes.is_empty() => return Ok(()),
+            // HEAD and the like: what a sloppy peer sent as content goes nowhere.
+            Promised::Nothing => return Ok(()),
+            Promised::Bytes(left) => {
+                *left = left.checked_sub(bytes.len() as u64).ok_or(Broken::Malformed("content_length"))?;
+                if *left == 0 {
+                    self.last = Some(bytes);
+                    return Ok(());
+                }
             }
+            Promised::Anything => {}
         }
         send(stream, bytes, false).await
     }
@@ -61,7 +76,7 @@ impl Sender {
         stream: &RefCell<SendStream<Bytes>>,
         trailers: Option<&Fields>,
     ) -> Result<(), Broken> {
-        if self.left.is_some_and(|left| left > 0) {
+        if matches!(self.promised, Promised::Bytes(1..)) {
             stream.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
             return Err(Broken::Malformed("content_length"));
         }

@@ -2,6 +2,7 @@
 
 use super::census::Flood;
 use super::downstream::{ClientConnection, ClientExchange};
+use super::guard::Stall;
 use crate::clock::{Clock, Timer};
 use crate::exchange::Broken;
 use crate::http::RequestHead;
@@ -49,7 +50,7 @@ where
     let mut shutdown = pin!(shutdown);
     let mut ending = false;
     let mut idle = clock.timer(times.idle);
-    let mut stall = Stall { timer: clock.timer(times.stall), sent: 0 };
+    let mut stall = Stall::new(clock.timer(times.stall));
     poll_fn(|cx| {
         while let Poll::Ready(next) = connection.poll_next(cx) {
             match next {
@@ -58,7 +59,7 @@ where
                 None => return Poll::Ready(ended(connection.flood(), None)),
             }
         }
-        if stall.poll(connection.sent(), cx).is_ready() {
+        if stall.poll(connection.traffic(), cx).is_ready() {
             return Poll::Ready(Served::Stalled);
         }
         if !ending && (shutdown.as_mut().poll(cx).is_ready() || poll_idle(&mut idle, connection.active(), cx)) {
@@ -90,20 +91,4 @@ fn poll_idle(timer: &mut Timer<'_>, active: usize, cx: &mut Context<'_>) -> bool
         return false;
     }
     timer.poll_elapsed(cx).is_ready()
-}
-
-/// Notices that what waits to be sent does not get away.
-struct Stall<'c> {
-    timer: Timer<'c>,
-    sent: u64,
-}
-
-impl Stall<'_> {
-    fn poll(&mut self, (sent, blocked): (u64, bool), cx: &mut Context<'_>) -> Poll<()> {
-        if sent != self.sent || !blocked {
-            self.sent = sent;
-            self.timer.restart();
-        }
-        if blocked { self.timer.poll_elapsed(cx) } else { Poll::Pending }
-    }
 }
