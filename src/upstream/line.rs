@@ -119,9 +119,14 @@ impl Line {
     }
 
     fn sweep(&self, now: Duration) {
-        self.idle
-            .borrow_mut()
-            .retain_mut(|idle| now.saturating_sub(idle.since) < self.idle_for && idle.connection.is_quiet());
+        let is_fresh = |used: Duration| now.saturating_sub(used) < self.idle_for;
+        self.idle.borrow_mut().retain_mut(|it| is_fresh(it.since) && it.connection.is_quiet());
+        self.shared.borrow_mut().retain_mut(|it| {
+            if it.connection.active() > 0 {
+                it.used = now;
+            }
+            is_fresh(it.used) && !it.connection.finished()
+        });
     }
 }
 
