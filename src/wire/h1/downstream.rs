@@ -33,6 +33,8 @@ struct State {
     tunnel: Cell<bool>,
     /// A final head was given.
     started: Cell<bool>,
+    /// The response broke off: the client has to see that.
+    broken: Cell<bool>,
 }
 
 /// Why no request came.
@@ -169,7 +171,7 @@ impl ClientConnection {
         version: Version,
         draining: &'c Cell<bool>,
     ) -> ClientExchange<'c> {
-        let State { close, eof: _, answered, received, tunnel, started } = &self.state;
+        let State { close, eof: _, answered, received, tunnel, started, broken: _ } = &self.state;
         close.set(!frame.persistent);
         answered.set(false);
         tunnel.set(false);
@@ -187,7 +189,7 @@ impl ClientConnection {
     #[must_use]
     pub fn next(&mut self, buffers: &Buffers) -> Next {
         self.inbox.release(buffers);
-        let State { close, eof, answered, received, tunnel, started: _ } = &self.state;
+        let State { close, eof, answered, received, tunnel, started: _, broken: _ } = &self.state;
         if close.get() || eof.get() || tunnel.get() || !answered.get() || !received.get() {
             return Next::Close;
         }
@@ -197,6 +199,10 @@ impl ClientConnection {
     /// Ends the connection so that the last response arrives: our direction first, then what still comes is thrown
     /// away for a while.
     pub async fn close(&mut self, buffers: &Buffers) {
+        if self.state.broken.get() {
+            // An orderly end would make a response whole that lasts until close: dropping it resets instead.
+            return;
+        }
         let unread = !self.state.received.get() || !self.inbox.is_empty();
         if poll_fn(|cx| self.io.get_mut().poll_shutdown(cx)).await.is_err() || !unread {
             return;
@@ -354,6 +360,7 @@ impl Reply for ClientReply<'_> {
 
     fn abort(&mut self) {
         self.state.close.set(true);
+        self.state.broken.set(true);
         self.sender.io.borrow().reset_on_close();
     }
 
