@@ -107,7 +107,8 @@ fn serve(number: usize, mut stream: TcpStream, shared: &Shared) {
             return tunnel(number, stream, input, note);
         }
         match script {
-            Some(acts) => play(&mut stream, &acts),
+            Some(acts) if play(&mut stream, &acts) => {}
+            Some(_) => return,
             None if early => {}
             None => answer(&mut stream, &message),
         }
@@ -120,19 +121,21 @@ fn answer(stream: &mut TcpStream, message: &Message) {
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }
 
-fn play(stream: &mut TcpStream, acts: &[Act]) {
+/// Whether the connection goes on.
+fn play(stream: &mut TcpStream, acts: &[Act]) -> bool {
     for act in acts {
         match act {
             Act::Say(bytes) => drop(stream.write_all(bytes)),
             Act::Rest(time) => std::thread::sleep(*time),
-            Act::Close => drop(stream.shutdown(std::net::Shutdown::Both)),
+            Act::Close => return false,
             Act::Reset => {
+                // Without lingering, closing the last descriptor sends a reset.
                 let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
-                // The reader's copy of the descriptor is closed by a shutdown that sends a reset.
-                let _ = stream.shutdown(std::net::Shutdown::Both);
+                return false;
             }
         }
     }
+    true
 }
 
 fn tunnel(number: usize, mut stream: TcpStream, mut input: BufReader<TcpStream>, note: impl Fn(Heard)) {

@@ -164,7 +164,12 @@ impl<'s> Reader<'s> {
     }
 
     fn any(&mut self, method: &str) -> Result<Reply, NoReply> {
-        let end = self.until(|bytes| bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4))?;
+        let end = match self.until(|bytes| bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4)) {
+            Err(NoReply::Broken(some)) if some.is_empty() && self.end == Some(NoReply::Closed) => {
+                return Err(NoReply::Closed);
+            }
+            other => other?,
+        };
         let head =
             String::from_utf8(self.bytes.drain(..end).collect()).map_err(|_| NoReply::Nonsense("not text".into()))?;
         let (status, fields) = read_head(&head).ok_or_else(|| NoReply::Nonsense(head.clone()))?;
@@ -235,8 +240,7 @@ impl<'s> Reader<'s> {
                 }
                 Err(_) => self.end = Some(NoReply::Broken(Vec::new())),
             }
-            let clean = self.bytes.is_empty() && self.end == Some(NoReply::Closed);
-            return Err(if clean { NoReply::Closed } else { NoReply::Broken(self.bytes.clone()) });
+            return Err(NoReply::Broken(self.bytes.clone()));
         }
     }
 }
