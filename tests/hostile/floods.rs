@@ -104,6 +104,7 @@ fn slow_readers_cost_a_bounded_share_of_memory_and_are_given_up() {
         honest(&weir, "/honest");
         most = most.max(weir.resident());
     }
+    println!("{} KiB for 20 slow readers", (most - before) / 1024);
     assert!(most - before < 24 * MIB, "{} MiB for 20 slow readers", (most - before) / MIB);
     slow.iter_mut().for_each(|stream| drop(ended(stream)));
     honest(&weir, "/honest");
@@ -214,11 +215,11 @@ fn ten_thousand_pipelined_requests_wait_in_the_socket() {
     // Whoever reads in the end finds them in order, or a connection that ended.
     let mut reader = Reader::new(&stream);
     let mut answers = 0;
-    while reader.reply("GET").is_ok_and(|reply| reply.field("x-saw") == Some("GET /pipelined")) {
+    while answers < 500 && reader.reply("GET").is_ok_and(|reply| reply.field("x-saw") == Some("GET /pipelined")) {
         answers += 1;
     }
     assert!(answers > 10, "{answers}");
-    drop(stream);
+    let _ = stream.shutdown(std::net::Shutdown::Both);
     sends.join().unwrap();
     honest(&weir, "/honest");
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
+mod downgrade;
 mod floods;
+mod floods_h2;
+mod frames;
 mod judge;
 mod origin;
 mod requests;

@@ -36,7 +36,7 @@ pub(crate) enum Act {
 struct Shared {
     heard: Mutex<Vec<Heard>>,
     news: Condvar,
-    scripts: Mutex<HashMap<String, Vec<Act>>>,
+    scripts: Mutex<HashMap<String, Arc<Vec<Act>>>>,
 }
 
 /// The origin.
@@ -62,7 +62,7 @@ impl Origin {
 
     /// From now on requests for `path` are answered like this.
     pub(crate) fn script(&self, path: &str, acts: Vec<Act>) {
-        self.shared.scripts.lock().unwrap().insert(path.to_owned(), acts);
+        self.shared.scripts.lock().unwrap().insert(path.to_owned(), Arc::new(acts));
     }
 
     /// All that was heard since the last time, once `enough` of it is there.
