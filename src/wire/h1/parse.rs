@@ -598,3 +598,6 @@ fn accept_upgrade(seen: &Seen, length: Length, head: &mut RequestHead) {
         head.protocol.extend_from_slice(b"websocket");
     }
 }
+
+#[cfg(test)]
+mod tests;
