@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// One configuration as it runs: what is looked up, and how backends are reached.
 pub struct Generation {
@@ -31,6 +32,7 @@ pub struct Worker {
     pub log: RefCell<AccessWorker>,
     /// The process is about to end: connections are closed after their exchange.
     pub draining: Cell<bool>,
+    drain: Notify,
     lines: Lines,
     latest: Arc<ArcSwap<Generation>>,
     current: RefCell<Rc<Held>>,
@@ -62,11 +64,26 @@ impl Worker {
             metrics,
             log: RefCell::new(log),
             draining: Cell::new(false),
+            drain: Notify::new(),
             lines,
             latest,
             current,
             random: Cell::new(seed()),
             scratch: RefCell::default(),
+        }
+    }
+
+    /// From now on connections end with their exchange.
+    pub fn start_drain(&self) {
+        self.draining.set(true);
+        self.drain.notify_waiters();
+    }
+
+    /// Returns once [`start_drain`](Self::start_drain) was called.
+    pub async fn drain_started(&self) {
+        let started = self.drain.notified();
+        if !self.draining.get() {
+            started.await;
         }
     }
 

@@ -491,7 +491,7 @@ fn strip_prefix_ignore_case<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8
 }
 
 /// Visible ASCII; a fragment is never sent (RFC 9112 §3.2), a backslash is read as a slash by some.
-fn is_target_byte(b: u8) -> bool {
+pub(in crate::wire) fn is_target_byte(b: u8) -> bool {
     b.is_ascii_graphic() && !matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')
 }
 
