@@ -101,11 +101,8 @@ pub fn run_then(source: &Source, serving: impl FnOnce()) -> Result<ExitCode, Run
         let mut signals = Signals::take().map_err(RunError::System)?;
         let mut server = Server::start(source.clone(), config, events)?;
         serving();
-        loop {
-            match signals.next().await {
-                Wish::Reload => server.reload(),
-                Wish::Drain => break,
-            }
+        while signals.next().await == Wish::Reload {
+            server.reload();
         }
         Ok(server.drain(&mut signals).await)
     })
