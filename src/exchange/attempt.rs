@@ -141,7 +141,9 @@ async fn connect(task: &Task<'_>, line: &Line, backend: &LiveBackend, fresh: boo
         return Ok(taken);
     }
     let (worker, limit) = (task.worker, task.config().timeouts.connect);
-    match worker.clock.within(limit, line.dial(task.client.peer, task.client.local, &worker.clock)).await {
+    // Boxed: rare, and large.
+    let dial = Box::pin(line.dial(task.client.peer, task.client.local, &worker.clock));
+    match worker.clock.within(limit, dial).await {
         Ok(Ok(taken)) => {
             worker.metrics.connected(&backend.metrics);
             Ok(taken)
@@ -235,7 +237,7 @@ async fn run<D: Downstream, U: Upstream>(
         .await?
     };
     if is_tunnel {
-        relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved).await;
+        Box::pin(relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved)).await;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::pool::RoundRobin;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use crate::upstream::{Dialers, Line, Lines};
 use crate::wire::Buffers;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,12 +34,15 @@ pub struct Worker {
     pub draining: Cell<bool>,
     drain: Notify,
     lines: Lines,
-    latest: Arc<ArcSwap<Generation>>,
+    latest: RefCell<Latest>,
     current: RefCell<Rc<Held>>,
     random: Cell<u128>,
     #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
     pub(super) scratch: RefCell<Vec<Box<super::Scratch>>>,
 }
+
+/// Asks for the latest generation with one load, as long as it is the same.
+type Latest = Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>;
 
 /// A generation as one worker holds it, with what it keeps for it.
 pub(super) struct Held {
@@ -67,7 +70,7 @@ impl Worker {
             draining: Cell::new(false),
             drain: Notify::new(),
             lines,
-            latest,
+            latest: RefCell::new(Cache::new(latest)),
             current,
             random: Cell::new(seed()),
             scratch: RefCell::default(),
@@ -90,10 +93,11 @@ impl Worker {
 
     /// The generation that new exchanges take; those in flight keep theirs.
     pub(super) fn current(&self) -> Rc<Held> {
-        let latest = self.latest.load();
+        let mut latest = self.latest.borrow_mut();
+        let latest = latest.load();
         let mut current = self.current.borrow_mut();
-        if !Arc::ptr_eq(&latest, &current.generation) {
-            *current = Rc::new(Held::new(Arc::clone(&latest), &self.lines, self.index));
+        if !Arc::ptr_eq(latest, &current.generation) {
+            *current = Rc::new(Held::new(Arc::clone(latest), &self.lines, self.index));
         }
         Rc::clone(&current)
     }

@@ -22,6 +22,9 @@ use tokio_rustls::TlsStream;
 /// How long unread content may keep a connection that is otherwise done with.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// A pause between requests that is still taken for one burst.
+const BURST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Serves `stream` on a task of its own.
 pub(super) fn spawn(stream: TcpStream, peer: SocketAddr, door: Rc<Door>, entered: Entered, worker: Rc<Worker>) {
     tokio::task::spawn_local(async move {
@@ -141,12 +144,27 @@ async fn serve_http1(mut connection: ClientConnection, client: Rc<Client>, door:
             break;
         }
         // Boxed, so that an idle connection does not hold the room that an exchange needs.
-        match Box::pin(exchange(&mut connection, &client, door, worker)).await {
-            Next::Request => idle = timeouts.idle,
+        match Box::pin(burst(&mut connection, &client, door, worker)).await {
+            Next::Request => idle = timeouts.idle.saturating_sub(BURST_PAUSE),
             Next::Close => break,
         }
     }
     let _ = worker.clock.within(DRAIN, connection.close(&worker.buffers)).await;
+}
+
+/// Exchanges that follow each other without a long pause: the room for them is made once.
+async fn burst(connection: &mut ClientConnection, client: &Client, door: &Door, worker: &Worker) -> Next {
+    let pause = BURST_PAUSE.min(client.gate.timeouts.idle);
+    loop {
+        if exchange(connection, client, door, worker).await == Next::Close {
+            return Next::Close;
+        }
+        match worker.clock.within_idle(pause, connection.readable(&worker.buffers)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Next::Close,
+            Err(_) => return Next::Request,
+        }
+    }
 }
 
 async fn exchange(connection: &mut ClientConnection, client: &Client, door: &Door, worker: &Worker) -> Next {
@@ -154,7 +172,8 @@ async fn exchange(connection: &mut ClientConnection, client: &Client, door: &Doo
     scratch.request.scheme = client.scheme;
     let limits = Limits { size: door.state.config.head.size, fields: door.state.config.head.fields };
     let head = connection.head(&worker.buffers, limits, &mut scratch.request);
-    let next = match worker.clock.within(client.gate.timeouts.head, head).await {
+    let received = worker.clock.within(client.gate.timeouts.head, head).await;
+    let next = match received {
         Ok(Ok(frame)) => one(connection, &frame, client, worker, &mut scratch).await,
         Ok(Err(HeadEnd::Closed { .. })) => Next::Close,
         Ok(Err(HeadEnd::Bad(bad))) => decline(connection, Refusal::Head(bad), client, worker, &mut scratch).await,

@@ -33,7 +33,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Idle {
-    connection: h1::BackendConnection,
+    connection: Box<h1::BackendConnection>,
     since: Duration,
 }
 
@@ -50,7 +50,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub enum Connection {
     /// HTTP/1.1: one exchange at a time.
-    Http1(h1::BackendConnection),
+    Http1(Box<h1::BackendConnection>),
     /// HTTP/2: many exchanges at once.
     Http2(Rc<h2::BackendConnection>),
 }
@@ -93,7 +93,7 @@ impl Line {
     async fn dial_one(&self, client: SocketAddr, local: SocketAddr, clock: &Rc<Clock>) -> Result<Taken, DialError> {
         let (transport, speaks) = self.dialer.dial(client, local).await?;
         let connection = match speaks {
-            Speaks::Http1 => Connection::Http1(h1::BackendConnection::new(transport)),
+            Speaks::Http1 => Connection::Http1(Box::new(h1::BackendConnection::new(transport))),
             Speaks::H2 => {
                 let scheme = if self.dialer.is_tls() { Scheme::Https } else { Scheme::Http };
                 let made = h2::BackendConnection::connect(transport, scheme, clock.clone(), self.idle_for).await;
@@ -108,7 +108,7 @@ impl Line {
     }
 
     /// Takes a connection back after an exchange; `now` by the worker's clock.
-    pub fn put_back(&self, mut connection: h1::BackendConnection, buffers: &Buffers, now: Duration) {
+    pub fn put_back(&self, mut connection: Box<h1::BackendConnection>, buffers: &Buffers, now: Duration) {
         if self.dialer.is_per_client() || !connection.reusable(buffers) {
             return;
         }
