@@ -162,10 +162,10 @@ pub(super) async fn tunnel<B: Source, R: Reply, Q: Request, S: Source>(
                 return Poll::Ready(());
             }
         }
-        if !down_done && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+        if !down_done && let Poll::Ready(_) = downward.as_mut().poll(cx) {
             down_done = true;
             // A backend that ended has nothing left to hear for.
-            return Poll::Ready(drop(result));
+            return Poll::Ready(());
         }
         if activity.get() != seen {
             seen = activity.get();

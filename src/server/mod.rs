@@ -16,4 +16,4 @@ mod tls;
 mod worker;
 
 pub use build::LoadError;
-pub use run::{RunError, Source, run};
+pub use run::{RunError, Source, run, run_then};
