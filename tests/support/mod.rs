@@ -2,7 +2,7 @@
 //!
 //! Nobody sleeps: whoever waits, waits for an event and at most for [`PATIENCE`].
 
-#![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
 mod client;

@@ -222,7 +222,8 @@ impl ClientExchange<'_> {
     /// Throws away what is left of the request's content if it is at hand or little, so that the connection can go on.
     pub async fn drain(&mut self) {
         let mut left = DRAIN_MAX;
-        while !self.body.receiver.ended() && self.reply.state.answered.get() {
+        // The last byte is not yet the end: only `End` says that all was received.
+        while !self.reply.state.received.get() && self.reply.state.answered.get() {
             match self.body.next().await {
                 Ok(Piece::Data { chunk, .. }) if (chunk.as_slice().len() as u64) < left => {
                     left -= chunk.as_slice().len() as u64;
