@@ -82,6 +82,11 @@ impl Client {
         }
     }
 
+    /// What is left of the content breaks off, short or by a reset.
+    pub fn content_breaks(&mut self) -> bool {
+        matches!(self.exactly(usize::MAX), Err(Broken::Short | Broken::Reset))
+    }
+
     /// The next final response; interim ones are kept in it.
     pub fn response(&mut self, method: &str) -> Result<Response, Broken> {
         let mut interim = Vec::new();

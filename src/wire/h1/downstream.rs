@@ -33,6 +33,8 @@ struct State {
     tunnel: Cell<bool>,
     /// A final head was given.
     started: Cell<bool>,
+    /// The client is to see that its response is broken: no end in order.
+    aborted: Cell<bool>,
 }
 
 /// Why no request came.
@@ -149,7 +151,7 @@ impl ClientConnection {
         version: Version,
         draining: &'c Cell<bool>,
     ) -> ClientExchange<'c> {
-        let State { close, eof: _, answered, received, tunnel, started } = &self.state;
+        let State { close, eof: _, answered, received, tunnel, started, aborted: _ } = &self.state;
         close.set(!frame.persistent);
         answered.set(false);
         tunnel.set(false);
@@ -167,7 +169,7 @@ impl ClientConnection {
     #[must_use]
     pub fn next(&mut self, buffers: &Buffers) -> Next {
         self.inbox.release(buffers);
-        let State { close, eof, answered, received, tunnel, started: _ } = &self.state;
+        let State { close, eof, answered, received, tunnel, started: _, aborted: _ } = &self.state;
         if close.get() || eof.get() || tunnel.get() || !answered.get() || !received.get() {
             return Next::Close;
         }
@@ -177,6 +179,9 @@ impl ClientConnection {
     /// Ends the connection so that the last response arrives: our direction first, then what still comes is thrown
     /// away for a while.
     pub async fn close(&mut self, buffers: &Buffers) {
+        if self.state.aborted.get() {
+            return; // An end in order would make a response without a length look complete.
+        }
         let unread = !self.state.received.get() || !self.inbox.is_empty();
         if poll_fn(|cx| self.io.get_mut().poll_shutdown(cx)).await.is_err() || !unread {
             return;
@@ -335,6 +340,7 @@ impl Reply for ClientReply<'_> {
 
     fn abort(&mut self) {
         self.state.close.set(true);
+        self.state.aborted.set(true);
         self.sender.io.borrow().reset_on_close();
     }
 
