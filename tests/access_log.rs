@@ -120,6 +120,7 @@ fn nothing_that_a_client_sends_forges_a_line() {
     let mut client = weir.client();
     client.send(b"GET /%0a\" HTTP/1.1\r\nHost: a\r\nUser-Agent: x\" 200 \x1b[31m\xff\r\nReferer: \\\r\n\r\n");
     let _ = client.response("GET");
+    drop(client);
     weir.client().get("/").field("User-Agent", "a\u{9b}\"b").sees(200);
     assert!(weir.stop().success());
     for line in weir.out.all() {

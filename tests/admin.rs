@@ -26,7 +26,6 @@ fn traffic_is_counted_by_route_pool_backend_and_listener() {
     client.get("/").sees(200);
     origin.replies(404).body("none");
     client.get("/").sees(404);
-    origin.hangs_up();
     client.get("/fixed").sees(200);
     drop(client);
     weir.client().ask("BREW", "/").sees(200);

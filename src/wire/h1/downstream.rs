@@ -76,7 +76,9 @@ impl ClientConnection {
         if !read.is_empty() {
             inbox.preload(read);
         }
-        ClientConnection { io: RefCell::new(io), inbox, state: State::default() }
+        // Before the first request there is no content to wait for.
+        let state = State { received: Cell::new(true), ..State::default() };
+        ClientConnection { io: RefCell::new(io), inbox, state }
     }
 
     /// The stream below.
@@ -228,7 +230,8 @@ impl ClientExchange<'_> {
     pub async fn drain(&mut self) {
         let mut left = DRAIN_MAX;
         // The last byte is not yet the end: only `End` says that all was received.
-        while !self.reply.state.received.get() && self.reply.state.answered.get() {
+        let State { answered, received, close, .. } = self.reply.state;
+        while !received.get() && answered.get() && !close.get() {
             match self.body.next().await {
                 Ok(Piece::Data { chunk, .. }) if (chunk.as_slice().len() as u64) < left => {
                     left -= chunk.as_slice().len() as u64;
