@@ -43,7 +43,9 @@ fn a_client_gets_the_certificate_for_the_name_it_asks_for() {
     plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(plain.response("GET").is_err());
     let address = weir.address();
-    weir.counts(&format!("weir_tls_handshakes_total{{listener=\"{address}\",result=\"ok\"}}"), 3.0);
+    for result in ["ok", "failed"] {
+        weir.counts(&format!("weir_tls_handshakes_total{{listener=\"{address}\",result=\"{result}\"}}"), 2.0);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::PATIENCE;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -15,13 +15,18 @@ struct Lines {
 
 impl Log {
     /// Reads `from` to its end, on a thread.
-    pub fn of(from: impl Read + Send + 'static) -> Log {
+    pub fn of(mut from: impl Read + Send + 'static) -> Log {
         let log = Log::default();
         let theirs = log.clone();
         std::thread::spawn(move || {
-            for line in BufReader::new(from).lines() {
-                let Ok(line) = line else { break };
-                theirs.0.0.lock().unwrap().all.push(line);
+            let (mut piece, mut rest) = (vec![0; PIPE], Vec::new());
+            while let Ok(n @ 1..) = from.read(&mut piece) {
+                rest.extend_from_slice(&piece[..n]);
+                let whole = rest.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+                let text = String::from_utf8_lossy(&rest[..whole]).into_owned();
+                rest.drain(..whole);
+                // What was written at once is seen at once: the lines of an error belong together.
+                theirs.0.0.lock().unwrap().all.extend(text.lines().map(str::to_owned));
                 theirs.0.1.notify_all();
             }
             theirs.0.0.lock().unwrap().ended = true;
@@ -65,3 +70,6 @@ impl Log {
         lines.all.clone()
     }
 }
+
+/// Bytes that a pipe holds.
+const PIPE: usize = 64 * 1024;
