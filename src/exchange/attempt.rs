@@ -107,7 +107,7 @@ async fn attempt<D: Downstream>(
     };
     worker.metrics.attempt(&backend.metrics, reused);
     let before = trail.moved.up;
-    let (result, heard) = match connection {
+    let (result, heard, unprocessed) = match connection {
         Connection::Http1(mut connection) => {
             let mut up = connection.exchange(&worker.buffers, task.head.method.clone(), !task.head.protocol.is_empty());
             let result = run(task, response, down, &mut up, trail).await;
@@ -116,13 +116,20 @@ async fn attempt<D: Downstream>(
             if result.is_ok() {
                 line.put_back(connection, &worker.buffers, worker.clock.coarse());
             }
-            (result, heard)
+            (result, heard, false)
+        }
+        Connection::Http2(connection) => {
+            let mut up = connection.exchange(task.head.method.clone());
+            let result = run(task, response, down, &mut up, trail).await;
+            (result, up.heard(), up.unprocessed())
         }
     };
     let Err(fault) = result else { return Step::Ended(Ended::Answered) };
     let started = down.halves().1.started();
-    let untouched = trail.moved.up == before && !heard && !started;
-    if reused && untouched && matches!(fault, Fault::Backend(Broken::Closed)) && task.head.method.is_idempotent() {
+    let untouched = trail.moved.up == before && !started;
+    // RFC 9110 §9.2.2: closed before a word was said, a request may be repeated if that changes nothing.
+    let stale = reused && !heard && matches!(fault, Fault::Backend(Broken::Closed)) && task.head.method.is_idempotent();
+    if untouched && (stale || unprocessed) {
         return Step::Again;
     }
     Step::Ended(conclude(task, backend, fault, started))
@@ -134,7 +141,9 @@ async fn connect(task: &Task<'_>, line: &Line, backend: &LiveBackend, fresh: boo
         return Ok(taken);
     }
     let (worker, limit) = (task.worker, task.config().timeouts.connect);
-    match worker.clock.within(limit, line.dial(task.client.peer, task.client.local)).await {
+    // Boxed: rare, and large.
+    let dial = Box::pin(line.dial(task.client.peer, task.client.local, &worker.clock));
+    match worker.clock.within(limit, dial).await {
         Ok(Ok(taken)) => {
             worker.metrics.connected(&backend.metrics);
             Ok(taken)
@@ -228,7 +237,7 @@ async fn run<D: Downstream, U: Upstream>(
         .await?
     };
     if is_tunnel {
-        relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved).await;
+        Box::pin(relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved)).await;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::http::{RequestHead, ResponseHead, client_address, request_id};
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Instant;
 
 /// The memory of one exchange, kept by the worker for the next.
@@ -113,14 +114,17 @@ impl Course<'_> {
         }
         let Scratch { request, response, .. } = &mut *scratch;
         let task = Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request };
-        let all = attempts(&task, response, down, trail);
-        let ended = match route.timeouts.total {
-            None => all.await,
-            Some(limit) => match self.worker.clock.within(limit, all).await {
-                Ok(ended) => ended,
-                Err(_) if down.halves().1.started() => Ended::Broken(Refusal::BackendTimeout),
-                Err(_) => Ended::Refused(Refusal::BackendTimeout),
-            },
+        let ended = {
+            let all = pin!(attempts(&task, response, down, trail));
+            match route.timeouts.total {
+                None => Some(all.await),
+                Some(limit) => self.worker.clock.within(limit, all).await.ok(),
+            }
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None if down.halves().1.started() => Ended::Broken(Refusal::BackendTimeout),
+            None => Ended::Refused(Refusal::BackendTimeout),
         };
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
     }

@@ -4,10 +4,11 @@ use crate::pool::RoundRobin;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use crate::upstream::{Dialers, Line, Lines};
 use crate::wire::Buffers;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// One configuration as it runs: what is looked up, and how backends are reached.
 pub struct Generation {
@@ -31,12 +32,16 @@ pub struct Worker {
     pub log: RefCell<AccessWorker>,
     /// The process is about to end: connections are closed after their exchange.
     pub draining: Cell<bool>,
+    drain: Notify,
     lines: Lines,
-    latest: Arc<ArcSwap<Generation>>,
+    latest: RefCell<Latest>,
     current: RefCell<Rc<Held>>,
     random: Cell<u128>,
     pub(super) scratch: RefCell<Vec<Box<super::Scratch>>>,
 }
+
+/// Asks for the latest generation with one load, as long as it is the same.
+type Latest = Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>;
 
 /// A generation as one worker holds it, with what it keeps for it.
 pub(super) struct Held {
@@ -62,20 +67,36 @@ impl Worker {
             metrics,
             log: RefCell::new(log),
             draining: Cell::new(false),
+            drain: Notify::new(),
             lines,
-            latest,
+            latest: RefCell::new(Cache::new(latest)),
             current,
             random: Cell::new(seed()),
             scratch: RefCell::default(),
         }
     }
 
+    /// From now on connections end with their exchange.
+    pub fn start_drain(&self) {
+        self.draining.set(true);
+        self.drain.notify_waiters();
+    }
+
+    /// Returns once [`start_drain`](Self::start_drain) was called.
+    pub async fn drain_started(&self) {
+        let started = self.drain.notified();
+        if !self.draining.get() {
+            started.await;
+        }
+    }
+
     /// The generation that new exchanges take; those in flight keep theirs.
     pub(super) fn current(&self) -> Rc<Held> {
-        let latest = self.latest.load();
+        let mut latest = self.latest.borrow_mut();
+        let latest = latest.load();
         let mut current = self.current.borrow_mut();
-        if !Arc::ptr_eq(&latest, &current.generation) {
-            *current = Rc::new(Held::new(Arc::clone(&latest), &self.lines, self.index));
+        if !Arc::ptr_eq(latest, &current.generation) {
+            *current = Rc::new(Held::new(Arc::clone(latest), &self.lines, self.index));
         }
         Rc::clone(&current)
     }

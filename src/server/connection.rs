@@ -1,6 +1,7 @@
 //! One client's connection, from accept to close.
 
 use super::accept::Door;
+use super::http2;
 use super::listener::Entered;
 use super::tls::{Shaken, shake};
 use crate::exchange::{Client, Downstream, Refusal, Scratch, Worker, refuse_head, serve};
@@ -9,6 +10,7 @@ use crate::wire::Transport;
 use crate::wire::h1::parse::{Bad, Limits, RequestFrame};
 use crate::wire::h1::{ClientConnection, HeadEnd, Next};
 use crate::wire::proxy_protocol::{self, Parsed};
+use bytes::Bytes;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -19,6 +21,9 @@ use tokio_rustls::TlsStream;
 
 /// How long unread content may keep a connection that is otherwise done with.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// A pause between requests that is still taken for one burst.
+const BURST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves `stream` on a task of its own.
 pub(super) fn spawn(stream: TcpStream, peer: SocketAddr, door: Rc<Door>, entered: Entered, worker: Rc<Worker>) {
@@ -36,11 +41,23 @@ pub(super) fn spawn(stream: TcpStream, peer: SocketAddr, door: Rc<Door>, entered
             Box::pin(greet(stream, peer, &door, &worker)).await
         };
         let Some(Greeted { transport, client, h2 }) = greeted else { return };
-        if h2 || (door.state.config.protocols.h2 && !door.state.config.protocols.http1) {
-            return;
+        let protocols = door.state.config.protocols;
+        if h2 || (protocols.h2 && !protocols.http1) {
+            return Box::pin(http2::serve(transport, Bytes::new(), client, &door, &worker)).await;
         }
-        serve_http1(transport, client, &door, &worker).await;
+        let mut connection = ClientConnection::new(transport, b"");
+        if protocols.h2 && client.tls.is_none() && Box::pin(is_h2(&mut connection, &door, &worker)).await {
+            let (transport, read) = connection.into_parts();
+            return Box::pin(http2::serve(transport, read.into(), client, &door, &worker)).await;
+        }
+        serve_http1(connection, client, &door, &worker).await;
     });
+}
+
+/// Whether a client in clear text speaks HTTP/2 by prior knowledge (RFC 9113 §3.3).
+async fn is_h2(connection: &mut ClientConnection, door: &Door, worker: &Worker) -> bool {
+    let asked = connection.begins_with(http2::PREFACE, &worker.buffers);
+    matches!(worker.clock.within_idle(door.gate.timeouts.head, asked).await, Ok(Ok(true)))
 }
 
 /// A connection that is ready for its first request.
@@ -118,8 +135,7 @@ async fn proxy_header(stream: &mut TcpStream) -> io::Result<(Option<SocketAddr>,
 }
 
 /// Exchanges one after the other, until either side has enough.
-async fn serve_http1(transport: Transport, client: Rc<Client>, door: &Rc<Door>, worker: &Rc<Worker>) {
-    let mut connection = ClientConnection::new(transport, b"");
+async fn serve_http1(mut connection: ClientConnection, client: Rc<Client>, door: &Rc<Door>, worker: &Rc<Worker>) {
     let timeouts = door.gate.timeouts;
     let mut idle = timeouts.head;
     while !worker.draining.get() {
@@ -128,12 +144,27 @@ async fn serve_http1(transport: Transport, client: Rc<Client>, door: &Rc<Door>, 
             break;
         }
         // Boxed, so that an idle connection does not hold the room that an exchange needs.
-        match Box::pin(exchange(&mut connection, &client, door, worker)).await {
-            Next::Request => idle = timeouts.idle,
+        match Box::pin(burst(&mut connection, &client, door, worker)).await {
+            Next::Request => idle = timeouts.idle.saturating_sub(BURST_PAUSE),
             Next::Close => break,
         }
     }
     let _ = worker.clock.within(DRAIN, connection.close(&worker.buffers)).await;
+}
+
+/// Exchanges that follow each other without a long pause: the room for them is made once.
+async fn burst(connection: &mut ClientConnection, client: &Client, door: &Door, worker: &Worker) -> Next {
+    let pause = BURST_PAUSE.min(client.gate.timeouts.idle);
+    loop {
+        if exchange(connection, client, door, worker).await == Next::Close {
+            return Next::Close;
+        }
+        match worker.clock.within_idle(pause, connection.readable(&worker.buffers)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Next::Close,
+            Err(_) => return Next::Request,
+        }
+    }
 }
 
 async fn exchange(connection: &mut ClientConnection, client: &Client, door: &Door, worker: &Worker) -> Next {
@@ -141,7 +172,8 @@ async fn exchange(connection: &mut ClientConnection, client: &Client, door: &Doo
     scratch.request.scheme = client.scheme;
     let limits = Limits { size: door.state.config.head.size, fields: door.state.config.head.fields };
     let head = connection.head(&worker.buffers, limits, &mut scratch.request);
-    let next = match worker.clock.within(client.gate.timeouts.head, head).await {
+    let received = worker.clock.within(client.gate.timeouts.head, head).await;
+    let next = match received {
         Ok(Ok(frame)) => one(connection, &frame, client, worker, &mut scratch).await,
         Ok(Err(HeadEnd::Closed { .. })) => Next::Close,
         Ok(Err(HeadEnd::Bad(bad))) => decline(connection, Refusal::Head(bad), client, worker, &mut scratch).await,

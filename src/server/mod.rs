@@ -7,6 +7,7 @@ mod accept;
 mod build;
 mod connection;
 mod count;
+mod http2;
 mod listener;
 mod run;
 mod signals;

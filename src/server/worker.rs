@@ -122,7 +122,7 @@ async fn stop(it: Served, worker: &Rc<Worker>) {
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
 async fn drain(worker: &Rc<Worker>) {
-    worker.draining.set(true);
+    worker.start_drain();
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
     /// What the chores and this function hold.

@@ -119,6 +119,15 @@ impl Dialer {
         Err(DialError::Connect(last))
     }
 
+    /// Whether connections surely speak HTTP/2, so that one serves many exchanges.
+    pub(super) fn is_h2(&self) -> bool {
+        self.protocol == PoolProtocol::H2 && !self.is_per_client()
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     fn speaks(&self, alpn: Option<&[u8]>) -> Speaks {
         match (self.protocol, alpn) {
             (PoolProtocol::H2, _) | (PoolProtocol::Auto, Some(b"h2")) => Speaks::H2,

@@ -1,11 +1,14 @@
 use super::dial::{DialError, Dialer, Key, Speaks};
-use crate::wire::Buffers;
-use crate::wire::h1;
+use crate::clock::Clock;
+use crate::http::Scheme;
+use crate::wire::{Buffers, h1, h2};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// Unused connections to one backend that a worker keeps.
 const IDLE_MAX: usize = 256;
@@ -16,11 +19,21 @@ pub struct Line {
     dialer: Dialer,
     idle_for: Duration,
     idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Shared>>,
+    /// One at a time makes a connection that others can then share.
+    dialing: Mutex<()>,
+}
+
+/// An HTTP/2 connection, and when it last had something to do.
+#[derive(Debug)]
+struct Shared {
+    connection: Rc<h2::BackendConnection>,
+    used: Duration,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: h1::BackendConnection,
+    connection: Box<h1::BackendConnection>,
     since: Duration,
 }
 
@@ -37,7 +50,9 @@ pub struct Taken {
 #[derive(Debug)]
 pub enum Connection {
     /// HTTP/1.1: one exchange at a time.
-    Http1(h1::BackendConnection),
+    Http1(Box<h1::BackendConnection>),
+    /// HTTP/2: many exchanges at once.
+    Http2(Rc<h2::BackendConnection>),
 }
 
 impl Line {
@@ -50,24 +65,50 @@ impl Line {
                 return Some(Taken { connection: Connection::Http1(candidate.connection), reused: true });
             }
         }
-        None
+        drop(idle);
+        self.take_shared()
     }
 
-    /// A new connection. The caller bounds the time.
+    fn take_shared(&self) -> Option<Taken> {
+        let shared = self.shared.borrow();
+        let ready = shared.iter().find(|it| it.connection.ready())?;
+        Some(Taken { connection: Connection::Http2(ready.connection.clone()), reused: true })
+    }
+
+    /// A new connection; or, with HTTP/2, one that another exchange made meanwhile. The caller bounds the time.
     ///
     /// # Errors
     /// [`DialError`]
-    pub async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<Taken, DialError> {
-        let (transport, speaks) = self.dialer.dial(client, local).await?;
-        match speaks {
-            Speaks::Http1 | Speaks::H2 => {
-                Ok(Taken { connection: Connection::Http1(h1::BackendConnection::new(transport)), reused: false })
-            }
+    pub async fn dial(&self, client: SocketAddr, local: SocketAddr, clock: &Rc<Clock>) -> Result<Taken, DialError> {
+        if !self.dialer.is_h2() {
+            return self.dial_one(client, local, clock).await;
+        }
+        let _alone = self.dialing.lock().await;
+        match self.take_shared() {
+            Some(taken) => Ok(taken),
+            None => self.dial_one(client, local, clock).await,
         }
     }
 
+    async fn dial_one(&self, client: SocketAddr, local: SocketAddr, clock: &Rc<Clock>) -> Result<Taken, DialError> {
+        let (transport, speaks) = self.dialer.dial(client, local).await?;
+        let connection = match speaks {
+            Speaks::Http1 => Connection::Http1(Box::new(h1::BackendConnection::new(transport))),
+            Speaks::H2 => {
+                let scheme = if self.dialer.is_tls() { Scheme::Https } else { Scheme::Http };
+                let made = h2::BackendConnection::connect(transport, scheme, clock.clone(), self.idle_for).await;
+                let connection = Rc::new(made.map_err(|_| DialError::Connect(io::ErrorKind::ConnectionReset.into()))?);
+                if !self.dialer.is_per_client() {
+                    self.shared.borrow_mut().push(Shared { connection: connection.clone(), used: clock.coarse() });
+                }
+                Connection::Http2(connection)
+            }
+        };
+        Ok(Taken { connection, reused: false })
+    }
+
     /// Takes a connection back after an exchange; `now` by the worker's clock.
-    pub fn put_back(&self, mut connection: h1::BackendConnection, buffers: &Buffers, now: Duration) {
+    pub fn put_back(&self, mut connection: Box<h1::BackendConnection>, buffers: &Buffers, now: Duration) {
         if self.dialer.is_per_client() || !connection.reusable(buffers) {
             return;
         }
@@ -78,9 +119,14 @@ impl Line {
     }
 
     fn sweep(&self, now: Duration) {
-        self.idle
-            .borrow_mut()
-            .retain_mut(|idle| now.saturating_sub(idle.since) < self.idle_for && idle.connection.is_quiet());
+        let is_fresh = |used: Duration| now.saturating_sub(used) < self.idle_for;
+        self.idle.borrow_mut().retain_mut(|it| is_fresh(it.since) && it.connection.is_quiet());
+        self.shared.borrow_mut().retain_mut(|it| {
+            if it.connection.active() > 0 {
+                it.used = now;
+            }
+            is_fresh(it.used) && !it.connection.finished()
+        });
     }
 }
 
@@ -98,8 +144,14 @@ impl Lines {
         if let (Some(line), true) = (&standing, same) {
             return line.clone();
         }
-        let idle = standing.map(|line| line.idle.take()).unwrap_or_default();
-        let line = Rc::new(Line { dialer: dialer.clone(), idle_for, idle: RefCell::new(idle) });
+        let (idle, shared) = standing.map(|line| (line.idle.take(), line.shared.take())).unwrap_or_default();
+        let line = Rc::new(Line {
+            dialer: dialer.clone(),
+            idle_for,
+            idle: RefCell::new(idle),
+            shared: RefCell::new(shared),
+            dialing: Mutex::default(),
+        });
         lines.insert(dialer.key().clone(), Rc::downgrade(&line));
         line
     }

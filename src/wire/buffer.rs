@@ -3,8 +3,8 @@ use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll};
 
-/// Bytes of a read buffer.
-pub const BUFFER: usize = 64 * 1024;
+/// Bytes of a read buffer: content of 64 KiB and its head come in one system call.
+pub const BUFFER: usize = 96 * 1024;
 
 /// Read buffers that a worker keeps for reuse; beyond that they go back to the allocator.
 const KEPT: usize = 64;

@@ -2,9 +2,13 @@
 
 mod buffer;
 pub mod h1;
+pub mod h2;
 pub mod proxy_protocol;
+mod rewind;
 pub mod tls;
 mod transport;
+mod websocket;
 
 pub use buffer::{BUFFER, Buffers, Inbox};
+pub use rewind::Rewind;
 pub use transport::Transport;

@@ -47,6 +47,15 @@ impl Transport {
         }
     }
 
+    /// Writes what it can of one piece: the system call for it is cheaper than the one for several.
+    pub fn poll_write_one(&mut self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Transport::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, from),
+            Transport::Unix(stream) => Pin::new(stream).poll_write(cx, from),
+        }
+    }
+
     /// Sends what TLS kept back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -84,7 +93,7 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Transport::poll_write(self.get_mut(), cx, &[IoSlice::new(buf)])
+        self.get_mut().poll_write_one(cx, buf)
     }
 
     fn poll_write_vectored(

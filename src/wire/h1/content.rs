@@ -9,10 +9,12 @@ use crate::wire::{Buffers, Inbox, Transport};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::Poll;
 
 /// Bytes that are kept back while more is at hand, to save system calls.
 const KEEP_BACK: usize = 16 * 1024;
+
+/// Bytes that are rather copied behind a head than written beside it.
+const COPY: usize = 4 * 1024;
 
 /// Bounds on trailers.
 pub(super) const TRAILERS: Limits = Limits { size: 8 * 1024, fields: 64 };
@@ -142,14 +144,16 @@ impl<'c> Sender<'c> {
             Framing::Close | Framing::Tunnel => {}
         }
         let tail: &[u8] = if self.framing == Framing::Chunked { b"\r\n" } else { b"" };
-        if more && self.out.len() + chunk.len() <= KEEP_BACK {
-            self.out.extend_from_slice(chunk);
-            self.out.extend_from_slice(tail);
+        // A short copy costs less than a second slice in the system call.
+        let limit = if more { KEEP_BACK } else { COPY };
+        if self.out.len() + chunk.len() > limit {
+            write_all(self.io, &self.out, chunk, tail).await?;
+            self.out.clear();
             return Ok(());
         }
-        write_all(self.io, &self.out, chunk, tail).await?;
-        self.out.clear();
-        Ok(())
+        self.out.extend_from_slice(chunk);
+        self.out.extend_from_slice(tail);
+        if more { Ok(()) } else { self.flush().await }
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), Broken> {
@@ -184,18 +188,21 @@ async fn write_all(io: &RefCell<Transport>, a: &[u8], b: &[u8], c: &[u8]) -> Res
     let mut written = 0;
     while written < total {
         let [a, b, c] = skip([a, b, c], written);
-        let n =
-            poll_fn(|cx| io.borrow_mut().poll_write(cx, &[IoSlice::new(a), IoSlice::new(b), IoSlice::new(c)])).await?;
+        let n = poll_fn(|cx| {
+            let mut io = io.borrow_mut();
+            if b.is_empty() && c.is_empty() {
+                io.poll_write_one(cx, a)
+            } else {
+                io.poll_write(cx, &[IoSlice::new(a), IoSlice::new(b), IoSlice::new(c)])
+            }
+        })
+        .await?;
         if n == 0 {
             return Err(Broken::Closed);
         }
         written += n;
     }
-    poll_fn(|cx| match io.borrow_mut().poll_flush(cx) {
-        Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => Poll::Pending,
-    })
-    .await?;
+    poll_fn(|cx| io.borrow_mut().poll_flush(cx)).await?;
     Ok(())
 }
 

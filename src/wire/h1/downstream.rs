@@ -112,6 +112,26 @@ impl ClientConnection {
         }
     }
 
+    /// Whether the first bytes are `preface`, as far as it takes to know. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`HeadEnd::Closed`]
+    pub async fn begins_with(&mut self, preface: &[u8], buffers: &Buffers) -> Result<bool, HeadEnd> {
+        loop {
+            let there = self.inbox.bytes();
+            let known = there.len().min(preface.len());
+            if there[..known] != preface[..known] {
+                return Ok(false);
+            }
+            if known == preface.len() {
+                return Ok(true);
+            }
+            if !matches!(self.fill(buffers).await, Ok(true)) {
+                return Err(HeadEnd::Closed { midway: true });
+            }
+        }
+    }
+
     /// Receives a whole request head. Cancel-safe.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Strict: whatever two parsers might read differently is [`Bad`].
 
 use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, parse_authority};
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter};
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,26 +235,32 @@ fn empty_lines(input: &[u8]) -> Result<usize, Bad> {
 
 /// The lines of a head up to and without its empty line, each with its CRLF.
 fn whole_head(input: &[u8], limits: Limits) -> Result<Option<&[u8]>, Bad> {
-    match memmem::find(input, b"\r\n\r\n") {
-        Some(at) if at + 4 <= limits.size => Ok(Some(&input[..at + 2])),
-        Some(_) => Err(Bad::TooLarge),
-        None => {
-            surely_bad(input)?;
-            if input.len() >= limits.size { Err(Bad::TooLarge) } else { Ok(None) }
+    let seen = &input[..input.len().min(limits.size)];
+    for at in memchr_iter(b'\n', seen) {
+        if at == 0 || seen[at - 1] != b'\r' {
+            return Err(if tls(input) { Bad::Tls } else { Bad::LineEnd });
+        }
+        if seen[at + 1..].starts_with(b"\r\n") {
+            return Ok(Some(&seen[..=at]));
         }
     }
+    surely_bad(input)?;
+    if input.len() >= limits.size { Err(Bad::TooLarge) } else { Ok(None) }
 }
 
 /// What no later byte can mend, so that a sender of it need not wait for a timeout.
 fn surely_bad(input: &[u8]) -> Result<(), Bad> {
     match input {
-        [0x16, 3, ..] => return Err(Bad::Tls),
-        [b'\r', other, ..] if *other != b'\n' => return Err(Bad::LineEnd),
-        [first, ..] if *first != b'\r' && !first.is_ascii_graphic() => return Err(Bad::RequestLine),
-        _ => {}
+        _ if tls(input) => Err(Bad::Tls),
+        [b'\r', other, ..] if *other != b'\n' => Err(Bad::LineEnd),
+        [first, ..] if *first != b'\r' && !first.is_ascii_graphic() => Err(Bad::RequestLine),
+        _ => Ok(()),
     }
-    let bare = memchr_iter(b'\n', input).any(|at| at == 0 || input[at - 1] != b'\r');
-    if bare { Err(Bad::LineEnd) } else { Ok(()) }
+}
+
+/// The first bytes of a TLS handshake record (RFC 8446 §5.1).
+fn tls(input: &[u8]) -> bool {
+    matches!(input, [0x16, 3, ..])
 }
 
 /// Method and version into `head`; where the target lies.
@@ -491,7 +497,7 @@ fn strip_prefix_ignore_case<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8
 }
 
 /// Visible ASCII; a fragment is never sent (RFC 9112 §3.2), a backslash is read as a slash by some.
-fn is_target_byte(b: u8) -> bool {
+pub(in crate::wire) fn is_target_byte(b: u8) -> bool {
     b.is_ascii_graphic() && !matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')
 }
 

@@ -1,4 +1,5 @@
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, reason};
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, reason};
+use crate::wire::websocket;
 use bytes::BufMut;
 
 /// How a message's content is framed on the wire.
@@ -29,6 +30,7 @@ pub(super) fn request_head(head: &RequestHead, length: Length, out: &mut Vec<u8>
     out.extend_from_slice(b"\r\n");
     field_lines(&head.fields, false, out);
     if !head.protocol.is_empty() {
+        websocket_fields(head, out);
         out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: ");
         out.extend_from_slice(&head.protocol);
         out.extend_from_slice(b"\r\n\r\n");
@@ -42,6 +44,19 @@ pub(super) fn request_head(head: &RequestHead, length: Length, out: &mut Vec<u8>
     };
     end_of_head(framing, out);
     framing
+}
+
+/// RFC 8441 §5: a client that speaks HTTP/2 sends no key, and an HTTP/1.1 backend wants one (RFC 6455 §4.1).
+fn websocket_fields(head: &RequestHead, out: &mut Vec<u8>) {
+    if head.version != Version::Http2 || head.fields.has(FieldName::SecWebSocketKey) {
+        return;
+    }
+    out.extend_from_slice(b"Sec-WebSocket-Key: ");
+    out.extend_from_slice(websocket::key().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if !head.fields.has(FieldName::SecWebSocketVersion) {
+        out.extend_from_slice(b"Sec-WebSocket-Version: 13\r\n");
+    }
 }
 
 /// RFC 9110 §8.6: with these a missing Content-Length would leave a recipient in doubt.
