@@ -49,10 +49,8 @@ fn curl_speaks_with_us_in_all_its_ways() {
         (&["-X", "PUT", "-H", "Transfer-Encoding: chunked", "-d", "@-"], "chunks", 6),
     ] {
         let count = origin.count();
-        origin.continues(arguments.iter().any(|it| it.starts_with("Expect")));
         let Some(said) = curl(&weir, arguments, input) else { return };
-        let version = if arguments.contains(&"--http1.0") { "1.1" } else { "1.1" };
-        assert_eq!(said, format!("ok 200 {version}"), "{arguments:?}");
+        assert_eq!(said, "ok 200 1.1", "{arguments:?}");
         origin.saw(count + 1);
         assert_eq!(origin.last().body.len(), sent, "{arguments:?}");
     }
@@ -69,22 +67,73 @@ fn curl_reuses_its_connection() {
     assert_eq!(said, "ok1 ok0 ok0 ");
 }
 
-#[test]
-fn curl_believes_our_certificate() {
+/// Behind TLS, with a certificate for `shop.example`.
+fn secure(origin: &Origin) -> Weir {
     let authority = Authority::new();
     let directory = tempfile::tempdir().unwrap();
     authority.writes(directory.path());
     std::fs::write(directory.path().join("server.pem"), authority.signs("shop.example", "server")).unwrap();
-    let listener = "[[listener]]\naddress = \"127.0.0.1:{port}\"\nprotocols = [\"http/1.1\"]\n\
-                    tls = { certificates = [{ cert = \"server.pem\" }] }\n[[route]]\nrespond = { body = \"{SCHEME}\" }\n";
-    let weir = Weir::start_in(directory, listener, &[("SCHEME", "safe")]);
+    let listener =
+        "[[listener]]\naddress = \"127.0.0.1:{port}\"\ntls = { certificates = [{ cert = \"server.pem\" }] }\n";
+    Weir::start_in(directory, &format!("{listener}{ALL}"), &[("origin", &origin.address())])
+}
+
+#[test]
+fn curl_believes_our_certificate_and_agrees_on_a_version() {
+    let origin = Origin::start();
+    let weir = secure(&origin);
     let (port, ca) = (weir.address().port(), weir.path("ca.pem"));
     let (url, resolve) = (format!("https://shop.example:{port}/"), format!("shop.example:{port}:127.0.0.1"));
-    for version in ["--tlsv1.2", "--tlsv1.3"] {
-        let arguments = ["-q", "-sS", "-m", "10", "--noproxy", "*", version, "--cacert", ca.to_str().unwrap()];
-        let Some(said) = says("curl", &[&arguments[..], &["--resolve", &resolve, &url]].concat(), "") else { return };
-        assert_eq!(said, "safe");
+    let base = ["-q", "-sS", "-m", "10", "--noproxy", "*", "-w", " %{http_version}", "--cacert", ca.to_str().unwrap()];
+    let base = [&base[..], &["--resolve", &resolve, &url]].concat();
+    for (tls, http, version) in
+        [("--tlsv1.2", "--http2", "2"), ("--tlsv1.3", "--http2", "2"), ("--tlsv1.3", "--http1.1", "1.1")]
+    {
+        let Some(said) = says("curl", &[&base[..], &[tls, http, "-d", "abc"]].concat(), "") else { return };
+        assert_eq!(said, format!("ok {version}"));
+        let seen = origin.last();
+        seen.field("host", &format!("shop.example:{port}")).field("x-forwarded-proto", "https");
+        seen.field("via", &format!("{} weir", if version == "2" { "2.0" } else { version }));
+        assert_eq!(seen.body, b"abc");
     }
+}
+
+const H2C: &str = "[[listener]]\naddress = \"127.0.0.1:{port}\"\nprotocols = [\"h2\", \"http/1.1\"]\n";
+
+#[test]
+fn curl_knows_beforehand_that_we_speak_http_2() {
+    let origin = Origin::start();
+    let weir = Weir::before(&origin, &format!("{H2C}{ALL}"));
+    let large = "0123456789".repeat(200_000);
+    for (arguments, version) in
+        [(&["--http2-prior-knowledge"][..], "2"), (&["--http1.1"], "1.1"), (&["--http2"], "1.1")]
+    {
+        for (more, input, sent) in [(&[][..], "", 0), (&["-T", "-"], &*large, large.len()), (&["-d", "a=b"], "", 3)] {
+            let Some(said) = curl(&weir, &[arguments, more].concat(), input) else { return };
+            assert_eq!(said, format!("ok 200 {version}"), "{arguments:?} {more:?}");
+            assert_eq!(origin.last().body.len(), sent);
+        }
+    }
+    origin.says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").closes();
+    let url = format!("http://{}/", weir.address());
+    let mut fails = Command::new("curl");
+    fails.args(["-q", "-s", "-m", "10", "--noproxy", "*", "--http2-prior-knowledge", &url]);
+    assert!(!fails.output().unwrap().status.success(), "a broken response was taken for complete");
+}
+
+#[test]
+fn h2load_gets_an_answer_to_each_request() {
+    let origin = Origin::start();
+    let weir = Weir::before(&origin, &format!("{H2C}{ALL}"));
+    let url = format!("http://{}/", weir.address());
+    for version in ["-ph2c", "--h1"] {
+        let Some(said) = says("h2load", &["-n", "2000", "-c", "4", "-m", "16", "-t", "1", version, &url], "") else {
+            return;
+        };
+        let all = "2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout";
+        assert!(said.contains(all) && said.contains("2000 2xx"), "{said}");
+    }
+    origin.saw(4000);
 }
 
 const PYTHON: &str = r#"

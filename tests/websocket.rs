@@ -150,6 +150,7 @@ fn whoever_leaves_takes_the_other_along() {
     let (client, mut peer) = shaken(&weir, &origin);
     drop(client);
     peer.ends();
+    drop(peer);
     let (mut client, peer) = shaken(&weir, &origin);
     drop(peer);
     client.ends();

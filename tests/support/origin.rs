@@ -2,7 +2,7 @@ use super::message::{Fields, Framing};
 use super::{PATIENCE, Wire};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -15,7 +15,6 @@ pub struct Origin {
 struct Shared {
     otherwise: Vec<Step>,
     script: Mutex<VecDeque<Vec<Step>>>,
-    continues: AtomicBool,
     seen: Mutex<Vec<Seen>>,
     came: Condvar,
     connections: AtomicUsize,
@@ -93,7 +92,6 @@ impl Origin {
         let shared = Arc::new(Shared {
             otherwise: vec![Step::Send(otherwise.into_bytes())],
             script: Mutex::default(),
-            continues: AtomicBool::new(false),
             seen: Mutex::default(),
             came: Condvar::new(),
             connections: AtomicUsize::new(0),
@@ -126,11 +124,6 @@ impl Origin {
     /// It closes without a word on the next request.
     pub fn hangs_up(&self) {
         drop(Reply { origin: self, status: None, fields: Vec::new(), steps: vec![Step::Close] });
-    }
-
-    /// Whether it says 100 before it reads content.
-    pub fn continues(&self, yes: bool) {
-        self.shared.continues.store(yes, SeqCst);
     }
 
     /// It has seen that many requests.
@@ -227,7 +220,7 @@ fn serve(stream: TcpStream, connection: usize, shared: &Shared) {
     let mut wire = Wire::new(stream);
     while let Ok((line, fields)) = wire.head() {
         let framing = Framing::of(&fields).expect("a request without doubt").unwrap_or(Framing::None);
-        if shared.continues.load(SeqCst) {
+        if fields.get("expect").as_deref() == Some("100-continue") {
             let _ = wire.try_send("HTTP/1.1 100 Continue\r\n\r\n");
         }
         let Ok((body, trailers)) = wire.content(framing) else { return };
