@@ -39,6 +39,14 @@ impl Wire {
         self.stream.flush()
     }
 
+    /// Whether nothing can be read now.
+    pub fn nothing_yet(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        let nothing = self.socket.peek(&mut [0]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock);
+        self.socket.set_nonblocking(false).unwrap();
+        nothing
+    }
+
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
