@@ -470,12 +470,15 @@ fn a_request_that_breaks_off_is_never_complete_for_the_backend() {
         peer.gets_head();
         client.send(end);
         match answer {
-            Some(status) => drop(client.sees(status)),
+            Some(status) => {
+                client.sees(status).field("connection", "close");
+            }
             None => client.finish(),
         }
         let said = peer.to_end().unwrap_or_default();
         assert!(b"3\r\nabc\r\n".starts_with(&said), "{said:?}");
     }
+    weir.counts("weir_protocol_errors_total{kind=\"chunk\"}", 2.0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::accept::Door;
 use super::http2;
 use super::listener::Entered;
 use super::tls::{Shaken, shake};
-use crate::exchange::{Client, Downstream, Refusal, Scratch, Worker, refuse_head, serve};
+use crate::exchange::{Client, Downstream, Refusal, Scratch, Worker, protocol_error, refuse_head, serve};
 use crate::http::{Length, Scheme, Version};
 use crate::wire::Transport;
 use crate::wire::h1::parse::{Bad, Limits, RequestFrame};
@@ -206,7 +206,7 @@ async fn decline(
     worker: &Worker,
     scratch: &mut Scratch,
 ) -> Next {
-    worker.metrics.protocol_error(super::count::protocol_error(refusal));
+    worker.metrics.protocol_error(protocol_error(refusal));
     if refusal == Refusal::Head(Bad::Tls) {
         return Next::Close;
     }
