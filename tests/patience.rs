@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::time::Duration;
 use support::{Origin, Puppet, Weir};
 
 fn listener(settings: &str) -> String {
@@ -17,7 +18,7 @@ fn a_head_has_one_limit_for_all_of_it() {
     // Whoever trickles gets no more time than whoever stops.
     let mut client = weir.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n");
-    while client.try_send("X: y\r\n").is_ok() && client.nothing_yet() {}
+    while client.try_send("x").is_ok() && client.nothing_for(Duration::from_millis(5)) {}
     client.sees(408).field("connection", "close");
     client.ends();
     // Whoever says nothing gets no answer.
@@ -96,7 +97,7 @@ fn heads_beyond_the_limits_are_a_431() {
     client.sees(431);
     // One that never ends.
     let mut client = weir.client();
-    while client.try_send("a".repeat(1000)).is_ok() && client.nothing_yet() {}
+    while client.try_send("a".repeat(1000)).is_ok() && client.nothing_for(Duration::from_millis(1)) {}
     client.sees(431);
 }
 

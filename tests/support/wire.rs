@@ -1,6 +1,7 @@
 use super::{Broken, PATIENCE};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 /// A connection, read through a buffer and written byte by byte as told.
 pub struct Wire {
@@ -39,11 +40,11 @@ impl Wire {
         self.stream.flush()
     }
 
-    /// Whether nothing can be read now.
-    pub fn nothing_yet(&self) -> bool {
-        self.socket.set_nonblocking(true).unwrap();
+    /// Whether the other side says nothing for so long.
+    pub fn nothing_for(&self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).unwrap();
         let nothing = self.socket.peek(&mut [0]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock);
-        self.socket.set_nonblocking(false).unwrap();
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         nothing
     }
 
@@ -54,7 +55,7 @@ impl Wire {
 
     /// Ends the connection with a reset.
     pub fn reset(self) {
-        socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// The address of this end.
