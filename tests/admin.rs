@@ -1,5 +1,7 @@
 //! The admin listener of a process that serves.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 mod support;
 
 use support::{Origin, Weir};

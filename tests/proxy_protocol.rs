@@ -1,5 +1,7 @@
 //! PROXY headers, in and out.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 mod support;
 
 use support::tls::over;

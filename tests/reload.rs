@@ -1,5 +1,7 @@
 //! SIGHUP takes a new configuration over, or refuses it; SIGTERM finishes what is in flight.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 mod support;
 
 use std::net::TcpStream;

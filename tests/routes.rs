@@ -1,5 +1,7 @@
 //! Which route a request meets, and what the route does with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 mod support;
 
 use support::{Origin, Puppet, Weir};

@@ -1,5 +1,7 @@
 //! TLS on both sides.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
 mod support;
 
 use support::tls::{connect, leaf};

@@ -76,7 +76,7 @@ impl Wire {
         let content = match framing {
             Framing::None => Vec::new(),
             Framing::Length(length) => self.exactly(length)?,
-            Framing::Close => self.to_end()?,
+            Framing::Close => self.rest()?,
             Framing::Chunked => return self.chunks().map_err(short),
         };
         Ok((content, Fields::default()))

@@ -86,7 +86,7 @@ impl Wire {
     }
 
     /// All until the other side ends in order.
-    pub fn to_end(&mut self) -> Result<Vec<u8>, Broken> {
+    pub fn rest(&mut self) -> Result<Vec<u8>, Broken> {
         loop {
             match self.more() {
                 Ok(()) => {}
