@@ -1,4 +1,5 @@
 use super::attempt::{Ended, Task, Trail, attempts};
+use super::count::protocol_error;
 use super::finish::{Finish, finish};
 use super::refusal::{Asked, refuse};
 use super::worker::Held;
@@ -140,6 +141,9 @@ impl Course<'_> {
             Ended::Answered => End::Complete,
             Ended::Refused(refusal) => Box::pin(self.refuse(refusal, scratch, down, trail)).await,
             Ended::Broken(refusal) => {
+                if refusal.reason().is_none() {
+                    self.worker.metrics.protocol_error(protocol_error(refusal));
+                }
                 down.halves().1.abort();
                 if matches!(refusal, Refusal::BackendTimeout | Refusal::BodyTimeout) {
                     End::TimedOut
@@ -176,8 +180,9 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
-        if let Some(reason) = refusal.reason() {
-            self.worker.metrics.refused(reason);
+        match refusal.reason() {
+            Some(reason) => self.worker.metrics.refused(reason),
+            None => self.worker.metrics.protocol_error(protocol_error(refusal)),
         }
         tracing::debug!(?refusal, client = %self.who, "refused");
         let id = request_id(self.id);

@@ -1,7 +1,7 @@
 //! A client's HTTP/1.1 connection: exchanges one after the other.
 
 use super::connection::Session;
-use crate::exchange::{Client, Downstream, Refusal, Scratch, Worker, refuse_head, serve as exchange};
+use crate::exchange::{Client, Downstream, Refusal, Scratch, Worker, protocol_error, refuse_head, serve as exchange};
 use crate::http::{Length, Version};
 use crate::wire::h1::parse::{Bad, Limits, RequestFrame};
 use crate::wire::h1::{ClientConnection, HeadEnd, Next};
@@ -114,7 +114,7 @@ async fn decline(
     worker: &Worker,
     scratch: &mut Scratch,
 ) -> Next {
-    worker.metrics.protocol_error(super::count::protocol_error(refusal));
+    worker.metrics.protocol_error(protocol_error(refusal));
     if refusal == Refusal::Head(Bad::Tls) {
         return Next::Close;
     }

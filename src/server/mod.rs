@@ -6,7 +6,6 @@
 mod accept;
 mod build;
 mod connection;
-mod count;
 mod http1;
 mod http2;
 mod listener;

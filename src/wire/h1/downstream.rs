@@ -34,6 +34,8 @@ struct State {
     tunnel: Cell<bool>,
     /// A final head was given.
     started: Cell<bool>,
+    /// The client is to see that its response is broken: no end in order.
+    aborted: Cell<bool>,
 }
 
 /// Why no request came.
@@ -75,7 +77,9 @@ impl ClientConnection {
         if !read.is_empty() {
             inbox.preload(read);
         }
-        ClientConnection { io: RefCell::new(io), inbox, state: State::default() }
+        // Before the first request there is no content to wait for.
+        let state = State { received: Cell::new(true), ..State::default() };
+        ClientConnection { io: RefCell::new(io), inbox, state }
     }
 
     /// The stream below.
@@ -178,7 +182,7 @@ impl ClientConnection {
         version: Version,
         draining: &'c Cell<bool>,
     ) -> ClientExchange<'c> {
-        let State { close, eof: _, answered, received, tunnel, started } = &self.state;
+        let State { close, eof: _, answered, received, tunnel, started, aborted: _ } = &self.state;
         close.set(!frame.persistent);
         answered.set(false);
         tunnel.set(false);
@@ -196,7 +200,7 @@ impl ClientConnection {
     #[must_use]
     pub fn next(&mut self, buffers: &Buffers) -> Next {
         self.inbox.release(buffers);
-        let State { close, eof, answered, received, tunnel, started: _ } = &self.state;
+        let State { close, eof, answered, received, tunnel, started: _, aborted: _ } = &self.state;
         if close.get() || eof.get() || tunnel.get() || !answered.get() || !received.get() {
             return Next::Close;
         }
@@ -206,6 +210,9 @@ impl ClientConnection {
     /// Ends the connection so that the last response arrives: our direction first, then what still comes is thrown
     /// away for a while.
     pub async fn close(&mut self, buffers: &Buffers) {
+        if self.state.aborted.get() {
+            return; // An end in order would make a response without a length look complete.
+        }
         let unread = !self.state.received.get() || !self.inbox.is_empty();
         if poll_fn(|cx| self.io.get_mut().poll_shutdown(cx)).await.is_err() || !unread {
             return;
@@ -257,7 +264,9 @@ impl ClientExchange<'_> {
     /// Throws away what is left of the request's content if it is at hand or little, so that the connection can go on.
     pub async fn drain(&mut self) {
         let mut left = DRAIN_MAX;
-        while !self.body.receiver.ended() && self.reply.state.answered.get() {
+        // The last byte is not yet the end: only `End` says that all was received.
+        let State { answered, received, close, .. } = self.reply.state;
+        while !received.get() && answered.get() && !close.get() {
             match self.body.next().await {
                 Ok(Piece::Data { chunk, .. }) if (chunk.as_slice().len() as u64) < left => {
                     left -= chunk.as_slice().len() as u64;
@@ -369,6 +378,7 @@ impl Reply for ClientReply<'_> {
 
     fn abort(&mut self) {
         self.state.close.set(true);
+        self.state.aborted.set(true);
         self.sender.io.borrow().reset_on_close();
     }
 
