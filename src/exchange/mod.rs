@@ -1,11 +1,12 @@
 //! The engine: one request with its response. It knows no socket and no protocol version.
 //!
-//! One direction: [`serve`] admits, attempts, responds, finishes.
+//! One direction: [`serve()`] admits, attempts, responds, finishes.
 
 mod admit;
 mod answer;
 mod attempt;
 mod client;
+mod count;
 mod finish;
 mod port;
 mod prepare;
@@ -15,6 +16,7 @@ mod serve;
 mod worker;
 
 pub use client::{Client, Gate, TlsFacts};
+pub use count::protocol_error;
 pub use port::{Body, Broken, Chunk, Downstream, Piece, Reply, Request, Response, Sink, Source, Upstream};
 pub use refusal::{Refusal, refuse_head};
 pub use serve::{Scratch, serve};

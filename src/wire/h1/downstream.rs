@@ -9,6 +9,7 @@ use crate::wire::{Buffers, Inbox, Transport};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll, ready};
 
 /// A client's connection between and during exchanges.
 #[derive(Debug)]
@@ -33,8 +34,8 @@ struct State {
     tunnel: Cell<bool>,
     /// A final head was given.
     started: Cell<bool>,
-    /// The response broke off: the client has to see that.
-    broken: Cell<bool>,
+    /// The client is to see that its response is broken: no end in order.
+    aborted: Cell<bool>,
 }
 
 /// Why no request came.
@@ -76,7 +77,9 @@ impl ClientConnection {
         if !read.is_empty() {
             inbox.preload(read);
         }
-        ClientConnection { io: RefCell::new(io), inbox, state: State::default() }
+        // Before the first request there is no content to wait for.
+        let state = State { received: Cell::new(true), ..State::default() };
+        ClientConnection { io: RefCell::new(io), inbox, state }
     }
 
     /// The stream below.
@@ -96,17 +99,25 @@ impl ClientConnection {
         (self.io.into_inner(), self.inbox.bytes().to_vec())
     }
 
-    /// Waits until something of a request is there. Small and cancel-safe: what an idle connection sleeps in.
+    /// Waits until something of a request is there. Cancel-safe.
     ///
     /// # Errors
     /// [`HeadEnd::Closed`]
     pub async fn readable(&mut self, buffers: &Buffers) -> Result<(), HeadEnd> {
+        poll_fn(|cx| self.poll_readable(buffers, cx)).await
+    }
+
+    /// See [`readable`](Self::readable).
+    pub fn poll_readable(&mut self, buffers: &Buffers, cx: &mut Context<'_>) -> Poll<Result<(), HeadEnd>> {
         if !self.inbox.is_empty() {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        match self.fill(buffers).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(HeadEnd::Closed { midway: false }),
+        match ready!(self.inbox.poll_fill(self.io.get_mut(), buffers, cx)) {
+            Ok(n) if n > 0 => Poll::Ready(Ok(())),
+            Ok(_) | Err(_) => {
+                self.state.eof.set(true);
+                Poll::Ready(Err(HeadEnd::Closed { midway: false }))
+            }
         }
     }
 
@@ -171,7 +182,7 @@ impl ClientConnection {
         version: Version,
         draining: &'c Cell<bool>,
     ) -> ClientExchange<'c> {
-        let State { close, eof: _, answered, received, tunnel, started, broken: _ } = &self.state;
+        let State { close, eof: _, answered, received, tunnel, started, aborted: _ } = &self.state;
         close.set(!frame.persistent);
         answered.set(false);
         tunnel.set(false);
@@ -189,7 +200,7 @@ impl ClientConnection {
     #[must_use]
     pub fn next(&mut self, buffers: &Buffers) -> Next {
         self.inbox.release(buffers);
-        let State { close, eof, answered, received, tunnel, started: _, broken: _ } = &self.state;
+        let State { close, eof, answered, received, tunnel, started: _, aborted: _ } = &self.state;
         if close.get() || eof.get() || tunnel.get() || !answered.get() || !received.get() {
             return Next::Close;
         }
@@ -199,9 +210,8 @@ impl ClientConnection {
     /// Ends the connection so that the last response arrives: our direction first, then what still comes is thrown
     /// away for a while.
     pub async fn close(&mut self, buffers: &Buffers) {
-        if self.state.broken.get() {
-            // An orderly end would make a response whole that lasts until close: dropping it resets instead.
-            return;
+        if self.state.aborted.get() {
+            return; // An end in order would make a response without a length look complete.
         }
         let unread = !self.state.received.get() || !self.inbox.is_empty();
         if poll_fn(|cx| self.io.get_mut().poll_shutdown(cx)).await.is_err() || !unread {
@@ -245,10 +255,18 @@ impl<'c> Downstream for ClientExchange<'c> {
 }
 
 impl ClientExchange<'_> {
+    /// Whether the request's content was received whole.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.reply.state.received.get()
+    }
+
     /// Throws away what is left of the request's content if it is at hand or little, so that the connection can go on.
     pub async fn drain(&mut self) {
         let mut left = DRAIN_MAX;
-        while !self.reply.state.received.get() && self.reply.state.answered.get() {
+        // The last byte is not yet the end: only `End` says that all was received.
+        let State { answered, received, close, .. } = self.reply.state;
+        while !received.get() && answered.get() && !close.get() {
             match self.body.next().await {
                 Ok(Piece::Data { chunk, .. }) if (chunk.as_slice().len() as u64) < left => {
                     left -= chunk.as_slice().len() as u64;
@@ -360,7 +378,7 @@ impl Reply for ClientReply<'_> {
 
     fn abort(&mut self) {
         self.state.close.set(true);
-        self.state.broken.set(true);
+        self.state.aborted.set(true);
         self.sender.io.borrow().reset_on_close();
     }
 

@@ -106,9 +106,7 @@ pub struct BackendRequest<'c> {
 
 impl Sink for BackendRequest<'_> {
     async fn data(&mut self, chunk: Chunk<'_>, more: bool) -> Result<(), Broken> {
-        if self.state.tunnel.get() {
-            self.sender.framing = Framing::Tunnel;
-        }
+        self.follow();
         self.sender.data(chunk.as_slice(), more).await
     }
 
@@ -117,9 +115,19 @@ impl Sink for BackendRequest<'_> {
     }
 
     async fn end(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
+        self.follow();
         self.sender.end(trailers).await?;
         self.state.sent.set(true);
         Ok(())
+    }
+}
+
+impl BackendRequest<'_> {
+    /// Once the backend has switched, bytes go as they are, and their end is that of our direction.
+    fn follow(&mut self) {
+        if self.state.tunnel.get() {
+            self.sender.framing = Framing::Tunnel;
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-use crate::exchange::Refusal;
+use super::Refusal;
 use crate::telemetry::metrics::ProtocolError;
 use crate::wire::h1::parse::Bad;
 
 /// Under which label a client's fault is counted.
-pub(super) fn protocol_error(refusal: Refusal) -> ProtocolError {
+#[must_use]
+pub fn protocol_error(refusal: Refusal) -> ProtocolError {
     match refusal {
         Refusal::Head(bad) => of_head(bad),
         Refusal::HeadTimeout => ProtocolError::HeadTimeout,

@@ -1,0 +1,28 @@
+//! What the dialogues are written with: the real binary, scripted origins, and a byte-exact client, over real sockets.
+//!
+//! Nobody sleeps: whoever waits, waits for an event and at most for [`PATIENCE`].
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod client;
+mod log;
+mod message;
+mod origin;
+mod puppet;
+pub mod tls;
+mod weir;
+mod wire;
+
+pub use self::weir::Weir;
+pub use client::{Client, Response};
+pub use message::{Broken, Fields};
+pub use origin::{Gate, Origin, Seen};
+pub use puppet::{Peer, Puppet};
+pub use tls::Authority;
+pub use wire::Wire;
+
+use std::time::Duration;
+
+/// How long anything that is sure to come may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,194 @@
+use super::log::Log;
+use super::{Client, Origin, PATIENCE};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// The binary at work; it ends with the test.
+pub struct Weir {
+    child: Child,
+    directory: TempDir,
+    places: Vec<(String, String)>,
+    /// Events.
+    pub log: Log,
+    /// The access log, where it goes to standard output.
+    pub out: Log,
+}
+
+impl Weir {
+    /// Serves `text` with one pool, `app`, of one backend.
+    pub fn before(origin: &Origin, text: &str) -> Weir {
+        Weir::start(text, &[("origin", &origin.address())])
+    }
+
+    /// Serves `text`, in which `{NAME}` stands for what `places` say, and `{port}`, `{port2}` and `{admin}` for free
+    /// ports. What every configuration needs is filled in where `text` leaves it out.
+    pub fn start(text: &str, places: &[(&str, &str)]) -> Weir {
+        Weir::start_in(tempfile::tempdir().unwrap(), text, places)
+    }
+
+    /// The same, in a directory that holds the files that `text` names.
+    pub fn start_in(directory: TempDir, text: &str, places: &[(&str, &str)]) -> Weir {
+        let mut places: Vec<_> = places.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        places.extend(["port", "port2", "admin"].map(|name| (name.to_owned(), free_port().to_string())));
+        std::fs::write(file(&directory), complete(text, &places)).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["run", "-c"])
+            .arg(file(&directory))
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (log, out) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
+        let weir = Weir { child, directory, places, log, out };
+        assert!(weir.log.find(0, "serving").is_some(), "not serving:\n{}", weir.log.text());
+        weir
+    }
+
+    /// A new connection to the first listener.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.at("port")
+    }
+
+    /// The address that a placeholder for a port stands for.
+    pub fn at(&self, name: &str) -> SocketAddr {
+        let port = &self.places.iter().find(|(other, _)| other == name).expect("a known place").1;
+        format!("127.0.0.1:{port}").parse().unwrap()
+    }
+
+    /// Asks the admin listener.
+    pub fn admin(&self, path: &str) -> super::Response {
+        let mut client = Client::connect(self.at("admin"));
+        client.ask("GET", path).field("Connection", "close").sent();
+        client.response("GET").unwrap()
+    }
+
+    /// A sample of `/metrics`, 0 if it is not there yet.
+    pub fn metric(&self, sample: &str) -> f64 {
+        let text = self.admin("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until a sample is what it should be; counters follow the bytes that they count.
+    pub fn counts(&self, sample: &str, wanted: f64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.metric(sample);
+            if (value - wanted).abs() < f64::EPSILON {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{sample} is {value}, not {wanted}");
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Replaces the configuration, without a reload.
+    pub fn rewrite(&self, text: &str) {
+        std::fs::write(file(&self.directory), complete(text, &self.places)).unwrap();
+    }
+
+    /// Reloads, and waits for the outcome; what was said of it from then on.
+    pub fn reload(&self) -> Result<(), String> {
+        let before = self.log.len();
+        self.signal("HUP");
+        self.log.find(before, "reloaded").expect("a reload ends");
+        let said = self.log.text().lines().skip(before).collect::<Vec<_>>().join("\n");
+        if said.contains("not reloaded") { Err(said) } else { Ok(()) }
+    }
+
+    /// Replaces the configuration and takes it over.
+    pub fn becomes(&self, text: &str) {
+        self.rewrite(text);
+        self.reload().unwrap();
+    }
+
+    /// Sends a signal to this process.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end, which a signal was sent for; the end of its log is the event.
+    pub fn ends(&mut self) -> ExitStatus {
+        self.log.all();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log.text());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Drains and ends it.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ends()
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let said = self.log.all().join("\n");
+        if std::thread::panicking() {
+            eprintln!("--- weir said:\n{said}");
+        }
+        assert!(std::thread::panicking() || !said.contains("panicked"), "{said}");
+    }
+}
+
+fn file(directory: &TempDir) -> PathBuf {
+    Path::join(directory.path(), "weir.toml")
+}
+
+/// `text` with all that it leaves out, and its places filled.
+fn complete(text: &str, places: &[(String, String)]) -> String {
+    let mut whole = "version = 1\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n".to_owned();
+    for (section, lines) in [
+        ("[server]", "[server]\nworkers = 1\n"),
+        ("[log]", "[log]\naccess = { to = \"off\" }\n"),
+        ("[[listener]]", "[[listener]]\naddress = \"127.0.0.1:{port}\"\n"),
+        ("[pool.", "[pool.app]\nbackends = [\"{origin}\"]\n"),
+    ] {
+        let is_wanted = section != "[pool." || places.iter().any(|(name, _)| name == "origin");
+        if is_wanted && !text.contains(section) {
+            whole += lines;
+        }
+    }
+    whole += text;
+    for (name, value) in places {
+        whole = whole.replace(&format!("{{{name}}}"), value);
+    }
+    whole
+}
+
+/// A port below those that the system gives to outgoing connections, so that nobody takes it meanwhile.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    loop {
+        let port = FIRST + (start + NEXT.fetch_add(1, Relaxed)) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
