@@ -173,8 +173,8 @@ fn rfc_9110_7_8_only_a_get_without_content_switches_to_websocket() {
 
 #[test]
 fn heads_end_at_their_limits() {
-    assert_eq!(wrong(&vec!["X: y"; 8].join("\r\n")), Some(Bad::TooManyFields));
-    assert_eq!(right(&vec!["X: y"; 7].join("\r\n")).1.fields.len(), 7);
+    assert_eq!(wrong(&["X: y"; 8].join("\r\n")), Some(Bad::TooManyFields));
+    assert_eq!(right(&["X: y"; 7].join("\r\n")).1.fields.len(), 7);
     assert_eq!(wrong(&format!("X: {}", "y".repeat(1024))), Some(Bad::TooLarge));
     assert_eq!(ask("GET /".to_owned() + &"x".repeat(1024)).unwrap_err(), Some(Bad::TooLarge));
     assert_eq!(ask(b"\x16\x03\x01").unwrap_err(), Some(Bad::Tls));
