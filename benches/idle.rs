@@ -15,10 +15,12 @@ fn main() {
     let count = if std::env::args().any(|flag| flag == "--bench") { 10_000 } else { 200 };
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::Resource::NOFILE.set(hard, hard).unwrap();
-    let (mut weir, address, _folder) = start(origin());
-    // The first one pays for what all share.
-    let _warm = connect(address, true);
+    let origin = origin();
     for (name, asks) in [("fresh", false), ("after a request", true)] {
+        // A process each: what the first freed would hide what the second takes.
+        let (mut weir, address, _folder) = start(origin);
+        // The first one pays for what all share.
+        let _warm = connect(address, true);
         let before = resident(&weir);
         let idle: Vec<TcpStream> = (0..count).map(|_| connect(address, asks)).collect();
         // All are accepted once the last is answered.
@@ -26,9 +28,9 @@ fn main() {
         let grown = resident(&weir).saturating_sub(before);
         println!("idle/{name}: {count} connections, {} bytes each", grown / count);
         drop(idle);
+        weir.kill().unwrap();
+        weir.wait().unwrap();
     }
-    weir.kill().unwrap();
-    weir.wait().unwrap();
 }
 
 fn origin() -> SocketAddr {
