@@ -5,7 +5,7 @@
 mod support;
 
 use std::net::TcpStream;
-use support::{Broken, Origin, Puppet, Weir};
+use support::{Broken, Client, Origin, Puppet, Weir};
 
 fn says(word: &str) -> String {
     format!("[[route]]\nrespond = {{ body = \"{word}\" }}\n")
@@ -186,4 +186,38 @@ fn sigint_drains_too() {
     weir.client().get("/").sees(200);
     weir.signal("INT");
     assert!(weir.ends().success());
+}
+
+#[test]
+fn whoever_was_let_in_before_a_drain_is_answered() {
+    let mut weir = Weir::start(&says("x"), &[]);
+    let address = weir.address();
+    let (began, begun) = std::sync::mpsc::channel();
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let began = began.clone();
+            std::thread::spawn(move || {
+                let mut count = 0;
+                // Each on a new connection, as closing an idle one may always meet a request.
+                while let Ok(socket) = TcpStream::connect(address) {
+                    let mut client = Client::over(support::Wire::new(socket));
+                    client.get("/").sent();
+                    match client.response("GET") {
+                        Ok(response) => assert_eq!(response.status, 200),
+                        Err(broken) => return Err((broken, count)),
+                    }
+                    count += 1;
+                    let _ = began.send(());
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    for _ in 0..200 {
+        begun.recv_timeout(support::PATIENCE).unwrap();
+    }
+    assert!(weir.stop().success());
+    for client in clients {
+        client.join().unwrap().unwrap();
+    }
 }

@@ -122,9 +122,11 @@ async fn stop(it: Served, worker: &Rc<Worker>) {
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
 async fn drain(worker: &Rc<Worker>) {
-    worker.start_drain();
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
+    // Whoever was let in last has a request on its way, and gets an answer to it.
+    tokio::time::sleep(LOOK).await;
+    worker.start_drain();
     /// What the chores and this function hold.
     const OWN: usize = 4;
     while Rc::strong_count(worker) > OWN {
