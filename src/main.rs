@@ -1,10 +1,11 @@
 //! `weir`: flags to a command, a command to an exit code.
 
 use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use weir::command;
-use weir::server::{self, Source};
+use weir::server::{self, RunError, Source};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,6 +29,12 @@ enum Verb {
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
     },
+    /// Serve an embedded configuration in front of three built-in backends, and say what to try.
+    Demo {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDRESS", default_value = command::demo::LISTEN)]
+        listen: SocketAddr,
+    },
     /// Say all that is wrong with a configuration.
     Check {
         /// The configuration.
@@ -49,14 +56,24 @@ fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run { config, to } => {
             let source = to.map_or(Source::File(config), Source::To);
-            server::run(&source).unwrap_or_else(|error| {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            })
+            server::run(&source).unwrap_or_else(failed)
         }
+        Verb::Demo { listen } => command::demo::demo(listen, &mut out).unwrap_or_else(|error| {
+            let is_taken = matches!(&error, RunError::Bind(..));
+            let code = failed(error);
+            if is_taken {
+                eprintln!("  = choose another address: `weir demo --listen 127.0.0.1:8888`");
+            }
+            code
+        }),
         Verb::Check { config, routes, json } => done(command::check::check(&config, routes, json, &mut out)),
         Verb::Schema => done(command::schema::schema(&mut out).map(|()| ExitCode::SUCCESS)),
     }
+}
+
+fn failed(error: RunError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }
 
 /// Output that nobody reads is no fault of ours, but not a success either.

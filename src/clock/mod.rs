@@ -90,7 +90,7 @@ impl Clock {
     /// [`Elapsed`] if `limit` passed first, or idle waits were ended.
     pub async fn within_idle<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
-        let mut timer = Timer { clock: self, limit, idle: true, key: None };
+        let mut timer = self.idle_timer(limit);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
@@ -101,6 +101,11 @@ impl Clock {
     /// Ends all waits that are idle now.
     pub fn end_idle(&self) {
         self.wheel.borrow_mut().expire_idle();
+    }
+
+    /// As [`timer`](Self::timer), cut short by [`end_idle`](Self::end_idle).
+    pub fn idle_timer(&self, limit: Duration) -> Timer<'_> {
+        Timer { clock: self, limit, idle: true, key: None }
     }
 
     /// A deadline that starts to count when it is first polled.

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// Everything that is wrong with a configuration, in the order of the files.
@@ -98,23 +98,66 @@ impl fmt::Display for ConfigErrors {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
+        writeln!(f, "error: {}", Shown(&self.message))?;
         let gutter = if self.line == 0 { 1 } else { self.line.to_string().len() + 1 };
         if self.line == 0 {
-            writeln!(f, "{:gutter$}--> {}", "", self.file.display())?;
+            writeln!(f, "{:gutter$}--> {}", "", Shown(self.file.display()))?;
         } else {
-            writeln!(f, "{:gutter$}--> {}:{}:{}", "", self.file.display(), self.line, self.column)?;
+            writeln!(f, "{:gutter$}--> {}:{}:{}", "", Shown(self.file.display()), self.line, self.column)?;
         }
         if self.excerpt.width > 0 {
             let Excerpt { text, indent, width } = &self.excerpt;
             writeln!(f, "{:gutter$} |", "")?;
             writeln!(f, " {} | {text}", self.line)?;
-            let label = if self.label.is_empty() { String::new() } else { format!(" {}", self.label) };
+            let label = if self.label.is_empty() { String::new() } else { format!(" {}", Shown(&self.label)) };
             writeln!(f, "{:gutter$} | {:indent$}{:^<width$}{label}", "", "", "")?;
         }
         for help in &self.help {
-            writeln!(f, "{:gutter$} = {help}", "")?;
+            writeln!(f, "{:gutter$} = {}", "", Shown(help))?;
         }
         Ok(())
+    }
+}
+
+/// Text that a file or a name may have had a part in, without control characters: a terminal would obey them.
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: fmt::Display> fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+/// Writes control characters as a string literal would.
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.split_inclusive(char::is_control) {
+            match piece.chars().next_back() {
+                Some(last) if last.is_control() => {
+                    write!(self.0, "{}{}", &piece[..piece.len() - last.len_utf8()], last.escape_default())?;
+                }
+                _ => self.0.write_str(piece)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_an_escape() {
+        assert_eq!(Shown("plain é").to_string(), "plain é");
+        assert_eq!(Shown("a\0b\x1b[2J\n\u{9b}").to_string(), "a\\u{0}b\\u{1b}[2J\\n\\u{9b}");
+        let error = ConfigError {
+            label: "x\ty".into(),
+            help: vec!["\r".into()],
+            ..ConfigError::of_file("a\nb".into(), "c\0".into())
+        };
+        assert_eq!(error.to_string(), "error: c\\u{0}\n --> a\\nb\n  = \\r\n");
     }
 }

@@ -1,3 +1,4 @@
+use super::error::Shown;
 use super::file::include::{glob, is_glob};
 use super::file::report::Report;
 use super::file::source::Source;
@@ -50,7 +51,8 @@ fn load_source(source: Source, env: &dyn Fn(&str) -> Option<String>) -> Result<C
     let (errors, warnings) = report.finish();
     match config {
         Some(config) if errors.errors.is_empty() => {
-            Ok(Config { warnings: gather.warnings.into_iter().chain(warnings).collect(), ..config })
+            let shown = |warning: String| Shown(warning).to_string();
+            Ok(Config { warnings: gather.warnings.into_iter().chain(warnings).map(shown).collect(), ..config })
         }
         _ => Err(errors),
     }

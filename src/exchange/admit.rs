@@ -1,5 +1,6 @@
 use super::Refusal;
 use crate::config::{Action, Route};
+use crate::http::path::is_ambiguous;
 use crate::http::{Length, Method, RequestHead};
 
 /// Decides whether a request that met `route` may go on.
@@ -12,6 +13,10 @@ pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>) -
     };
     if !allowed {
         return Err(Refusal::Method);
+    }
+    // Which route it met means nothing if its backend reads another path.
+    if is_ambiguous(head.path()) {
+        return Err(Refusal::Path);
     }
     let route = route.ok_or(Refusal::NoRoute)?;
     if route.maintenance {
@@ -39,5 +44,18 @@ mod tests {
             assert_eq!(admit(&head, Length::None, None), Err(Refusal::Method));
         }
         assert_eq!(admit(&RequestHead::default(), Length::None, None), Err(Refusal::NoRoute));
+    }
+
+    #[test]
+    fn a_path_that_backends_read_in_two_ways_is_a_bad_request_whatever_its_route() {
+        for target in ["/a//../b", "/a%2F../b", "/a\\..", "/a/..;x/b?q", "/a%00b"] {
+            let head = RequestHead { target: target.into(), ..Default::default() };
+            assert_eq!(admit(&head, Length::None, None), Err(Refusal::Path), "{target}");
+        }
+        for target in ["/a/../b", "//a", "/a%2Fb", "/a;x/..", "/a?x=%00//../"] {
+            let head = RequestHead { target: target.into(), ..Default::default() };
+            assert_eq!(admit(&head, Length::None, None), Err(Refusal::NoRoute), "{target}");
+        }
+        assert_eq!(Refusal::Path.status(), 400);
     }
 }

@@ -119,8 +119,9 @@ async fn attempt<D: Downstream>(
             (result, heard, false)
         }
         Connection::Http2(connection) => {
-            let mut up = connection.exchange(task.head.method.clone());
-            let result = run(task, response, down, &mut up, trail).await;
+            let mut up = Box::new(connection.exchange(task.head.method.clone()));
+            // Boxed: the future for HTTP/2 is larger, and what is boxed costs nothing where it is not used.
+            let result = Box::pin(run(task, response, down, &mut *up, trail)).await;
             (result, up.heard(), up.unprocessed())
         }
     };

@@ -1,6 +1,6 @@
 //! The engine: one request with its response. It knows no socket and no protocol version.
 //!
-//! One direction: [`serve`] admits, attempts, responds, finishes.
+//! One direction: [`serve()`] admits, attempts, responds, finishes.
 
 mod admit;
 mod answer;

@@ -23,6 +23,8 @@ pub enum Refusal {
     BodyTooLarge,
     /// Connection names too many fields.
     ConnectionOptions,
+    /// Backends would disagree on where the path leads ([`crate::http::path::is_ambiguous`]).
+    Path,
     /// No route matches.
     NoRoute,
     /// TRACE or CONNECT, which no route allows.
@@ -49,7 +51,7 @@ impl Refusal {
             Refusal::Head(Bad::TooLarge | Bad::TooManyFields) => 431,
             Refusal::Head(Bad::VersionUnsupported) => 505,
             Refusal::Head(Bad::TransferCodingUnknown) => 501, // RFC 9112 §6.1
-            Refusal::Head(_) | Refusal::Body(_) | Refusal::ConnectionOptions => 400,
+            Refusal::Head(_) | Refusal::Body(_) | Refusal::ConnectionOptions | Refusal::Path => 400,
             Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
             Refusal::BodyTooLarge => 413,
             Refusal::NoRoute => 404,
@@ -67,6 +69,7 @@ impl Refusal {
             Refusal::Head(_) | Refusal::HeadTimeout | Refusal::Body(_) => return None,
             Refusal::BodyTimeout | Refusal::ConnectionOptions => return None,
             Refusal::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Refusal::Path => RefusalReason::Path,
             Refusal::NoRoute => RefusalReason::NoRoute,
             Refusal::Method => RefusalReason::Method,
             Refusal::Maintenance => RefusalReason::Maintenance,

@@ -56,7 +56,7 @@ pub(super) async fn upload<B: Body, Q: Request>(
     }
     request.flush().await.map_err(Fault::Backend)?;
     loop {
-        let piece = match clock.within(bounds.client, body.next()).await {
+        let piece = match clock.within(bounds.client, pin!(body.next())).await {
             Ok(piece) => piece.map_err(of_client)?,
             Err(_) => return Err(Fault::Client(Refusal::BodyTimeout)),
         };
@@ -66,11 +66,11 @@ pub(super) async fn upload<B: Body, Q: Request>(
                 if bounds.max_body.is_some_and(|max| *moved > max) {
                     return Err(Fault::Client(Refusal::BodyTooLarge));
                 }
-                let sent = clock.within(bounds.backend, request.data(chunk, more)).await;
+                let sent = clock.within(bounds.backend, pin!(request.data(chunk, more))).await;
                 sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
             }
             Piece::End(trailers) => {
-                let sent = clock.within(bounds.backend, request.end(trailers)).await;
+                let sent = clock.within(bounds.backend, pin!(request.end(trailers))).await;
                 return sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend);
             }
         }
@@ -116,7 +116,7 @@ pub(super) async fn download<R: Reply, S: Source>(
             Poll::Pending => {
                 // Nothing more for now: the client gets what was kept back before we wait.
                 clock
-                    .within(bounds.client, reply.flush())
+                    .within(bounds.client, pin!(reply.flush()))
                     .await
                     .map_err(|_| Fault::ClientGone)?
                     .map_err(|_| Fault::ClientGone)?;
@@ -126,11 +126,11 @@ pub(super) async fn download<R: Reply, S: Source>(
         match piece.map_err(Fault::Backend)? {
             Piece::Data { chunk, more } => {
                 *moved += chunk.as_slice().len() as u64;
-                let sent = clock.within(bounds.client, reply.data(chunk, more)).await;
+                let sent = clock.within(bounds.client, pin!(reply.data(chunk, more))).await;
                 sent.map_err(|_| Fault::ClientGone)?.map_err(|_| Fault::ClientGone)?;
             }
             Piece::End(trailers) => {
-                let sent = clock.within(bounds.client, reply.end(trailers)).await;
+                let sent = clock.within(bounds.client, pin!(reply.end(trailers))).await;
                 return sent.map_err(|_| Fault::ClientGone)?.map_err(|_| Fault::ClientGone);
             }
         }
@@ -162,10 +162,10 @@ pub(super) async fn tunnel<B: Source, R: Reply, Q: Request, S: Source>(
                 return Poll::Ready(());
             }
         }
-        if !down_done && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+        if !down_done && let Poll::Ready(_) = downward.as_mut().poll(cx) {
             down_done = true;
             // A backend that ended has nothing left to hear for.
-            return Poll::Ready(drop(result));
+            return Poll::Ready(());
         }
         if activity.get() != seen {
             seen = activity.get();

@@ -98,20 +98,20 @@ impl Course<'_> {
         let length = down.halves().0.length();
         let route = match (admit::admit(&scratch.request, length, self.route), self.route) {
             (Ok(()), Some(route)) => route,
-            (Ok(()), None) => return (self.refuse(Refusal::NoRoute, scratch, down, trail).await, None),
-            (Err(refusal), _) => return (self.refuse(refusal, scratch, down, trail).await, None),
+            (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
+            (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
         if admit::answers_itself(&route.action) {
-            return (self.answer(route, scratch, down, trail).await, None);
+            return (Box::pin(self.answer(route, scratch, down, trail)).await, None);
         }
         let Some(pool) = self.pool(route, &scratch.request) else {
-            return (self.refuse(Refusal::NoBackend, scratch, down, trail).await, None);
+            return (Box::pin(self.refuse(Refusal::NoBackend, scratch, down, trail)).await, None);
         };
         if route.rewrite.is_some() {
             scratch.seen_target.clone_from(&scratch.request.target);
         }
         if let Err(refusal) = prepare::request(&mut scratch.request, self.client, route, self.id) {
-            return (self.refuse(refusal, scratch, down, trail).await, None);
+            return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
         }
         let Scratch { request, response, .. } = &mut *scratch;
         let task = Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request };
@@ -139,7 +139,7 @@ impl Course<'_> {
     ) -> End {
         match ended {
             Ended::Answered => End::Complete,
-            Ended::Refused(refusal) => self.refuse(refusal, scratch, down, trail).await,
+            Ended::Refused(refusal) => Box::pin(self.refuse(refusal, scratch, down, trail)).await,
             Ended::Broken(refusal) => {
                 if refusal.reason().is_none() {
                     self.worker.metrics.protocol_error(protocol_error(refusal));

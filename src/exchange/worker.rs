@@ -37,6 +37,7 @@ pub struct Worker {
     latest: RefCell<Latest>,
     current: RefCell<Rc<Held>>,
     random: Cell<u128>,
+    #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
     pub(super) scratch: RefCell<Vec<Box<super::Scratch>>>,
 }
 

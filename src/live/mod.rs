@@ -6,7 +6,6 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{BackendMetrics, PoolMetrics, RouteMetrics};
 
 /// Everything that exchanges look up, built once a configuration.
-
 pub struct Snapshot {
     /// What it was built from.
     pub config: Config,
@@ -21,7 +20,6 @@ pub struct Snapshot {
 }
 
 /// What runs of a pool.
-
 pub struct LivePool {
     /// Its counters.
     pub metrics: PoolMetrics,
@@ -30,7 +28,6 @@ pub struct LivePool {
 }
 
 /// What runs of a backend.
-
 pub struct LiveBackend {
     /// As it stands in logs.
     pub name: String,

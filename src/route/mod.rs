@@ -3,15 +3,14 @@
 mod conditions;
 mod edit;
 mod paths;
-mod precedence;
 mod redirect;
 mod rewrite;
 mod select;
 mod table;
 mod wrote;
 
+pub use crate::config::{Rank, order};
 pub use edit::{edit, host_override};
-pub use precedence::{Rank, order};
 pub use redirect::redirect_location;
 pub use rewrite::rewrite;
 pub use select::{Choice, select_pool};

@@ -1,5 +1,4 @@
-use super::precedence::Rank;
-use crate::config::PathPattern;
+use crate::config::{PathPattern, Rank};
 use crate::http::path::with_view;
 use regex::bytes::Regex;
 use std::cmp::Ordering;

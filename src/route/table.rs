@@ -1,7 +1,7 @@
 use super::conditions::Conditions;
 use super::paths::Paths;
-use super::precedence::order;
-use crate::config::{HostPattern, Route};
+
+use crate::config::{HostPattern, Route, order};
 use crate::http::RequestHead;
 use crate::http::path::with_view;
 use std::collections::HashMap;

@@ -172,7 +172,7 @@ fn connect_and_options_star_meet_routes_without_a_path_only() {
 fn naive(routes: &[Route], host: &str, path: &str, method: &Method, fields: &Fields) -> Option<usize> {
     let mut best = None;
     for (index, route) in routes.iter().enumerate() {
-        let conditions = route.methods.len().min(1) + route.fields.len();
+        let conditions = (route.methods.len().min(1) + route.fields.len(), !route.methods.is_empty());
         let holds = (route.methods.is_empty() || route.methods.contains(method))
             && route.fields.iter().all(|(name, _)| fields.named(name.as_bytes()).next().is_some());
         let hosts: Vec<usize> = match &route.hosts[..] {

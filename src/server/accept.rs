@@ -1,6 +1,7 @@
 use super::connection;
 use super::listener::{ListenerState, Open};
 use crate::exchange::{Gate, Worker};
+use crate::wire::h1::parse::Limits;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 pub(super) struct Door {
     pub(super) state: Arc<ListenerState>,
     pub(super) gate: Rc<Gate>,
+    pub(super) limits: Limits,
 }
 
 impl Door {
@@ -21,7 +23,8 @@ impl Door {
             timeouts: state.config.timeouts,
             trust_forwarded: state.config.trust_forwarded.clone(),
         });
-        Rc::new(Door { state, gate })
+        let limits = Limits { size: state.config.head.size, fields: state.config.head.fields };
+        Rc::new(Door { state, gate, limits })
     }
 }
 

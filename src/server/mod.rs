@@ -6,6 +6,7 @@
 mod accept;
 mod build;
 mod connection;
+mod http1;
 mod http2;
 mod listener;
 mod run;
@@ -14,4 +15,4 @@ mod tls;
 mod worker;
 
 pub use build::LoadError;
-pub use run::{RunError, Source, run};
+pub use run::{RunError, Source, run, run_then};

@@ -83,6 +83,14 @@ impl std::error::Error for RunError {}
 /// # Errors
 /// [`RunError`] if it cannot start. Later errors are logged, and what worked goes on.
 pub fn run(source: &Source) -> Result<ExitCode, RunError> {
+    run_then(source, || ())
+}
+
+/// As [`run`], and calls `serving` once connections are accepted.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_then(source: &Source, serving: impl FnOnce()) -> Result<ExitCode, RunError> {
     install_provider();
     raise_descriptor_limit();
     let config = source.load().map_err(RunError::Load)?;
@@ -92,11 +100,9 @@ pub fn run(source: &Source) -> Result<ExitCode, RunError> {
     runtime.block_on(async {
         let mut signals = Signals::take().map_err(RunError::System)?;
         let mut server = Server::start(source.clone(), config, events)?;
-        loop {
-            match signals.next().await {
-                Wish::Reload => server.reload(),
-                Wish::Drain => break,
-            }
+        serving();
+        while signals.next().await == Wish::Reload {
+            server.reload();
         }
         Ok(server.drain(&mut signals).await)
     })

@@ -34,6 +34,8 @@ macro_rules! labels {
 labels! {
     /// Why Weir itself declined an exchange that it understood.
     RefusalReason {
+        /// Backends would disagree on where the path leads.
+        Path "path",
         /// No route matches.
         NoRoute "no_route",
         /// The method is not served here (TRACE and CONNECT unless allowed, unknown methods).

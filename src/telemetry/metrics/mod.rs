@@ -15,7 +15,7 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{AttemptFailure, ProtocolError, RefusalReason};
-pub use worker::{Done, InFlight, OpenConnection, WorkerMetrics};
+pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
 use registry::Registry;

@@ -72,10 +72,11 @@ fn gauges_fall_when_guards_are_dropped_on_another_worker_too() {
     let (a, b) = (metrics.worker(0).unwrap(), metrics.worker(1).unwrap());
     let listener = metrics.listener("127.0.0.1:8080");
     let (one, two) = (a.exchange_started(), b.exchange_started());
-    let open = a.connection_accepted(&listener);
+    a.connection_opened(&listener);
     assert_eq!(value(&scrape(&metrics), "weir_exchanges_in_flight", &[]), 2.0);
     assert_eq!(value(&scrape(&metrics), "weir_connections_open", &[]), 1.0);
-    drop((one, two, open));
+    drop((one, two));
+    a.connection_closed(&listener);
     assert_eq!(value(&scrape(&metrics), "weir_exchanges_in_flight", &[]), 0.0);
     assert_eq!(value(&scrape(&metrics), "weir_connections_open", &[]), 0.0);
     assert_eq!(value(&scrape(&metrics), "weir_connections_accepted_total", &[]), 1.0);

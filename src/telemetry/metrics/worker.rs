@@ -32,10 +32,6 @@ pub struct Done {
 #[must_use]
 pub struct InFlight<'a>(&'a Count);
 
-/// A connection counts as open until this is dropped.
-#[must_use]
-pub struct OpenConnection<'a>(&'a Count);
-
 impl WorkerMetrics {
     pub(super) fn new(metrics: Arc<Metrics>, index: usize) -> WorkerMetrics {
         WorkerMetrics { metrics, index, one_thread: PhantomData }
@@ -114,12 +110,16 @@ impl WorkerMetrics {
         self.cells().client_aborts.add(1);
     }
 
-    /// A connection was accepted.
-    pub fn connection_accepted<'a>(&'a self, listener: &'a ListenerMetrics) -> OpenConnection<'a> {
+    /// A connection was accepted; [`connection_closed`](Self::connection_closed) is to follow.
+    pub fn connection_opened(&self, listener: &ListenerMetrics) {
         let cells = listener.0.of(self.index);
         cells.accepted.add(1);
         cells.open.add(1);
-        OpenConnection(&cells.open)
+    }
+
+    /// A connection that was accepted has ended.
+    pub fn connection_closed(&self, listener: &ListenerMetrics) {
+        listener.0.of(self.index).open.one_less();
     }
 
     /// A connection was closed at accept: there are too many.
@@ -162,12 +162,6 @@ impl Drop for WorkerMetrics {
 }
 
 impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.one_less();
-    }
-}
-
-impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
         self.0.one_less();
     }

@@ -207,7 +207,7 @@ async fn write_all(io: &RefCell<Transport>, a: &[u8], b: &[u8], c: &[u8]) -> Res
 }
 
 /// What is left of three slices after their first `n` bytes.
-fn skip<'a>(slices: [&'a [u8]; 3], n: usize) -> [&'a [u8]; 3] {
+fn skip(slices: [&[u8]; 3], n: usize) -> [&[u8]; 3] {
     let mut left = n;
     slices.map(|slice| {
         let taken = left.min(slice.len());

@@ -9,6 +9,7 @@ use crate::wire::{Buffers, Inbox, Transport};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll, ready};
 
 /// A client's connection between and during exchanges.
 #[derive(Debug)]
@@ -98,17 +99,25 @@ impl ClientConnection {
         (self.io.into_inner(), self.inbox.bytes().to_vec())
     }
 
-    /// Waits until something of a request is there. Small and cancel-safe: what an idle connection sleeps in.
+    /// Waits until something of a request is there. Cancel-safe.
     ///
     /// # Errors
     /// [`HeadEnd::Closed`]
     pub async fn readable(&mut self, buffers: &Buffers) -> Result<(), HeadEnd> {
+        poll_fn(|cx| self.poll_readable(buffers, cx)).await
+    }
+
+    /// See [`readable`](Self::readable).
+    pub fn poll_readable(&mut self, buffers: &Buffers, cx: &mut Context<'_>) -> Poll<Result<(), HeadEnd>> {
         if !self.inbox.is_empty() {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        match self.fill(buffers).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(HeadEnd::Closed { midway: false }),
+        match ready!(self.inbox.poll_fill(self.io.get_mut(), buffers, cx)) {
+            Ok(n) if n > 0 => Poll::Ready(Ok(())),
+            Ok(_) | Err(_) => {
+                self.state.eof.set(true);
+                Poll::Ready(Err(HeadEnd::Closed { midway: false }))
+            }
         }
     }
 
@@ -246,6 +255,12 @@ impl<'c> Downstream for ClientExchange<'c> {
 }
 
 impl ClientExchange<'_> {
+    /// Whether the request's content was received whole.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.body.receiver.ended()
+    }
+
     /// Throws away what is left of the request's content if it is at hand or little, so that the connection can go on.
     pub async fn drain(&mut self) {
         let mut left = DRAIN_MAX;
