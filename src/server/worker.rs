@@ -13,7 +13,7 @@ use std::time::Duration;
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 
 /// What the main thread tells a worker. Rare: once a reload or less, so that the queue needs no bound.
 pub(super) enum Order {
@@ -60,7 +60,7 @@ struct Served {
     socket: Rc<tokio::net::TcpListener>,
     door: Rc<RefCell<Rc<Door>>>,
     open: Arc<Open>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
@@ -97,7 +97,7 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
         stop(it, &worker).await;
     }
     drain(&worker).await;
-    chores.iter().for_each(tokio::task::JoinHandle::abort);
+    chores.iter().for_each(JoinHandle::abort);
     worker.log.borrow_mut().flush();
 }
 
@@ -110,14 +110,16 @@ fn serve(
     let address = state.config.address;
     let socket = Rc::new(tokio::net::TcpListener::from_std(socket)?);
     let door = Rc::new(RefCell::new(Door::new(state)));
-    let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone())).abort_handle();
+    let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone()));
     Ok((address, Served { socket, door, open, task }))
 }
 
 async fn stop(it: Served, worker: &Rc<Worker>) {
     it.task.abort();
+    // The task lets go of the socket, so that nothing comes in between the last accept and the close.
+    let _ = it.task.await;
     let door = it.door.borrow().clone();
-    accept_rest(&it.socket, &door, &it.open, worker).await;
+    accept_rest(&it.socket, &door, &it.open, worker);
 }
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
