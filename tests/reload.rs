@@ -155,13 +155,16 @@ fn sigterm_finishes_what_is_in_flight_and_closes_what_is_idle() {
 #[test]
 fn the_drain_ends_when_its_time_is_over() {
     let origin = Puppet::start();
-    let text = "[server]\nworkers = 1\ndrain = \"50ms\"\n[[route]]\npool = \"app\"\n";
-    let mut weir = Weir::start(text, &[("origin", &origin.address())]);
+    let log = "[log]\naccess = { format = \"{path}\", to = \"stdout\" }\n[[route]]\npath = \"/x\"\nrespond = {}\n";
+    let text = format!("{log}[server]\nworkers = 1\ndrain = \"50ms\"\n[[route]]\npool = \"app\"\n");
+    let mut weir = Weir::start(&text, &[("origin", &origin.address())]);
     let mut client = weir.client();
+    client.get("/x").sees(200);
     client.get("/").sent();
     let mut peer = origin.accepts();
     peer.gets();
     assert!(weir.stop().success());
+    assert_eq!(weir.out.all(), ["/x"]);
     assert!(matches!(client.response("GET"), Err(Broken::Closed | Broken::Reset)));
     assert!(weir.log.text().contains("the time to drain is over"));
 }

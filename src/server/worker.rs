@@ -25,6 +25,8 @@ pub(super) enum Order {
     Close(SocketAddr),
     /// Accept no more, finish what is in flight, then end.
     Drain,
+    /// Leave what is in flight, and end.
+    End,
 }
 
 /// The main thread's end of a worker.
@@ -90,13 +92,13 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
                     stop(it, &worker).await;
                 }
             }
-            Order::Drain => break,
+            Order::Drain | Order::End => break,
         }
     }
     for (_, it) in served {
         stop(it, &worker).await;
     }
-    drain(&worker).await;
+    drain(&worker, &mut orders).await;
     chores.iter().for_each(JoinHandle::abort);
     worker.log.borrow_mut().flush();
 }
@@ -123,7 +125,7 @@ async fn stop(it: Served, worker: &Rc<Worker>) {
 }
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
-async fn drain(worker: &Rc<Worker>) {
+async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>) {
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
     // Whoever was let in last has a request on its way, and gets an answer to it.
@@ -133,7 +135,10 @@ async fn drain(worker: &Rc<Worker>) {
     const OWN: usize = 4;
     while Rc::strong_count(worker) > OWN {
         worker.clock.end_idle();
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            order = orders.recv() => if matches!(order, None | Some(Order::End)) { break },
+        }
     }
 }
 
