@@ -99,12 +99,6 @@ impl Inbox {
         }
     }
 
-    /// Whether a fill would find room.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.end - self.start >= BUFFER
-    }
-
     /// Gives the buffer back if nothing is in it.
     pub fn release(&mut self, buffers: &Buffers) {
         if self.is_empty() {
@@ -114,17 +108,21 @@ impl Inbox {
     }
 
     fn make_room(&mut self, buffers: &Buffers) {
-        if self.buffer.len() == BUFFER {
-            if self.is_empty() {
-                (self.start, self.end) = (0, 0);
-            } else if self.end == BUFFER {
-                self.buffer.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
-            }
-            return;
+        let size = self.buffer.len();
+        if size < BUFFER || (size > BUFFER && self.is_empty()) {
+            self.move_to(buffers.lease());
+        } else if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == size && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        } else if self.end == size {
+            // Only a head waits for more while that much is there: its limit, which may be larger, bounds this.
+            self.move_to(vec![0; 2 * size].into_boxed_slice());
         }
-        let mut larger = buffers.lease();
+    }
+
+    fn move_to(&mut self, mut larger: Box<[u8]>) {
         let held = self.end - self.start;
         larger[..held].copy_from_slice(self.bytes());
         self.buffer = larger;

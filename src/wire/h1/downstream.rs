@@ -258,7 +258,7 @@ impl ClientExchange<'_> {
     /// Whether the request's content was received whole.
     #[must_use]
     pub fn is_received(&self) -> bool {
-        self.body.receiver.ended()
+        self.reply.state.received.get()
     }
 
     /// Throws away what is left of the request's content if it is at hand or little, so that the connection can go on.

@@ -4,7 +4,7 @@ use super::content::{Mode, Receiver, Sender};
 use super::parse::{self, Limits, Parsed};
 use super::write::{self, Framing};
 use crate::exchange::{Broken, Chunk, Piece, Request, Response, Sink, Source, Upstream};
-use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead};
 use crate::wire::{Buffers, Inbox, Transport};
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
@@ -185,7 +185,7 @@ impl BackendResponse<'_> {
             self.interims += 1;
             return if self.interims > INTERIM_MAX { Err(Broken::Malformed("interim_flood")) } else { Ok(()) };
         }
-        if head.status == 101 && !self.upgrade {
+        if head.status == 101 && !(self.upgrade && is_to_websocket(head)) {
             return Err(Broken::Malformed("unasked_upgrade"));
         }
         self.length = frame.length;
@@ -197,4 +197,10 @@ impl BackendResponse<'_> {
         self.state.tunnel.set(frame.length == Length::Tunnel);
         Ok(())
     }
+}
+
+/// RFC 9110 §7.8: 101 names what the connection switches to, which is what was asked for and nothing else.
+fn is_to_websocket(head: &ResponseHead) -> bool {
+    let mut to = head.fields.members(FieldName::Upgrade);
+    to.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) && to.next().is_none()
 }

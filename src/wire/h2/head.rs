@@ -35,6 +35,9 @@ pub(super) fn read(parts: &Parts, scheme: Scheme, fields_max: usize, ended: bool
     let method = Method::parse(parts.method.as_str().as_bytes()).ok_or(Refused::Malformed("method"))?;
     let mut head = RequestHead { method, version: Version::Http2, scheme, ..RequestHead::default() };
     fields::from_map(&parts.headers, &mut head.fields).map_err(Refused::Malformed)?;
+    if parts.uri.scheme_str() == Some("") {
+        return Err(Refused::Malformed("scheme")); // RFC 9113 §8.3.1: h2 lets an empty one pass.
+    }
     authority(parts, &mut head)?;
     protocol(parts, &mut head)?;
     target(parts, &mut head)?;

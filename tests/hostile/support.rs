@@ -1,0 +1,278 @@
+//! Weir's own process, and clients that say exactly the bytes they are given.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes that is not stuck.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running Weir on a port of its own.
+pub(crate) struct Weir {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    folder: tempfile::TempDir,
+    _port: socket2::Socket,
+}
+
+impl Weir {
+    /// Starts one in front of `origin`; `listener`, `pool` and `route` are further lines of configuration.
+    pub(crate) fn start(origin: SocketAddr, listener: &str, pool: &str, route: &str) -> Weir {
+        let (port, address) = reserve();
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "version = 1\n[server]\nworkers = 1\ndrain = \"1s\"\n[log]\nlevel = \"error\"\naccess = {{ to = \"off\" }}\n\
+             [[listener]]\naddress = \"{address}\"\n{listener}\n[pool.app]\nbackends = [\"{origin}\"]\n{pool}\n\
+             [[route]]\npool = \"app\"\n{route}\n"
+        );
+        fs::write(folder.path().join("weir.toml"), text).unwrap();
+        let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["run", "-c", "weir.toml"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(stderr.try_clone().unwrap()))
+            .stderr(Stdio::from(stderr))
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = child.try_wait().unwrap().is_some();
+            let said = || fs::read_to_string(folder.path().join("stderr")).unwrap();
+            assert!(!ended && begun.elapsed() < PATIENCE, "weir does not listen: {}", said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Weir { child, address, folder, _port: port }
+    }
+
+    /// Says `bytes` on a connection of its own, and hears all that comes back until Weir closes or is silent.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Bytes of memory that the process holds.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        let alive = matches!(self.child.try_wait(), Ok(None));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            return;
+        }
+        let said = fs::read_to_string(self.folder.path().join("stderr")).unwrap();
+        assert!(alive && !said.contains("panicked"), "weir died or panicked: {said}");
+    }
+}
+
+/// A free port, kept from everybody else for as long as the socket lives: bound but not listening.
+fn reserve() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// How a client cuts what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// One write.
+    Whole,
+    /// So many bytes a write.
+    Pieces(usize),
+}
+
+/// Says `bytes`; a peer that hears no more is no error.
+pub(crate) fn say(stream: &mut TcpStream, bytes: &[u8], cut: Cut) {
+    let pieces = match cut {
+        Cut::Whole => bytes.len().max(1),
+        Cut::Pieces(n) => n,
+    };
+    for piece in bytes.chunks(pieces) {
+        if stream.write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+/// A response as a naive, strict reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why a reader has no (further) response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoReply {
+    /// Closed between responses.
+    Closed,
+    /// Closed or reset within one: what came of it.
+    Broken(Vec<u8>),
+    /// Nothing for too long.
+    Silent(Vec<u8>),
+    /// Not a response.
+    Nonsense(String),
+}
+
+/// Reads responses off a connection.
+pub(crate) struct Reader<'s> {
+    stream: &'s TcpStream,
+    bytes: Vec<u8>,
+    end: Option<NoReply>,
+}
+
+impl<'s> Reader<'s> {
+    pub(crate) fn new(stream: &'s TcpStream) -> Self {
+        Reader { stream, bytes: Vec::new(), end: None }
+    }
+
+    /// What was read and not taken as a response.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The next final response, to a request with `method`.
+    pub(crate) fn reply(&mut self, method: &str) -> Result<Reply, NoReply> {
+        loop {
+            let reply = self.any(method)?;
+            if reply.status >= 200 || reply.status == 101 {
+                return Ok(reply);
+            }
+        }
+    }
+
+    fn any(&mut self, method: &str) -> Result<Reply, NoReply> {
+        let end = match self.until(|bytes| bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4)) {
+            Err(NoReply::Broken(some)) if some.is_empty() && self.end == Some(NoReply::Closed) => {
+                return Err(NoReply::Closed);
+            }
+            other => other?,
+        };
+        let head =
+            String::from_utf8(self.bytes.drain(..end).collect()).map_err(|_| NoReply::Nonsense("not text".into()))?;
+        let (status, fields) = read_head(&head).ok_or_else(|| NoReply::Nonsense(head.clone()))?;
+        let mut reply = Reply { status, fields, body: Vec::new() };
+        if status < 200 || status == 204 || status == 304 || method == "HEAD" {
+            return Ok(reply);
+        }
+        let length = reply.field("content-length").map(|n| n.parse::<usize>().unwrap());
+        reply.body = match (reply.field("transfer-encoding"), length) {
+            (Some("chunked"), None) => self.chunks()?,
+            (None, Some(n)) => {
+                self.until(|bytes| (bytes.len() >= n).then_some(n))?;
+                self.bytes.drain(..n).collect()
+            }
+            (None, None) => loop {
+                match self.until(|_| None::<usize>) {
+                    Err(NoReply::Broken(_) | NoReply::Closed) if self.end == Some(NoReply::Closed) => {
+                        break std::mem::take(&mut self.bytes);
+                    }
+                    Err(other) => return Err(other),
+                    Ok(_) => {}
+                }
+            },
+            _ => return Err(NoReply::Nonsense(head)),
+        };
+        Ok(reply)
+    }
+
+    fn chunks(&mut self) -> Result<Vec<u8>, NoReply> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.until(|bytes| bytes.windows(2).position(|w| w == b"\r\n"))?;
+            let text: Vec<u8> = self.bytes.drain(..line + 2).collect();
+            let size = usize::from_str_radix(std::str::from_utf8(&text[..line]).unwrap_or("?"), 16)
+                .map_err(|_| NoReply::Nonsense(String::from_utf8_lossy(&text).into()))?;
+            if size == 0 {
+                loop {
+                    let line = self.until(|bytes| bytes.windows(2).position(|w| w == b"\r\n"))?;
+                    self.bytes.drain(..line + 2);
+                    if line == 0 {
+                        return Ok(body);
+                    }
+                }
+            }
+            self.until(|bytes| (bytes.len() >= size + 2).then_some(0))?;
+            body.extend(self.bytes.drain(..size));
+            if self.bytes.drain(..2).collect::<Vec<_>>() != b"\r\n" {
+                return Err(NoReply::Nonsense("a chunk does not end in CRLF".into()));
+            }
+        }
+    }
+
+    /// Reads until `found` finds something.
+    fn until<T>(&mut self, found: impl Fn(&[u8]) -> Option<T>) -> Result<T, NoReply> {
+        loop {
+            if let Some(it) = found(&self.bytes) {
+                return Ok(it);
+            }
+            let mut room = [0; 64 * 1024];
+            match self.stream.read(&mut room) {
+                Ok(0) => self.end = Some(NoReply::Closed),
+                Ok(n) => {
+                    self.bytes.extend_from_slice(&room[..n]);
+                    continue;
+                }
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock) => {
+                    return Err(NoReply::Silent(self.bytes.clone()));
+                }
+                Err(_) => self.end = Some(NoReply::Broken(Vec::new())),
+            }
+            return Err(NoReply::Broken(self.bytes.clone()));
+        }
+    }
+}
+
+fn read_head(head: &str) -> Option<(u16, Vec<(String, String)>)> {
+    let mut lines = head.strip_suffix("\r\n\r\n")?.split("\r\n");
+    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let fields = lines
+        .map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            (!line.contains(['\r', '\n', '\0'])).then(|| (name.to_owned(), value.to_owned()))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let lengths = fields.iter().filter(|(name, _)| {
+        name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+    });
+    (lengths.count() <= 1).then_some((status, fields))
+}
+
+/// One GET on a connection of its own, which must be answered 200 with the words of the origin.
+pub(crate) fn honest(weir: &Weir, path: &str) -> Reply {
+    let mut stream = weir.connect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: honest\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reader = Reader::new(&stream);
+    let reply = reader.reply("GET").unwrap_or_else(|why| panic!("the honest client is not served: {why:?}"));
+    assert_eq!((reply.status, reply.field("x-saw")), (200, Some(format!("GET {path}").as_str())));
+    assert_eq!(reader.reply("GET"), Err(NoReply::Closed));
+    reply
+}
+
+/// Ends our direction.
+pub(crate) fn half_close(stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+}
