@@ -220,6 +220,11 @@ async fn run<D: Downstream, U: Upstream>(
         let mut first_byte_timer = clock.timer(bounds.first_byte);
         let mut upward_over = false;
         poll_fn(|cx| {
+            // Once the request is sent, upward only watches whether the client goes: the answer comes first.
+            let was_sent = sent.get();
+            if was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
             if !upward_over && let Poll::Ready(Err(fault)) = upward.as_mut().poll(cx) {
                 upward_over = true;
                 // A backend that takes no more may still have an answer for us.
@@ -227,7 +232,7 @@ async fn run<D: Downstream, U: Upstream>(
                     return Poll::Ready(Err(fault));
                 }
             }
-            if let Poll::Ready(result) = downward.as_mut().poll(cx) {
+            if !was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
             if sent.get() && !answered.get() {

@@ -20,7 +20,7 @@ macro_rules! field_names {
                 }
             }
 
-            const ALL: &'static [FieldName] = &[$(FieldName::$variant,)*];
+            pub(super) const ALL: &'static [FieldName] = &[$(FieldName::$variant,)*];
 
             const TEXTS: &'static [&'static str] = &[$($text,)*];
         }

@@ -8,6 +8,8 @@ use super::method::TCHAR;
 pub struct Fields {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// One bit a known name that may be among them: most questions are about names that are not.
+    known: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.known = 0;
     }
 
     /// Starts anew with a copy of a head's lines, whose parts are then named by [`mark`](Self::mark).
@@ -34,6 +37,7 @@ impl Fields {
 
     /// Appends a field that lies within the adopted lines.
     pub(crate) fn mark(&mut self, name: FieldName, at: std::ops::Range<usize>, value: std::ops::Range<usize>) {
+        self.known |= bit(name);
         self.entries.push(Entry {
             name_at: at.start as u32,
             name_len: at.len() as u32,
@@ -93,6 +97,7 @@ impl Fields {
 
     /// Makes a field of the last bytes: its name from `name_at`, its value from `value_at`.
     fn seal(&mut self, name: FieldName, name_at: usize, value_at: usize) {
+        self.known |= bit(name);
         self.entries.push(Entry {
             name_at: name_at as u32,
             name_len: (value_at - name_at) as u32,
@@ -105,12 +110,12 @@ impl Fields {
     /// The value of the first field of that name.
     #[must_use]
     pub fn get(&self, name: FieldName) -> Option<&[u8]> {
-        self.entries.iter().find(|e| e.name == name).map(|e| self.value(e))
+        self.candidates(name).iter().find(|e| e.name == name).map(|e| self.value(e))
     }
 
     /// The values of all fields of that name, in order.
     pub fn all(&self, name: FieldName) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.entries.iter().filter(move |e| e.name == name).map(|e| self.value(e))
+        self.candidates(name).iter().filter(move |e| e.name == name).map(|e| self.value(e))
     }
 
     /// The comma-separated members of all fields of that name, trimmed, empty ones left out (RFC 9110 §5.6.1).
@@ -130,17 +135,33 @@ impl Fields {
     /// Whether a field of that name is there.
     #[must_use]
     pub fn has(&self, name: FieldName) -> bool {
-        self.entries.iter().any(|e| e.name == name)
+        self.candidates(name).iter().any(|e| e.name == name)
+    }
+
+    /// Whether a field of any of those names may be there; `names` is a set made by [`name_set`].
+    pub(super) fn may_have(&self, names: u64) -> bool {
+        self.known & names != 0
+    }
+
+    /// All entries, or none if that name is surely not among them.
+    fn candidates(&self, name: FieldName) -> &[Entry] {
+        if self.may_have(bit(name)) { &self.entries } else { &[] }
     }
 
     /// Removes all fields of that name.
     pub fn remove(&mut self, name: FieldName) {
-        self.entries.retain(|e| e.name != name);
+        if self.may_have(bit(name)) {
+            self.entries.retain(|e| e.name != name);
+            self.known &= !bit(name);
+        }
     }
 
     /// Removes all fields whose name is `name`, case-insensitively.
     pub fn remove_named(&mut self, name: &[u8]) {
         let known = FieldName::of(name);
+        if !self.may_have(bit(known)) {
+            return;
+        }
         let bytes = &self.bytes;
         self.entries.retain(|e| {
             e.name != known
@@ -232,6 +253,20 @@ impl Fields {
     }
 }
 
+const fn bit(name: FieldName) -> u64 {
+    1 << name as u8
+}
+
+/// The set of `names`, for [`Fields::may_have`].
+pub(super) const fn name_set(names: &[FieldName]) -> u64 {
+    let (mut set, mut at) = (0, 0);
+    while at < names.len() {
+        set |= bit(names[at]);
+        at += 1;
+    }
+    set
+}
+
 /// RFC 9110 §5.5: visible characters, obs-text, and inner spaces and tabs; no leading or trailing white space.
 #[must_use]
 pub fn is_value(value: &[u8]) -> bool {
@@ -278,6 +313,15 @@ mod tests {
         fields.push_member(FieldName::Age, &[b"1"]);
         let values: Vec<_> = fields.iter().map(|(_, _, value)| value).collect();
         assert_eq!(values, [&b"1"[..], b"a, b, c, 1.1 d", b"1"]);
+    }
+
+    #[test]
+    fn every_known_name_has_a_bit_of_its_own() {
+        let all = FieldName::ALL.iter().fold(bit(FieldName::Other), |set, &name| {
+            assert_eq!(set & bit(name), 0, "{name:?}");
+            set | bit(name)
+        });
+        assert_eq!(all.count_ones() as usize, FieldName::ALL.len() + 1);
     }
 
     #[test]

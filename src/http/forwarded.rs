@@ -1,3 +1,4 @@
+use super::fields::name_set;
 use super::{FieldName, Fields, Scheme, Version};
 use ipnet::IpNet;
 use std::io::Write;
@@ -22,7 +23,7 @@ pub struct Hop<'a> {
 /// spellings with `_` (which CGI-like backends cannot tell from `-`) among them. To be called after
 /// [`strip_hop_by_hop`](super::strip_hop_by_hop).
 pub fn set_forwarded(fields: &mut Fields, hop: &Hop<'_>) {
-    if !hop.trusted {
+    if !hop.trusted && fields.may_have(FORWARDED) {
         fields.retain(|name, text, _| !(is_forwarded(name) || (name == FieldName::Other && is_disguised(text))));
     }
     let mut room = [0; ADDRESS_LEN];
@@ -79,15 +80,18 @@ pub fn client_address(fields: &Fields, peer: IpAddr, trusted: &[IpNet]) -> IpAdd
 }
 
 fn is_forwarded(name: FieldName) -> bool {
-    matches!(
-        name,
-        FieldName::Forwarded
-            | FieldName::XForwardedFor
-            | FieldName::XForwardedHost
-            | FieldName::XForwardedPort
-            | FieldName::XForwardedProto
-    )
+    name_set(&[name]) & FORWARDED & !name_set(&[FieldName::Other]) != 0
 }
+
+/// Names that say where a request came from, and those that may do so in disguise.
+const FORWARDED: u64 = name_set(&[
+    FieldName::Other,
+    FieldName::Forwarded,
+    FieldName::XForwardedFor,
+    FieldName::XForwardedHost,
+    FieldName::XForwardedPort,
+    FieldName::XForwardedProto,
+]);
 
 /// `X_Forwarded_For` and the like.
 fn is_disguised(name: &[u8]) -> bool {

@@ -1,3 +1,4 @@
+use super::fields::name_set;
 use super::{FieldName, Fields};
 
 /// A Connection field lists more than [`OPTIONS_MAX`] options: 400 to a client, 502 from a backend.
@@ -21,27 +22,30 @@ pub fn strip_hop_by_hop(fields: &mut Fields) -> Result<(), TooManyOptions> {
     if fields.has(FieldName::Connection) && fields.remove_listed(FieldName::Connection, OPTIONS_MAX).is_err() {
         return Err(TooManyOptions);
     }
-    fields.retain(|name, _, _| !is_hop_by_hop(name));
+    if fields.may_have(HOP_BY_HOP) {
+        fields.retain(|name, _, _| !is_hop_by_hop(name));
+    }
     Ok(())
 }
 
 /// Whether a field of that name concerns one connection only.
 #[must_use]
 pub fn is_hop_by_hop(name: FieldName) -> bool {
-    matches!(
-        name,
-        FieldName::Connection
-            | FieldName::KeepAlive
-            | FieldName::ProxyConnection
-            | FieldName::Te
-            | FieldName::TransferEncoding
-            | FieldName::Upgrade
-            | FieldName::Http2Settings
-            | FieldName::ProxyAuthenticate
-            | FieldName::ProxyAuthorization
-            | FieldName::ProxyAuthenticationInfo
-    )
+    name_set(&[name]) & HOP_BY_HOP != 0
 }
+
+const HOP_BY_HOP: u64 = name_set(&[
+    FieldName::Connection,
+    FieldName::KeepAlive,
+    FieldName::ProxyConnection,
+    FieldName::Te,
+    FieldName::TransferEncoding,
+    FieldName::Upgrade,
+    FieldName::Http2Settings,
+    FieldName::ProxyAuthenticate,
+    FieldName::ProxyAuthorization,
+    FieldName::ProxyAuthenticationInfo,
+]);
 
 /// Connection options in one message; each costs a look at all fields.
 pub const OPTIONS_MAX: usize = 64;

@@ -5,6 +5,7 @@ pub mod h1;
 pub mod h2;
 pub mod proxy_protocol;
 mod rewind;
+mod socket;
 pub mod tls;
 mod transport;
 mod websocket;

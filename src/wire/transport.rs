@@ -1,3 +1,4 @@
+use super::socket;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,6 +30,9 @@ impl Transport {
 
     /// Reads what is there into `into`.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Transport::Tcp(stream) = self {
+            return socket::poll_recv(stream, cx, into);
+        }
         let mut buf = ReadBuf::new(into);
         let result = match self {
             Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
@@ -50,7 +54,7 @@ impl Transport {
     /// Writes what it can of one piece: the system call for it is cheaper than the one for several.
     pub fn poll_write_one(&mut self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Transport::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
+            Transport::Tcp(stream) => socket::poll_send(stream, cx, from),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, from),
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, from),
         }
