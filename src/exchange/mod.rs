@@ -8,6 +8,7 @@ mod attempt;
 mod client;
 mod count;
 mod finish;
+mod max_forwards;
 mod port;
 mod prepare;
 mod refusal;

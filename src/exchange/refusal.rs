@@ -134,7 +134,7 @@ pub(super) async fn refuse<R: Reply>(
         head.fields.push_known(FieldName::RetryAfter, seconds);
     }
     if refusal == Refusal::Method {
-        head.fields.push(b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"); // RFC 9110 §15.5.6
+        head.fields.push(b"allow", super::answer::ALLOW); // RFC 9110 §15.5.6
     }
     let send = super::answer::send(head, &content, *asked.method == Method::Head, reply);
     clock.within(limit, send).await.unwrap_or(Err(Broken::Closed))

@@ -3,9 +3,9 @@ use super::count::protocol_error;
 use super::finish::{Finish, finish};
 use super::refusal::{Asked, refuse};
 use super::worker::Held;
-use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, prepare};
+use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, max_forwards, prepare};
 use crate::config::{PoolId, Route};
-use crate::http::{RequestHead, ResponseHead, client_address, request_id};
+use crate::http::{Method, RequestHead, ResponseHead, client_address, request_id};
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
 use std::net::IpAddr;
@@ -103,6 +103,9 @@ impl Course<'_> {
         };
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);
+        }
+        if max_forwards::ends_here(&scratch.request) {
+            return (Box::pin(self.end_here(route, scratch, down, trail)).await, None);
         }
         let Some(pool) = self.pool(route, &scratch.request) else {
             return (Box::pin(self.refuse(Refusal::NoBackend, scratch, down, trail)).await, None);
@@ -214,8 +217,35 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        let content = answer::fixed(&route.action, &scratch.request, &self.worker.clock, &mut scratch.response);
+        self.say(content, route, scratch, down, trail).await
+    }
+
+    /// Answers OPTIONS in place of a backend that it may not reach; TRACE would show what earlier hops added.
+    async fn end_here<D: Downstream>(
+        &self,
+        route: &Route,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        if scratch.request.method != Method::Options {
+            return self.refuse(Refusal::Method, scratch, down, trail).await;
+        }
+        answer::options(&self.worker.clock, &mut scratch.response);
+        self.say(b"", route, scratch, down, trail).await
+    }
+
+    /// Sends a response of our own, whose head is in `scratch`.
+    async fn say<D: Downstream>(
+        &self,
+        content: &[u8],
+        route: &Route,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
         let Scratch { request, response, .. } = scratch;
-        let content = answer::fixed(&route.action, request, &self.worker.clock, response);
         if !route.response.is_empty() {
             crate::route::edit(&route.response, &mut response.fields);
         }
