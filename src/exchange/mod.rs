@@ -9,6 +9,7 @@ mod client;
 mod count;
 mod finish;
 mod max_forwards;
+mod mirror;
 mod port;
 mod prepare;
 mod refusal;

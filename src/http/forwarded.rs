@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn via_counts_us_and_nobody_else() {
-        let mut fields = fields(&[("Via", "1.1 weir, HTTP/2.0  Weir (edge)"), ("via", "1.0 weir2, 1.1 a (weir), weir,")]);
+        let mut fields =
+            fields(&[("Via", "1.1 weir, HTTP/2.0  Weir (edge)"), ("via", "1.0 weir2, 1.1 a (weir), weir,")]);
         assert_eq!(times_in_via(&fields), 2);
         push_via(&mut fields, Version::Http2);
         assert_eq!(times_in_via(&fields), 3);
