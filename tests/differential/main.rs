@@ -12,11 +12,12 @@ mod support;
 
 use cases::{CONFIGURATION, Case, cases};
 use seen::Seen;
-use support::Weir;
+use std::sync::mpsc::channel;
+use support::{PATIENCE, Weir};
 
 #[test]
 fn what_goes_end_to_end_is_the_same_through_each_pair_of_codecs() {
-    let (http1, http2) = (origin::http1(), origin::http2());
+    let (http1, http2) = (origin::http1(), origin::http2(channel().0));
     let weirs = [("http/1.1", http1), ("h2", http2)].map(|(protocol, address)| {
         let text = CONFIGURATION.replace("{protocol}", protocol);
         (protocol, Weir::start(&text, &[("origin", &address.to_string())]))
@@ -37,6 +38,45 @@ fn what_goes_end_to_end_is_the_same_through_each_pair_of_codecs() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
+
+#[test]
+fn a_mirror_gets_the_same_whatever_the_versions() {
+    let (tell, told) = channel();
+    let places = [("origin", origin::http1().to_string()), ("shadow", origin::http2(tell).to_string())];
+    let weir = Weir::start(MIRRORING, &places.each_ref().map(|(name, address)| (*name, address.as_str())));
+    let mut count = 0;
+    for case in cases().iter().filter(|case| case.target == "/echo" && case.status == 200) {
+        // Whoever gets an echo sees what the origin got; an OPTIONS without a hop left is answered here.
+        for seen in
+            [client::http1(&weir, case), client::http2(&weir, case)].into_iter().filter(|seen| !seen.body.is_empty())
+        {
+            if seen.body.len() < CONTENT_MAX {
+                let copy = told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{}: no copy", case.name));
+                assert!(copy == seen.body, "{}: {}", case.name, String::from_utf8_lossy(&copy));
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "{count}");
+    assert!(told.try_recv().is_err(), "a copy too many");
+}
+
+const MIRRORING: &str = r#"
+[[listener]]
+address = "127.0.0.1:{port}"
+protocols = ["h2", "http/1.1"]
+[pool.app]
+backends = ["{origin}"]
+[pool.shadow]
+backends = ["{shadow}"]
+protocol = "h2"
+[[route]]
+pool = "app"
+mirror = { pool = "shadow" }
+"#;
+
+/// Longer content is not copied.
+const CONTENT_MAX: usize = 64 * 1024;
 
 /// The case by both versions towards one backend.
 fn through(case: &Case, protocol: &str, weir: &Weir) -> [(String, Seen); 2] {

@@ -6,6 +6,7 @@ use super::support::{Framing, Wire};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::Sender;
 use std::thread;
 
 pub(crate) fn http1() -> SocketAddr {
@@ -68,7 +69,8 @@ fn says_length(answer: &Answer) -> bool {
     !answer.is_open && !matches!(answer.status, 204 | 304)
 }
 
-pub(crate) fn http2() -> SocketAddr {
+/// Tells of the content of each of its answers.
+pub(crate) fn http2(tell: Sender<Vec<u8>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -77,24 +79,29 @@ pub(crate) fn http2() -> SocketAddr {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream));
+                tokio::spawn(connection(stream, tell.clone()));
             }
         });
     });
     address
 }
 
-async fn connection(stream: tokio::net::TcpStream) {
+async fn connection(stream: tokio::net::TcpStream, tell: Sender<Vec<u8>>) {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((request, respond))) = connection.accept().await {
+        let tell = tell.clone();
         tokio::spawn(async move {
             // Whoever resets a stream sees no response, and the test says so.
-            let _ = exchange(request, respond).await;
+            let _ = exchange(request, respond, &tell).await;
         });
     }
 }
 
-async fn exchange(request: http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+async fn exchange(
+    request: http::Request<h2::RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    tell: &Sender<Vec<u8>>,
+) -> Result<(), h2::Error> {
     let (parts, mut content) = request.into_parts();
     let mut body = Vec::new();
     while let Some(piece) = content.data().await {
@@ -107,6 +114,8 @@ async fn exchange(request: http::Request<h2::RecvStream>, mut respond: SendRespo
     let target = parts.uri.path_and_query().unwrap().as_str().to_owned();
     let asked = Asked { method: parts.method.to_string(), target, host, fields: lines(&parts.headers), body, trailers };
     let answer = answer(&asked);
+    // Not every test listens.
+    let _ = tell.send(answer.body.clone());
     if answer.hints {
         let hint = http::Response::builder().status(103).header(HINT.0, HINT.1).body(()).unwrap();
         respond.send_informational(hint)?;
