@@ -5,7 +5,7 @@
 mod support;
 
 use std::net::TcpStream;
-use support::{Broken, Origin, Puppet, Weir};
+use support::{Broken, Client, Origin, Puppet, Weir};
 
 fn says(word: &str) -> String {
     format!("[[route]]\nrespond = {{ body = \"{word}\" }}\n")
@@ -155,13 +155,16 @@ fn sigterm_finishes_what_is_in_flight_and_closes_what_is_idle() {
 #[test]
 fn the_drain_ends_when_its_time_is_over() {
     let origin = Puppet::start();
-    let text = "[server]\nworkers = 1\ndrain = \"50ms\"\n[[route]]\npool = \"app\"\n";
-    let mut weir = Weir::start(text, &[("origin", &origin.address())]);
+    let log = "[log]\naccess = { format = \"{path}\", to = \"stdout\" }\n[[route]]\npath = \"/x\"\nrespond = {}\n";
+    let text = format!("{log}[server]\nworkers = 1\ndrain = \"50ms\"\n[[route]]\npool = \"app\"\n");
+    let mut weir = Weir::start(&text, &[("origin", &origin.address())]);
     let mut client = weir.client();
+    client.get("/x").sees(200);
     client.get("/").sent();
     let mut peer = origin.accepts();
     peer.gets();
     assert!(weir.stop().success());
+    assert_eq!(weir.out.all(), ["/x"]);
     assert!(matches!(client.response("GET"), Err(Broken::Closed | Broken::Reset)));
     assert!(weir.log.text().contains("the time to drain is over"));
 }
@@ -186,4 +189,40 @@ fn sigint_drains_too() {
     weir.client().get("/").sees(200);
     weir.signal("INT");
     assert!(weir.ends().success());
+}
+
+#[test]
+fn whoever_was_let_in_before_a_drain_is_answered() {
+    let mut weir = Weir::start(&says("x"), &[]);
+    let address = weir.address();
+    let (began, begun) = std::sync::mpsc::channel();
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let began = began.clone();
+            std::thread::spawn(move || {
+                let mut count = 0;
+                // Each on a new connection, as closing an idle one may always meet a request.
+                while let Ok(socket) = TcpStream::connect(address) {
+                    let mut client = Client::over(support::Wire::new(socket));
+                    client.get("/").sent();
+                    match client.response("GET") {
+                        Ok(response) => assert_eq!(response.status, 200),
+                        // Who is slow to ask meets a closed connection, as anyone may; who asked in time is answered.
+                        Err(Broken::Reset) => return Ok(()),
+                        Err(broken) => return Err((broken, count)),
+                    }
+                    count += 1;
+                    let _ = began.send(());
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    for _ in 0..200 {
+        begun.recv_timeout(support::PATIENCE).unwrap();
+    }
+    assert!(weir.stop().success());
+    for client in clients {
+        client.join().unwrap().unwrap();
+    }
 }

@@ -21,14 +21,13 @@ struct Entry {
     prev: u32,
     next: u32,
     deadline: u64,
-    idle: bool,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
     Free,
-    Waiting(Waker),
+    Waiting { waker: Waker, idle: bool },
     Fired,
 }
 
@@ -42,7 +41,7 @@ impl Default for Wheel {
 
 impl Wheel {
     pub(super) fn insert(&mut self, deadline: u64, idle: bool, waker: Waker) -> Key {
-        let entry = Entry { prev: NIL, next: NIL, deadline, idle, state: State::Waiting(waker) };
+        let entry = Entry { prev: NIL, next: NIL, deadline, state: State::Waiting { waker, idle } };
         let at = if self.free == NIL {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 timers")
@@ -58,7 +57,7 @@ impl Wheel {
     }
 
     pub(super) fn remove(&mut self, Key(at): Key) {
-        if matches!(self.entries[at as usize].state, State::Waiting(_)) {
+        if matches!(self.entries[at as usize].state, State::Waiting { .. }) {
             self.unlink(at);
         }
         self.entries[at as usize].state = State::Free;
@@ -69,7 +68,7 @@ impl Wheel {
 
     pub(super) fn poll(&mut self, Key(at): Key, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.entries[at as usize].state {
-            State::Waiting(waker) => {
+            State::Waiting { waker, .. } => {
                 waker.clone_from(cx.waker());
                 Poll::Pending
             }
@@ -92,7 +91,7 @@ impl Wheel {
     /// Fires all that are idle, whenever they are due.
     pub(super) fn expire_idle(&mut self) {
         for at in 0..self.entries.len() {
-            if self.entries[at].idle && matches!(self.entries[at].state, State::Waiting(_)) {
+            if matches!(self.entries[at].state, State::Waiting { idle: true, .. }) {
                 self.fire(at as u32);
             }
         }
@@ -100,7 +99,7 @@ impl Wheel {
 
     fn fire(&mut self, at: u32) {
         self.unlink(at);
-        if let State::Waiting(waker) = std::mem::replace(&mut self.entries[at as usize].state, State::Fired) {
+        if let State::Waiting { waker, .. } = std::mem::replace(&mut self.entries[at as usize].state, State::Fired) {
             waker.wake();
         }
     }

@@ -34,8 +34,8 @@ impl Worker {
 
     /// Takes the memory back.
     pub fn reuse(&self, mut scratch: Box<Scratch>) {
-        /// Kept at most.
-        const KEPT: usize = 256;
+        /// Kept at most; scattered ones pin whole pages of the allocator.
+        const KEPT: usize = 64;
         let mut kept = self.scratch.borrow_mut();
         if kept.len() < KEPT {
             scratch.request.clear();

@@ -2,12 +2,13 @@ use super::connection;
 use super::listener::{ListenerState, Open};
 use crate::exchange::{Gate, Worker};
 use crate::wire::h1::parse::Limits;
+use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// What one worker serves of a listener now.
 pub(super) struct Door {
@@ -58,13 +59,16 @@ pub(super) async fn accept(
 }
 
 /// Accepts what the kernel has ready, so that closing the socket resets nobody.
-pub(super) async fn accept_rest(listener: &TcpListener, door: &Rc<Door>, open: &Arc<Open>, worker: &Rc<Worker>) {
+pub(super) fn accept_rest(listener: &TcpListener, door: &Rc<Door>, open: &Arc<Open>, worker: &Rc<Worker>) {
     /// More than that would be a flood.
     const REST_MAX: usize = 4096;
+    // The kernel itself is asked: the runtime knows only what was ready when it last looked.
+    let socket = SockRef::from(listener);
     for _ in 0..REST_MAX {
-        let ready = std::future::poll_fn(|cx| std::task::Poll::Ready(listener.poll_accept(cx))).await;
-        let std::task::Poll::Ready(Ok((stream, peer))) = ready else { break };
-        if let Some(entered) = open.enter(door.state.config.max_connections) {
+        let Ok((stream, peer)) = socket.accept() else { break };
+        let Some(peer) = peer.as_socket() else { continue };
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
+        if let (Ok(stream), Some(entered)) = (stream, open.enter(door.state.config.max_connections)) {
             connection::spawn(stream, peer, door.clone(), entered, worker.clone());
         }
     }

@@ -239,7 +239,11 @@ impl Server {
         let asked_again = async { while signals.next().await != Wish::Drain {} };
         tokio::select! {
             () = all => tracing::info!("drained"),
-            () = tokio::time::sleep(limit) => tracing::warn!("the time to drain is over: what was left is cut off"),
+            () = tokio::time::sleep(limit) => {
+                tracing::warn!("the time to drain is over: what was left is cut off");
+                // The access log is complete once no worker writes to it.
+                workers.iter().for_each(|worker| drop(worker.orders.send(Order::End)));
+            }
             () = asked_again => return ExitCode::FAILURE,
         }
         let _ = access.close();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 
 /// What the main thread tells a worker. Rare: once a reload or less, so that the queue needs no bound.
 pub(super) enum Order {
@@ -25,6 +25,8 @@ pub(super) enum Order {
     Close(SocketAddr),
     /// Accept no more, finish what is in flight, then end.
     Drain,
+    /// Leave what is in flight, and end.
+    End,
 }
 
 /// The main thread's end of a worker.
@@ -60,7 +62,7 @@ struct Served {
     socket: Rc<tokio::net::TcpListener>,
     door: Rc<RefCell<Rc<Door>>>,
     open: Arc<Open>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
@@ -90,14 +92,14 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
                     stop(it, &worker).await;
                 }
             }
-            Order::Drain => break,
+            Order::Drain | Order::End => break,
         }
     }
     for (_, it) in served {
         stop(it, &worker).await;
     }
-    drain(&worker).await;
-    chores.iter().for_each(tokio::task::JoinHandle::abort);
+    drain(&worker, &mut orders).await;
+    chores.iter().for_each(JoinHandle::abort);
     worker.log.borrow_mut().flush();
 }
 
@@ -110,26 +112,33 @@ fn serve(
     let address = state.config.address;
     let socket = Rc::new(tokio::net::TcpListener::from_std(socket)?);
     let door = Rc::new(RefCell::new(Door::new(state)));
-    let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone())).abort_handle();
+    let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone()));
     Ok((address, Served { socket, door, open, task }))
 }
 
 async fn stop(it: Served, worker: &Rc<Worker>) {
     it.task.abort();
+    // The task lets go of the socket, so that nothing comes in between the last accept and the close.
+    let _ = it.task.await;
     let door = it.door.borrow().clone();
-    accept_rest(&it.socket, &door, &it.open, worker).await;
+    accept_rest(&it.socket, &door, &it.open, worker);
 }
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
-async fn drain(worker: &Rc<Worker>) {
-    worker.start_drain();
+async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>) {
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
+    // Whoever was let in last has a request on its way, and gets an answer to it.
+    tokio::time::sleep(LOOK).await;
+    worker.start_drain();
     /// What the chores and this function hold.
     const OWN: usize = 4;
     while Rc::strong_count(worker) > OWN {
         worker.clock.end_idle();
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            order = orders.recv() => if matches!(order, None | Some(Order::End)) { break },
+        }
     }
 }
 

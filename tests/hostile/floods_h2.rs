@@ -11,13 +11,13 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Four attackers have 100 streams each, and a stream may have its window of 256 KiB.
-const GROWTH_MAX: u64 = 4 * 100 * (256 << 10);
+/// Four attackers have 50 streams each, and a stream holds what its backend sent last, and what waits to be sent.
+const GROWTH_MAX: u64 = 4 * 50 * (400 << 10);
 
 /// Four attackers send pieces until they are cut off or have sent `count`, and read what comes if they are `polite`.
 fn flood(polite: bool, count: usize, settings: &[u8], lead: &[u8], piece: impl Fn(usize) -> Vec<u8> + Sync) {
     let origin = Origin::start();
-    let large = [b"HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n".to_vec(), vec![b'x'; 4 << 20]].concat();
+    let large = [b"HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n".to_vec(), vec![b'x'; 2 << 20]].concat();
     origin.script("/large", vec![Act::Say(large)]);
     let weir = Weir::start(
         origin.address,
@@ -121,14 +121,14 @@ fn empty_data() {
 #[test]
 fn streams_with_a_window_of_one_byte() {
     // SETTINGS_INITIAL_WINDOW_SIZE = 1
-    flood(true, 100, &[0, 4, 0, 0, 0, 1], b"", |n| frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get("/large")));
+    flood(true, 50, &[0, 4, 0, 0, 0, 1], b"", |n| frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get("/large")));
 }
 
 #[test]
 fn responses_that_nobody_reads() {
     // SETTINGS_INITIAL_WINDOW_SIZE = 2^31 - 1, and the same for the connection.
     let lead = frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]);
-    flood(false, 100, &[0, 4, 0x7f, 0xff, 0xff, 0xff], &lead, |n| {
+    flood(false, 50, &[0, 4, 0x7f, 0xff, 0xff, 0xff], &lead, |n| {
         frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get("/large"))
     });
 }

@@ -47,7 +47,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn start() -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        // A flood's connections wait here, they are not lost.
+        socket.listen(4096).unwrap();
+        let listener = TcpListener::from(socket);
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let own = shared.clone();

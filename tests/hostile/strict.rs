@@ -81,7 +81,7 @@ fn parse_head(text: &str) -> Option<Message> {
 fn parse_field(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     let value = value.trim_matches([' ', '\t']);
-    let clean = is_token(name) && !value.contains(|c: char| (c.is_control() && c != '\t'));
+    let clean = is_token(name) && !value.contains(|c: char| c.is_control() && c != '\t');
     clean.then(|| (name.to_owned(), value.to_owned()))
 }
 

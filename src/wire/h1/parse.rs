@@ -2,7 +2,9 @@
 //!
 //! Strict: whatever two parsers might read differently is [`Bad`].
 
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, parse_authority};
+use crate::http::{
+    FieldName, Fields, Length, Method, RequestHead, ResponseHead, Scheme, Target, Version, parse_authority,
+};
 use memchr::{memchr, memchr_iter};
 
 /// How large a head may be.
@@ -465,11 +467,14 @@ fn resolve_target(target: &[u8], head: &mut RequestHead) -> Result<(), Bad> {
     Ok(())
 }
 
-/// RFC 9112 §3.2.2: accepted by every server; its authority is the host.
+/// RFC 9112 §3.2.2: accepted by every server; its authority is the host. Its scheme is that of the connection: another
+/// one asks for what this connection does not give (RFC 9110 §7.4).
 fn absolute_target(target: &[u8], head: &mut RequestHead) -> Result<(), Bad> {
-    let after_scheme = strip_prefix_ignore_case(target, b"http://")
-        .or_else(|| strip_prefix_ignore_case(target, b"https://"))
-        .ok_or(Bad::Target)?;
+    let scheme: &[u8] = match head.scheme {
+        Scheme::Http => b"http://",
+        Scheme::Https => b"https://",
+    };
+    let after_scheme = strip_prefix_ignore_case(target, scheme).ok_or(Bad::Target)?;
     let end = after_scheme.iter().position(|&b| b == b'/' || b == b'?').unwrap_or(after_scheme.len());
     let (authority, rest) = after_scheme.split_at(end);
     if authority.is_empty() || parse_authority(authority).is_none() {
@@ -598,3 +603,6 @@ fn accept_upgrade(seen: &Seen, length: Length, head: &mut RequestHead) {
         head.protocol.extend_from_slice(b"websocket");
     }
 }
+
+#[cfg(test)]
+mod tests;

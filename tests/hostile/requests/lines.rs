@@ -114,6 +114,9 @@ fn targets() -> Vec<Case> {
     ] {
         cases.push(refused("target", with_host(&format!("GET {target} HTTP/1.1"))));
     }
+    // The head is whole, so the connection may go on; the path is one that backends decode differently.
+    cases.push(answered(400, "an encoded NUL", with_host("GET /x%00 HTTP/1.1")));
+    cases.push(passes("an encoded line end", with_host("GET /x%0d%0aX:y HTTP/1.1"), &["GET /x%0d%0aX:y a"]));
     let raw = b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n";
     cases.push(refused("target", raw));
     for target in [
@@ -122,7 +125,7 @@ fn targets() -> Vec<Case> {
         "/x?y",
         "/?",
         "/x?y?z",
-        "/%41%00%0d%0a",
+        "/%41%20%7e",
         "/x//y",
         "//x",
         "/..",
