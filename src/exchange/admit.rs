@@ -1,7 +1,7 @@
 use super::Refusal;
 use crate::config::{Action, Route};
 use crate::http::path::is_ambiguous;
-use crate::http::{Length, Method, RequestHead};
+use crate::http::{FieldName, Length, Method, RequestHead, times_in_via};
 
 /// Decides whether a request that met `route` may go on.
 pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>) -> Result<(), Refusal> {
@@ -13,6 +13,12 @@ pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>) -
     };
     if !allowed {
         return Err(Refusal::Method);
+    }
+    if head.fields.members(FieldName::Expect).any(|member| !member.eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Refusal::Expectation);
+    }
+    if times_in_via(&head.fields) > PASSES_MAX {
+        return Err(Refusal::Loop);
     }
     // Which route it met means nothing if its backend reads another path.
     if is_ambiguous(head.path()) {
@@ -33,9 +39,41 @@ pub(super) fn answers_itself(action: &Action) -> bool {
     matches!(action, Action::Redirect { .. } | Action::Respond { .. })
 }
 
+/// How often a request may have come through a Weir before: several in a row are no circle.
+const PASSES_MAX: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asks(name: &str, value: &str) -> Result<(), Refusal> {
+        let mut head = RequestHead { target: b"/".into(), ..Default::default() };
+        head.fields.push(name.as_bytes(), value.as_bytes());
+        admit(&head, Length::None, None)
+    }
+
+    #[test]
+    fn only_one_thing_may_be_expected() {
+        for (value, expected) in [
+            ("100-continue", Refusal::NoRoute),
+            ("100-Continue, ,", Refusal::NoRoute),
+            ("", Refusal::NoRoute),
+            ("200-ok", Refusal::Expectation),
+            ("100-continue, more", Refusal::Expectation),
+            ("100-continue=1", Refusal::Expectation),
+        ] {
+            assert_eq!(asks("Expect", value), Err(expected), "{value}");
+        }
+        assert_eq!(Refusal::Expectation.status(), 417);
+    }
+
+    #[test]
+    fn a_request_that_comes_round_too_often_is_in_a_circle() {
+        let passes = |count: usize| ["1.1 weir"].repeat(count).join(", ");
+        assert_eq!(asks("Via", &passes(PASSES_MAX)), Err(Refusal::NoRoute));
+        assert_eq!(asks("Via", &passes(PASSES_MAX + 1)), Err(Refusal::Loop));
+        assert_eq!(Refusal::Loop.status(), 508);
+    }
 
     #[test]
     fn trace_and_connect_are_refused_before_the_route_is_looked_at() {

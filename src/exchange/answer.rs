@@ -53,6 +53,18 @@ pub(super) fn fixed<'a>(action: &'a Action, asked: &RequestHead, clock: &Clock, 
     }
 }
 
+/// Fills `head` with the answer to an OPTIONS that ends here (RFC 9110 §9.3.7); it has no content.
+pub(super) fn options(clock: &Clock, head: &mut ResponseHead) {
+    head.clear();
+    head.status = 200;
+    head.fields.push_known(FieldName::Server, b"weir");
+    clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
+    head.fields.push(b"allow", ALLOW);
+}
+
+/// The methods that are served wherever a route says nothing of methods.
+pub(super) const ALLOW: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
 /// Whether a method's response has no content (RFC 9110 §9.3.2).
 pub(super) fn is_head(method: &Method) -> bool {
     *method == Method::Head

@@ -1,5 +1,6 @@
 //! Attempts: one try at one backend each, until one gives a response or none can.
 
+use super::mirror::Tee;
 use super::relay::{self, Bounds, Fault, Moved};
 use super::worker::{Held, HeldPool};
 use super::{Body, Broken, Client, Downstream, Refusal, Reply, Request, Source, Upstream, Worker, prepare};
@@ -26,6 +27,7 @@ pub(super) struct Task<'a> {
     pub(super) route: &'a Route,
     pub(super) pool: PoolId,
     pub(super) head: &'a RequestHead,
+    pub(super) tee: &'a Tee,
 }
 
 /// What is known of the attempts made.
@@ -199,7 +201,7 @@ async fn run<D: Downstream, U: Upstream>(
         let answered = Cell::new(false);
         let Moved { up: moved_up, down: moved_down } = &mut *moved;
         let mut upward = pin!(async {
-            let result = relay::upload(body, request, clock, &bounds, moved_up).await;
+            let result = relay::upload(body, request, task.tee, clock, &bounds, moved_up).await;
             sent.set(true);
             result?;
             body.gone().await;

@@ -8,6 +8,8 @@ mod attempt;
 mod client;
 mod count;
 mod finish;
+mod max_forwards;
+mod mirror;
 mod port;
 mod prepare;
 mod refusal;

@@ -1,6 +1,6 @@
 //! What a head becomes on its way: hop-by-hop fields go, Weir's own come, the route's edits are made.
 
-use super::{Client, Refusal};
+use super::{Client, Refusal, max_forwards};
 use crate::clock::Clock;
 use crate::config::{Action, Route};
 use crate::http::{
@@ -16,6 +16,7 @@ pub(super) fn request(head: &mut RequestHead, client: &Client, route: &Route, id
     if trailers {
         head.fields.push_known(FieldName::Te, b"trailers");
     }
+    max_forwards::count_down(head);
     let trusted = client.is_trusted();
     let hop = Hop { peer: client.peer.ip(), scheme: client.scheme, authority: &head.authority, trusted };
     set_forwarded(&mut head.fields, &hop);

@@ -29,6 +29,10 @@ pub enum Refusal {
     NoRoute,
     /// TRACE or CONNECT, which no route allows.
     Method,
+    /// An expectation other than 100-continue (RFC 9110 §10.1.1).
+    Expectation,
+    /// The request came through here too often ([`crate::http::times_in_via`]).
+    Loop,
     /// The route is in maintenance.
     Maintenance,
     /// No backend may be used.
@@ -56,6 +60,8 @@ impl Refusal {
             Refusal::BodyTooLarge => 413,
             Refusal::NoRoute => 404,
             Refusal::Method => 405,
+            Refusal::Expectation => 417,
+            Refusal::Loop => 508,
             Refusal::Maintenance | Refusal::NoBackend => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout => 504,
@@ -72,6 +78,8 @@ impl Refusal {
             Refusal::Path => RefusalReason::Path,
             Refusal::NoRoute => RefusalReason::NoRoute,
             Refusal::Method => RefusalReason::Method,
+            Refusal::Expectation => RefusalReason::Expectation,
+            Refusal::Loop => RefusalReason::Loop,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
             Refusal::ConnectFailed => RefusalReason::ConnectFailed,
@@ -134,7 +142,7 @@ pub(super) async fn refuse<R: Reply>(
         head.fields.push_known(FieldName::RetryAfter, seconds);
     }
     if refusal == Refusal::Method {
-        head.fields.push(b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"); // RFC 9110 §15.5.6
+        head.fields.push(b"allow", super::answer::ALLOW); // RFC 9110 §15.5.6
     }
     let send = super::answer::send(head, &content, *asked.method == Method::Head, reply);
     clock.within(limit, send).await.unwrap_or(Err(Broken::Closed))

@@ -1,5 +1,6 @@
 //! Content from one side to the other, both ways at once.
 
+use super::mirror::Tee;
 use super::{Body, Broken, Piece, Refusal, Reply, Request, Response, Sink, Source};
 use crate::clock::Clock;
 use crate::http::{Length, ResponseHead};
@@ -47,6 +48,7 @@ pub(super) enum Fault {
 pub(super) async fn upload<B: Body, Q: Request>(
     body: &mut B,
     request: &mut Q,
+    tee: &Tee,
     clock: &Clock,
     bounds: &Bounds,
     moved: &mut u64,
@@ -66,10 +68,12 @@ pub(super) async fn upload<B: Body, Q: Request>(
                 if bounds.max_body.is_some_and(|max| *moved > max) {
                     return Err(Fault::Client(Refusal::BodyTooLarge));
                 }
+                tee.data(chunk.as_slice());
                 let sent = clock.within(bounds.backend, pin!(request.data(chunk, more))).await;
                 sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
             }
             Piece::End(trailers) => {
+                tee.end(trailers);
                 let sent = clock.within(bounds.backend, pin!(request.end(trailers))).await;
                 return sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend);
             }

@@ -1,15 +1,17 @@
 use super::attempt::{Ended, Task, Trail, attempts};
 use super::count::protocol_error;
 use super::finish::{Finish, finish};
+use super::mirror::{self, Original, Tee};
 use super::refusal::{Asked, refuse};
 use super::worker::Held;
-use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, prepare};
+use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, max_forwards, prepare};
 use crate::config::{PoolId, Route};
-use crate::http::{RequestHead, ResponseHead, client_address, request_id};
+use crate::http::{Length, Method, RequestHead, ResponseHead, client_address, request_id};
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// The memory of one exchange, kept by the worker for the next.
@@ -44,7 +46,7 @@ impl Worker {
 }
 
 /// Serves one exchange, whose request head is in `scratch`.
-pub async fn serve<D: Downstream>(worker: &Worker, client: &Client, scratch: &mut Scratch, down: &mut D) {
+pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch: &mut Scratch, down: &mut D) {
     let started = Instant::now();
     let _in_flight = worker.metrics.exchange_started();
     let held = worker.current();
@@ -57,7 +59,8 @@ pub async fn serve<D: Downstream>(worker: &Worker, client: &Client, scratch: &mu
     let snapshot = &held.generation.snapshot;
     let route = snapshot.table.find(&scratch.request, who);
     let mut trail = Trail::default();
-    let course = Course { worker, client, held: &held, route: route.map(|at| &snapshot.config.routes[at]), id, who };
+    let course =
+        Course { worker, client, held: &held, route: route.map(|at| (at, &snapshot.config.routes[at])), id, who };
     let (end, pool) = course.run(scratch, down, &mut trail).await;
     let target = if scratch.seen_target.is_empty() { &scratch.request.target } else { &scratch.seen_target };
     finish(&Finish {
@@ -80,10 +83,10 @@ pub async fn serve<D: Downstream>(worker: &Worker, client: &Client, scratch: &mu
 
 /// One exchange after admission.
 struct Course<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     client: &'a Client,
-    held: &'a Held,
-    route: Option<&'a Route>,
+    held: &'a Rc<Held>,
+    route: Option<(usize, &'a Route)>,
     id: u128,
     who: IpAddr,
 }
@@ -96,13 +99,16 @@ impl Course<'_> {
         trail: &mut Trail,
     ) -> (End, Option<PoolId>) {
         let length = down.halves().0.length();
-        let route = match (admit::admit(&scratch.request, length, self.route), self.route) {
+        let (at, route) = match (admit::admit(&scratch.request, length, self.route()), self.route) {
             (Ok(()), Some(route)) => route,
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);
+        }
+        if max_forwards::ends_here(&scratch.request) {
+            return (Box::pin(self.end_here(route, scratch, down, trail)).await, None);
         }
         let Some(pool) = self.pool(route, &scratch.request) else {
             return (Box::pin(self.refuse(Refusal::NoBackend, scratch, down, trail)).await, None);
@@ -113,21 +119,45 @@ impl Course<'_> {
         if let Err(refusal) = prepare::request(&mut scratch.request, self.client, route, self.id) {
             return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
         }
+        let tee = self.tee(at, route, &scratch.request, length);
         let Scratch { request, response, .. } = &mut *scratch;
-        let task = Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request };
+        let task =
+            Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request, tee: &tee };
+        let ended = self.ask(&task, response, down, trail).await;
+        (self.conclude(ended, scratch, down, trail).await, Some(pool))
+    }
+
+    /// The attempts, within the time that the route gives them.
+    async fn ask<D: Downstream>(
+        &self,
+        task: &Task<'_>,
+        response: &mut ResponseHead,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Ended {
         let ended = {
-            let all = pin!(attempts(&task, response, down, trail));
-            match route.timeouts.total {
-                None => Some(all.await),
-                Some(limit) => self.worker.clock.within(limit, all).await.ok(),
+            let all = pin!(attempts(task, response, down, trail));
+            match task.route.timeouts.total {
+                None => return all.await,
+                Some(limit) => self.worker.clock.within(limit, all).await,
             }
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None if down.halves().1.started() => Ended::Broken(Refusal::BackendTimeout),
-            None => Ended::Refused(Refusal::BackendTimeout),
-        };
-        (self.conclude(ended, scratch, down, trail).await, Some(pool))
+        match ended {
+            Ok(ended) => ended,
+            Err(_) if down.halves().1.started() => Ended::Broken(Refusal::BackendTimeout),
+            Err(_) => Ended::Refused(Refusal::BackendTimeout),
+        }
+    }
+
+    fn route(&self) -> Option<&Route> {
+        self.route.map(|(_, route)| route)
+    }
+
+    /// What makes a copy of the request, where the route says so.
+    fn tee(&self, at: usize, route: &Route, head: &RequestHead, length: Length) -> Tee {
+        let Some(mirror) = &route.mirror else { return Tee::default() };
+        let Course { worker, client, held, id, .. } = *self;
+        mirror::mirror(mirror, &Original { worker, client, held, route: at, head, length, id })
     }
 
     async fn conclude<D: Downstream>(
@@ -189,7 +219,7 @@ impl Course<'_> {
         let asked = Asked {
             method: &scratch.request.method,
             fields: &scratch.request.fields,
-            route: self.route,
+            route: self.route(),
             request_id: std::str::from_utf8(&id).expect("hexadecimal digits"),
         };
         let limit = self.client.gate.timeouts.body;
@@ -214,8 +244,35 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        let content = answer::fixed(&route.action, &scratch.request, &self.worker.clock, &mut scratch.response);
+        self.say(content, route, scratch, down, trail).await
+    }
+
+    /// Answers OPTIONS in place of a backend that it may not reach; TRACE would show what earlier hops added.
+    async fn end_here<D: Downstream>(
+        &self,
+        route: &Route,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        if scratch.request.method != Method::Options {
+            return self.refuse(Refusal::Method, scratch, down, trail).await;
+        }
+        answer::options(&self.worker.clock, &mut scratch.response);
+        self.say(b"", route, scratch, down, trail).await
+    }
+
+    /// Sends a response of our own, whose head is in `scratch`.
+    async fn say<D: Downstream>(
+        &self,
+        content: &[u8],
+        route: &Route,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
         let Scratch { request, response, .. } = scratch;
-        let content = answer::fixed(&route.action, request, &self.worker.clock, response);
         if !route.response.is_empty() {
             crate::route::edit(&route.response, &mut response.fields);
         }

@@ -37,6 +37,8 @@ pub struct Worker {
     latest: RefCell<Latest>,
     current: RefCell<Rc<Held>>,
     random: Cell<u128>,
+    /// Copies of requests that are collected or under way.
+    pub(super) mirrors: Cell<usize>,
     #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
     pub(super) scratch: RefCell<Vec<Box<super::Scratch>>>,
 }
@@ -73,6 +75,7 @@ impl Worker {
             latest: RefCell::new(Cache::new(latest)),
             current,
             random: Cell::new(seed()),
+            mirrors: Cell::new(0),
             scratch: RefCell::default(),
         }
     }

@@ -45,6 +45,16 @@ pub fn push_via(fields: &mut Fields, received: Version) {
     fields.push_member(FieldName::Via, &[received.as_str().as_bytes(), b" ", PSEUDONYM]);
 }
 
+/// How often Via names Weir: so often a request came through one before (RFC 9110 §7.6.3).
+#[must_use]
+pub fn times_in_via(fields: &Fields) -> usize {
+    let is_ours = |member: &&[u8]| {
+        let mut words = member.split(|&b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(PSEUDONYM))
+    };
+    fields.members(FieldName::Via).filter(is_ours).count()
+}
+
 /// Sets X-Request-ID to `id` in hex, unless a trusted peer sent a sound one (1 to 128 visible bytes, one line).
 pub fn set_request_id(fields: &mut Fields, id: u128, trusted: bool) {
     let mut sent = fields.all(FieldName::XRequestId);
@@ -198,6 +208,15 @@ mod tests {
         ("Forwarded", "for=6.6.6.6"),
         ("X_Forwarded_For", "6.6.6.6"),
     ];
+
+    #[test]
+    fn via_counts_us_and_nobody_else() {
+        let mut fields =
+            fields(&[("Via", "1.1 weir, HTTP/2.0  Weir (edge)"), ("via", "1.0 weir2, 1.1 a (weir), weir,")]);
+        assert_eq!(times_in_via(&fields), 2);
+        push_via(&mut fields, Version::Http2);
+        assert_eq!(times_in_via(&fields), 3);
+    }
 
     #[test]
     fn a_stranger_cannot_say_who_he_is() {

@@ -18,7 +18,7 @@ pub use authority::{Authority, parse_authority, same_authority};
 pub use date::{DATE_LEN, imf_fixdate};
 pub use field_name::FieldName;
 pub use fields::{Fields, is_name, is_value, is_value_byte};
-pub use forwarded::{Hop, client_address, push_via, request_id, set_forwarded, set_request_id};
+pub use forwarded::{Hop, client_address, push_via, request_id, set_forwarded, set_request_id, times_in_via};
 pub use head::{Length, RequestHead, ResponseHead, Scheme, Target, Version, split_port};
 pub use hop::{OPTIONS_MAX, TooManyOptions, is_hop_by_hop, strip_hop_by_hop};
 pub use method::{Method, is_token, is_token_byte};

@@ -7,6 +7,7 @@ use crate::wire::h1::parse::{Bad, Limits, RequestFrame};
 use crate::wire::h1::{ClientConnection, HeadEnd, Next};
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -70,7 +71,12 @@ async fn close(session: &mut Session) {
     let _ = worker.clock.within(DRAIN, session.connection.close(&worker.buffers)).await;
 }
 
-async fn next_exchange(connection: &mut ClientConnection, client: &Client, limits: Limits, worker: &Worker) -> Next {
+async fn next_exchange(
+    connection: &mut ClientConnection,
+    client: &Client,
+    limits: Limits,
+    worker: &Rc<Worker>,
+) -> Next {
     let mut scratch = worker.scratch();
     scratch.request.scheme = client.scheme;
     let received = {
@@ -93,7 +99,7 @@ async fn one(
     connection: &mut ClientConnection,
     frame: &RequestFrame,
     client: &Client,
-    worker: &Worker,
+    worker: &Rc<Worker>,
     scratch: &mut Scratch,
 ) -> Next {
     let version = scratch.request.version;

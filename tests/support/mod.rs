@@ -16,7 +16,7 @@ mod wire;
 
 pub use self::weir::Weir;
 pub use client::{Client, Response};
-pub use message::{Broken, Fields};
+pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
 pub use puppet::{Peer, Puppet};
 pub use tls::Authority;

@@ -1,6 +1,6 @@
 //! Where numbers are kept.
 
-use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -157,6 +157,7 @@ pub(super) struct WorkerCells {
     pub(super) h2_goaways: Count,
     pub(super) refusals: [Count; RefusalReason::ALL.len()],
     pub(super) protocol_errors: [Count; ProtocolError::ALL.len()],
+    pub(super) mirrored: [Count; Mirrored::ALL.len()],
 }
 
 /// Labels of status classes, in the order of the cells.

@@ -1,7 +1,7 @@
 //! The table of all families: the page and its reference are both made from it.
 
 use super::cells::{BOUNDS, CLASSES};
-use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
 use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
 
 /// A family of series.
@@ -60,6 +60,8 @@ families! {
         "Exchanges that the client left before their end.";
     PROTOCOL_ERRORS Counter "weir_protocol_errors" None, ["kind"]
         "What clients sent that cannot be accepted as their protocol.";
+    MIRRORED Counter "weir_mirrored" None, ["result"]
+        "Requests that were to be copied to a mirror's pool.";
     POOL_EXCHANGES Counter "weir_pool_exchanges" None, ["pool", "status"]
         "Exchanges ended that used a pool, by class of status.";
     FIRST_BYTE Histogram "weir_first_byte_seconds" Some("seconds"), ["pool"]
@@ -120,6 +122,7 @@ pub fn reference() -> String {
     }
     out.push_str(&format!("\n## Values of labels\n\n`status`: `{}`.\n\n", CLASSES.join("`, `")));
     out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
+    values(&mut out, "result` of `weir_mirrored_total", copies());
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
     values(&mut out, "kind` of `weir_protocol_errors_total", kinds());
     values(&mut out, "kind` of `weir_attempt_failures_total", failures());
@@ -130,6 +133,10 @@ pub fn reference() -> String {
 
 fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
     ProtocolError::ALL.iter().map(|kind| (kind.label(), kind.about()))
+}
+
+fn copies() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Mirrored::ALL.iter().map(|result| (result.label(), result.about()))
 }
 
 fn failures() -> impl Iterator<Item = (&'static str, &'static str)> {

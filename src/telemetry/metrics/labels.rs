@@ -134,3 +134,13 @@ labels! {
         Protocol "protocol",
     }
 }
+
+labels! {
+    /// What became of a request that was to be copied.
+    Mirrored {
+        /// The copy was sent, whatever its answer.
+        Sent "sent",
+        /// There were too many copies at once, or the content was too long or broke off.
+        Dropped "dropped",
+    }
+}

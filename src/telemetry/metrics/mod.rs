@@ -14,7 +14,7 @@ mod worker;
 
 pub use exposition::Exposition;
 pub use families::reference;
-pub use labels::{AttemptFailure, ProtocolError, RefusalReason};
+pub use labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};

@@ -3,7 +3,7 @@
 use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
-use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
 use super::{Metrics, process};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,6 +46,10 @@ fn clients(metrics: &Metrics, page: &mut Page<'_>) {
     page.family(&f::PROTOCOL_ERRORS);
     for &kind in ProtocolError::ALL {
         page.sample(&f::PROTOCOL_ERRORS, &[kind.label()], workers.sum(|cells| &cells.protocol_errors[kind as usize]));
+    }
+    page.family(&f::MIRRORED);
+    for &result in Mirrored::ALL {
+        page.sample(&f::MIRRORED, &[result.label()], workers.sum(|cells| &cells.mirrored[result as usize]));
     }
 }
 

@@ -1,5 +1,5 @@
 use super::cells::{Count, WorkerCells, class};
-use super::labels::{AttemptFailure, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
 use super::{BackendMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -108,6 +108,11 @@ impl WorkerMetrics {
     /// A client went away before its exchange ended.
     pub fn client_aborted(&self) {
         self.cells().client_aborts.add(1);
+    }
+
+    /// A request was to be copied.
+    pub fn mirrored(&self, result: Mirrored) {
+        self.cells().mirrored[result as usize].add(1);
     }
 
     /// A connection was accepted; [`connection_closed`](Self::connection_closed) is to follow.

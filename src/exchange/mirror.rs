@@ -1,0 +1,286 @@
+//! Copies of requests to another pool: never waited for, bounded in number, size and time, their answers thrown away.
+
+use super::attempt::{Task, Trail, attempts};
+use super::worker::Held;
+use super::{Body, Broken, Chunk, Client, Downstream, Piece, Reply, Sink, Source, Worker};
+use crate::config::{Mirror, PoolId};
+use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
+use crate::telemetry::metrics::Mirrored;
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Copies of one worker that are collected or under way at once; more are dropped.
+const AT_ONCE: usize = 64;
+/// Bytes of content that a copy may have.
+const CONTENT_MAX: usize = 64 * 1024;
+/// Bytes of an answer's content that are read for the sake of the connection.
+const ANSWER_MAX: u64 = 1024 * 1024;
+/// How long a copy may take altogether.
+const TOTAL: Duration = Duration::from_secs(30);
+
+/// The request that may be copied, as it goes to its own pool.
+pub(super) struct Original<'a> {
+    pub(super) worker: &'a Rc<Worker>,
+    pub(super) client: &'a Client,
+    pub(super) held: &'a Rc<Held>,
+    /// The index of its route.
+    pub(super) route: usize,
+    pub(super) head: &'a RequestHead,
+    pub(super) length: Length,
+    /// Of the exchange; random.
+    pub(super) id: u128,
+}
+
+/// Copies `original` if its lot falls on that: at once if it has no content, otherwise by what is told to the [`Tee`].
+pub(super) fn mirror(mirror: &Mirror, original: &Original<'_>) -> Tee {
+    if !is_picked(mirror.share, original.id) || !is_copyable(original.head, original.length) {
+        return Tee::default();
+    }
+    let is_short = !matches!(original.length, Length::Known(bytes) if bytes > CONTENT_MAX as u64);
+    let Some(slot) = is_short.then(|| Slot::take(original.worker)).flatten() else {
+        original.worker.metrics.mirrored(Mirrored::Dropped);
+        return Tee::default();
+    };
+    let copy = Twin::of(slot, mirror.pool, original);
+    if original.length == Length::None {
+        copy.send();
+        return Tee::default();
+    }
+    Tee(RefCell::new(Some(Box::new(copy))))
+}
+
+/// Whether the lot of exchange `id` falls among `share` of 10,000. A split of pools draws from other bits.
+fn is_picked(share: u16, id: u128) -> bool {
+    let lot = (u64::from((id >> 64) as u32) * LOTS) >> u32::BITS;
+    lot < u64::from(share)
+}
+
+/// Lots in the drum; a share is so many of them.
+const LOTS: u64 = 10_000;
+
+/// A tunnel has two ends, and cannot have three.
+fn is_copyable(head: &RequestHead, length: Length) -> bool {
+    head.protocol.is_empty() && head.method != Method::Connect && length != Length::Tunnel
+}
+
+/// Sees request content pass on its way up, and keeps it if there is a copy to be made.
+#[derive(Default)]
+pub(super) struct Tee(RefCell<Option<Box<Twin>>>);
+
+impl Tee {
+    /// A piece passes.
+    pub(super) fn data(&self, piece: &[u8]) {
+        let mut copy = self.0.borrow_mut();
+        if let Some(made) = &mut *copy {
+            if made.content.len() + piece.len() <= CONTENT_MAX {
+                made.content.extend_from_slice(piece);
+            } else {
+                *copy = None;
+            }
+        }
+    }
+
+    /// The content is complete: the copy can go.
+    pub(super) fn end(&self, trailers: Option<&Fields>) {
+        if let Some(mut copy) = self.0.take() {
+            copy.trailers = trailers.cloned();
+            copy.send();
+        }
+    }
+}
+
+/// A copy in the making; it is counted as dropped unless it is sent.
+struct Twin {
+    slot: Slot,
+    pool: PoolId,
+    client: Client,
+    held: Rc<Held>,
+    route: usize,
+    head: RequestHead,
+    length: Length,
+    content: Vec<u8>,
+    trailers: Option<Fields>,
+}
+
+impl Twin {
+    fn of(slot: Slot, pool: PoolId, original: &Original<'_>) -> Twin {
+        let Original { client, held, route, head, length, .. } = *original;
+        let content = match length {
+            Length::Known(bytes) => Vec::with_capacity(usize::try_from(bytes).unwrap_or(0).min(CONTENT_MAX)),
+            _ => Vec::new(),
+        };
+        let (client, held, head) = (client.clone(), Rc::clone(held), head.clone());
+        Twin { slot, pool, client, held, route, head, length, content, trailers: None }
+    }
+
+    /// Sends it on a task of its own.
+    fn send(self) {
+        self.slot.sent.set(true);
+        self.slot.worker.metrics.mirrored(Mirrored::Sent);
+        tokio::task::spawn_local(self.run());
+    }
+
+    async fn run(self) {
+        let Twin { slot, pool, client, held, route, head, length, content, trailers } = self;
+        let worker = &slot.worker;
+        let route = &held.generation.snapshot.config.routes[route];
+        let task = Task { worker, client: &client, held: &held, route, pool, head: &head, tee: &Tee::default() };
+        let mut down = Nobody { body: Content { length, content: content.into(), trailers }, reply: Void::default() };
+        let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
+        let ended = worker.clock.within(TOTAL, attempts(&task, &mut response, &mut down, &mut trail)).await;
+        tracing::debug!(route = route.name, status = response.status, ?ended, "mirrored");
+    }
+}
+
+/// One of [`AT_ONCE`].
+struct Slot {
+    worker: Rc<Worker>,
+    sent: Cell<bool>,
+}
+
+impl Slot {
+    fn take(worker: &Rc<Worker>) -> Option<Slot> {
+        let taken = worker.mirrors.get();
+        (taken < AT_ONCE).then(|| {
+            worker.mirrors.set(taken + 1);
+            Slot { worker: Rc::clone(worker), sent: Cell::new(false) }
+        })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.worker.mirrors.set(self.worker.mirrors.get() - 1);
+        if !self.sent.get() {
+            self.worker.metrics.mirrored(Mirrored::Dropped);
+        }
+    }
+}
+
+/// In a client's place: it has the whole request, and looks at no answer.
+struct Nobody {
+    body: Content,
+    reply: Void,
+}
+
+impl Downstream for Nobody {
+    type Body = Content;
+    type Reply = Void;
+
+    fn halves(&mut self) -> (&mut Content, &mut Void) {
+        (&mut self.body, &mut self.reply)
+    }
+}
+
+struct Content {
+    length: Length,
+    content: Bytes,
+    trailers: Option<Fields>,
+}
+
+impl Source for Content {
+    fn length(&self) -> Length {
+        self.length
+    }
+
+    async fn next(&mut self) -> Result<Piece<'_>, Broken> {
+        if self.content.is_empty() {
+            return Ok(Piece::End(self.trailers.as_ref()));
+        }
+        Ok(Piece::Data { chunk: Chunk::Owned(std::mem::take(&mut self.content)), more: true })
+    }
+}
+
+impl Body for Content {
+    async fn gone(&mut self) {
+        pending().await
+    }
+}
+
+/// Takes what it is given, up to [`ANSWER_MAX`].
+#[derive(Default)]
+struct Void {
+    started: bool,
+    taken: u64,
+}
+
+impl Sink for Void {
+    async fn data(&mut self, chunk: Chunk<'_>, _more: bool) -> Result<(), Broken> {
+        self.taken += chunk.as_slice().len() as u64;
+        if self.taken > ANSWER_MAX { Err(Broken::Closed) } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn end(&mut self, _trailers: Option<&Fields>) -> Result<(), Broken> {
+        Ok(())
+    }
+}
+
+impl Reply for Void {
+    async fn interim(&mut self, _head: &ResponseHead) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn head(&mut self, _head: &ResponseHead, _length: Length) -> Result<(), Broken> {
+        self.started = true;
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+
+    fn started(&self) -> bool {
+        self.started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_share_of_the_lots_is_picked_to_one_in_ten_thousand() {
+        for share in [0, 1, 1000, 5000, 9999, 10_000] {
+            // Every lot once, at its lower and its upper end.
+            for at in [|lot: u64| (lot << 32).div_ceil(LOTS), |lot: u64| ((lot + 1) << 32).div_ceil(LOTS) - 1] {
+                let picked = (0..LOTS).filter(|lot| is_picked(share, u128::from(at(*lot)) << 64)).count();
+                assert_eq!(picked, usize::from(share));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_greater_share_picks_what_a_smaller_one_did(id: u128, a in 0..=10_000u16, b in 0..=10_000u16) {
+            prop_assert!(!is_picked(a.min(b), id) || is_picked(a.max(b), id));
+            prop_assert!(is_picked(10_000, id) && !is_picked(0, id));
+        }
+    }
+
+    #[test]
+    fn tunnels_are_not_copied() {
+        let plain = RequestHead::default();
+        assert!(is_copyable(&plain, Length::None) && is_copyable(&plain, Length::Unknown));
+        assert!(!is_copyable(&plain, Length::Tunnel));
+        assert!(!is_copyable(&RequestHead { protocol: b"websocket".into(), ..Default::default() }, Length::None));
+        assert!(!is_copyable(&RequestHead { method: Method::Connect, ..Default::default() }, Length::None));
+    }
+
+    #[test]
+    fn an_answer_without_end_is_not_read_to_its_end() {
+        let mut void = Void { started: true, taken: ANSWER_MAX - 1 };
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut takes = |n: usize| {
+            let content = vec![0; n];
+            let mut future = std::pin::pin!(void.data(Chunk::Lent(&content), true));
+            matches!(future.as_mut().poll(&mut cx), std::task::Poll::Ready(Ok(())))
+        };
+        assert!(takes(1) && !takes(1));
+    }
+}
