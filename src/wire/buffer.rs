@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 pub const BUFFER: usize = 96 * 1024;
 
 /// Read buffers that a worker keeps for reuse; beyond that they go back to the allocator.
-const KEPT: usize = 64;
+const KEPT: usize = 16;
 
 /// What waits for more input is moved out of its read buffer if it is no larger than this, so that a slow sender does
 /// not hold a whole buffer.

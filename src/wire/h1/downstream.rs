@@ -156,6 +156,8 @@ impl ClientConnection {
             match parse::request(self.inbox.bytes(), limits, head).map_err(HeadEnd::Bad)? {
                 Parsed::Complete(frame) => {
                     self.inbox.take(frame.consumed);
+                    // An exchange may wait long before it reads on: not with a buffer in its hands.
+                    self.inbox.release(buffers);
                     return Ok(frame);
                 }
                 Parsed::Partial => {}
