@@ -99,6 +99,17 @@ fn a_listener_whose_address_is_taken_refuses_the_whole_reload() {
 }
 
 #[test]
+fn what_a_reload_cannot_change_is_refused_by_name() {
+    let server = |workers: u32| format!("[server]\nworkers = {workers}\n{}", says(&workers.to_string()));
+    let weir = Weir::start(&server(1), &[]);
+    weir.rewrite(&server(2));
+    let said = weir.reload().unwrap_err();
+    assert!(said.contains("[server] workers"), "{said}");
+    weir.client().get("/").sees(200).body("1");
+    weir.counts("weir_reloads_total{result=\"failed\"}", 1.0);
+}
+
+#[test]
 fn a_broken_file_is_refused_with_its_place_and_the_old_serves_on() {
     let weir = Weir::start(&says("old"), &[]);
     weir.rewrite("[[route]]\nrespnd = { body = \"new\" }\n");

@@ -3,8 +3,8 @@ use crate::config::{Action, Route};
 use crate::http::path::is_ambiguous;
 use crate::http::{FieldName, Length, Method, RequestHead, times_in_via};
 
-/// Decides whether a request that met `route` may go on.
-pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>) -> Result<(), Refusal> {
+/// Decides whether a request that met `route` may go on. `by_path`: routes depend on the path.
+pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>, by_path: bool) -> Result<(), Refusal> {
     let allowed = match head.method {
         Method::Trace => route.is_some_and(|route| route.allow_trace),
         // A tunnel to wherever the client says is never given; an extended CONNECT is a GET by now.
@@ -21,7 +21,7 @@ pub(super) fn admit(head: &RequestHead, length: Length, route: Option<&Route>) -
         return Err(Refusal::Loop);
     }
     // Which route it met means nothing if its backend reads another path.
-    if is_ambiguous(head.path()) {
+    if by_path && is_ambiguous(head.path()) {
         return Err(Refusal::Path);
     }
     let route = route.ok_or(Refusal::NoRoute)?;
@@ -49,7 +49,7 @@ mod tests {
     fn asks(name: &str, value: &str) -> Result<(), Refusal> {
         let mut head = RequestHead { target: b"/".into(), ..Default::default() };
         head.fields.push(name.as_bytes(), value.as_bytes());
-        admit(&head, Length::None, None)
+        admit(&head, Length::None, None, true)
     }
 
     #[test]
@@ -79,20 +79,21 @@ mod tests {
     fn trace_and_connect_are_refused_before_the_route_is_looked_at() {
         for method in [Method::Trace, Method::Connect] {
             let head = RequestHead { method, ..Default::default() };
-            assert_eq!(admit(&head, Length::None, None), Err(Refusal::Method));
+            assert_eq!(admit(&head, Length::None, None, true), Err(Refusal::Method));
         }
-        assert_eq!(admit(&RequestHead::default(), Length::None, None), Err(Refusal::NoRoute));
+        assert_eq!(admit(&RequestHead::default(), Length::None, None, true), Err(Refusal::NoRoute));
     }
 
     #[test]
     fn a_path_that_backends_read_in_two_ways_is_a_bad_request_whatever_its_route() {
         for target in ["/a//../b", "/a%2F../b", "/a\\..", "/a/..;x/b?q", "/a%00b"] {
             let head = RequestHead { target: target.into(), ..Default::default() };
-            assert_eq!(admit(&head, Length::None, None), Err(Refusal::Path), "{target}");
+            assert_eq!(admit(&head, Length::None, None, false), Err(Refusal::NoRoute), "{target}");
+            assert_eq!(admit(&head, Length::None, None, true), Err(Refusal::Path), "{target}");
         }
         for target in ["/a/../b", "//a", "/a%2Fb", "/a;x/..", "/a?x=%00//../"] {
             let head = RequestHead { target: target.into(), ..Default::default() };
-            assert_eq!(admit(&head, Length::None, None), Err(Refusal::NoRoute), "{target}");
+            assert_eq!(admit(&head, Length::None, None, true), Err(Refusal::NoRoute), "{target}");
         }
         assert_eq!(Refusal::Path.status(), 400);
     }

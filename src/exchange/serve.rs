@@ -99,7 +99,8 @@ impl Course<'_> {
         trail: &mut Trail,
     ) -> (End, Option<PoolId>) {
         let length = down.halves().0.length();
-        let (at, route) = match (admit::admit(&scratch.request, length, self.route()), self.route) {
+        let by_path = self.held.generation.snapshot.table.looks_at_paths();
+        let (at, route) = match (admit::admit(&scratch.request, length, self.route(), by_path), self.route) {
             (Ok(()), Some(route)) => route,
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),

@@ -21,6 +21,7 @@ pub struct Table {
     /// Dots in the longest wildcard suffix: a client's host of 100 labels costs no 100 look-ups.
     wildcard_dots: usize,
     any: Paths,
+    looks_at_paths: bool,
 }
 
 impl Table {
@@ -33,6 +34,7 @@ impl Table {
             wildcard: HashMap::new(),
             wildcard_dots: 0,
             any: Paths::default(),
+            looks_at_paths: routes.iter().any(|route| !route.paths.is_empty() || route.rewrite.is_some()),
         };
         for rank in order(routes) {
             table.paths_of(rank.host).add(&rank);
@@ -51,6 +53,12 @@ impl Table {
         with_view(head.path(), |path| {
             self.hosts(host).find_map(|paths| paths.find(path, holds)).or_else(|| self.any.find(path, holds))
         })
+    }
+
+    /// Whether any route depends on the path, so that it matters how a backend reads it.
+    #[must_use]
+    pub fn looks_at_paths(&self) -> bool {
+        self.looks_at_paths
     }
 
     /// What is known of `host`: exactly, then by its wildcards, longest suffix first.

@@ -52,6 +52,8 @@ pub enum RunError {
     Access(AccessError),
     /// The system gives no thread, signal or runtime.
     System(io::Error),
+    /// A reload cannot change that key.
+    NeedsRestart(&'static str),
 }
 
 impl fmt::Display for RunError {
@@ -72,6 +74,9 @@ impl fmt::Display for RunError {
             RunError::Admin(listen, error) => write!(f, "error: cannot listen on {listen} for [admin]: {error}"),
             RunError::Access(error) => write!(f, "error: [log] access: {error}"),
             RunError::System(error) => write!(f, "error: {error}"),
+            RunError::NeedsRestart(key) => {
+                write!(f, "error: a reload cannot change {key}\n  = put it back, or start the process anew")
+            }
         }
     }
 }
@@ -188,6 +193,7 @@ impl Server {
 
     fn try_reload(&mut self) -> Result<(), RunError> {
         let config = self.source.load().map_err(RunError::Load)?;
+        self.refuse_what_stays(&config)?;
         let log = config.log.clone();
         let Built { generation, listeners, warnings } =
             build(config, &self.metrics, &self.tickets).map_err(RunError::Load)?;
@@ -214,6 +220,17 @@ impl Server {
             self.tell(|| Order::Close(address));
         }
         Ok(())
+    }
+
+    /// What is fixed at start is refused by name, not ignored.
+    fn refuse_what_stays(&self, new: &Config) -> Result<(), RunError> {
+        let latest = self.latest.load();
+        let old = &latest.snapshot.config;
+        match () {
+            () if old.server.workers != new.server.workers => Err(RunError::NeedsRestart("[server] workers")),
+            () if old.admin != new.admin => Err(RunError::NeedsRestart("[admin] listen")),
+            () => Ok(()),
+        }
     }
 
     fn tell(&self, order: impl Fn() -> Order) {
