@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes that is not stuck.
@@ -18,14 +19,16 @@ pub(crate) struct Weir {
 }
 
 impl Weir {
-    /// Starts one in front of `origin`; `listener`, `pool` and `route` are further lines of configuration.
+    /// Starts one in front of `origin`; `listener`, `pool` and `route` are further lines of configuration. A second route
+    /// depends on the path, so that it matters how a path is read.
     pub(crate) fn start(origin: SocketAddr, listener: &str, pool: &str, route: &str) -> Weir {
         let (port, address) = reserve();
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "version = 1\n[server]\nworkers = 1\ndrain = \"1s\"\n[log]\nlevel = \"error\"\naccess = {{ to = \"off\" }}\n\
              [[listener]]\naddress = \"{address}\"\n{listener}\n[pool.app]\nbackends = [\"{origin}\"]\n{pool}\n\
-             [[route]]\npool = \"app\"\n{route}\n"
+             [[route]]\npool = \"app\"\n{route}\n\
+             [[route]]\npath = \"/never-asked-for/*\"\nrespond = {{}}\n"
         );
         fs::write(folder.path().join("weir.toml"), text).unwrap();
         let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
@@ -77,14 +80,26 @@ impl Drop for Weir {
     }
 }
 
-/// A free port, kept from everybody else for as long as the socket lives: bound but not listening.
+/// A free port, kept from everybody else for as long as the socket lives: bound but not listening. Counted up, as the
+/// system itself may give one port to several who allow sharing it.
 fn reserve() -> (socket2::Socket, SocketAddr) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_reuse_port(true).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    loop {
+        let port = FIRST + (start + NEXT.fetch_add(1, Relaxed)) % COUNT;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if std::net::TcpListener::bind(address).is_err() {
+            continue; // Somebody's, and they do not share it with us.
+        }
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        if socket.bind(&address.into()).is_ok() {
+            return (socket, address);
+        }
+    }
 }
 
 /// How a client cuts what it says.
