@@ -106,7 +106,7 @@ impl ClientReply {
 impl Sink for ClientReply {
     async fn data(&mut self, chunk: Chunk<'_>, _more: bool) -> Result<(), Broken> {
         self.send_head(false)?;
-        self.sender.data(&*self.shared.stream()?, chunk.into_bytes()).await
+        self.sender.chunk(&*self.shared.stream()?, chunk).await
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {

@@ -70,7 +70,7 @@ const NO_HEAD: Broken = Broken::Malformed("content_before_head");
 impl Sink for BackendRequest {
     async fn data(&mut self, chunk: Chunk<'_>, _more: bool) -> Result<(), Broken> {
         self.send_head(false)?;
-        self.sender.data(self.stream.as_ref().ok_or(NO_HEAD)?, chunk.into_bytes()).await
+        self.sender.chunk(self.stream.as_ref().ok_or(NO_HEAD)?, chunk).await
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {

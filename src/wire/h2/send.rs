@@ -1,13 +1,16 @@
 //! Content going out on a stream, the same for both sides.
 
 use super::{broken, fields};
-use crate::exchange::Broken;
+use crate::exchange::{Broken, Chunk};
 use crate::http::{Fields, Length};
 use ::h2::{Reason, SendStream};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
+
+/// Bytes that are copied at once: what a stalled stream holds beside h2's own buffer.
+const COPY_MAX: usize = 16 * 1024;
 
 /// Sends content as far as the peer's windows and our buffer allow.
 #[derive(Debug)]
@@ -45,7 +48,20 @@ impl Sender {
         self.last.is_none() && matches!(self.promised, Promised::Nothing | Promised::Bytes(0))
     }
 
-    pub(super) async fn data(&mut self, stream: &RefCell<SendStream<Bytes>>, bytes: Bytes) -> Result<(), Broken> {
+    /// Sends a piece. What is only lent is copied bit by bit, as the peer takes it.
+    pub(super) async fn chunk(&mut self, stream: &RefCell<SendStream<Bytes>>, chunk: Chunk<'_>) -> Result<(), Broken> {
+        match chunk {
+            Chunk::Owned(bytes) => self.data(stream, bytes).await,
+            Chunk::Lent(slice) => {
+                for part in slice.chunks(COPY_MAX) {
+                    self.data(stream, Bytes::copy_from_slice(part)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn data(&mut self, stream: &RefCell<SendStream<Bytes>>, bytes: Bytes) -> Result<(), Broken> {
         match &mut self.promised {
             _ if bytes.is_empty() => return Ok(()),
             // HEAD and the like: what a sloppy peer sent as content goes nowhere.
