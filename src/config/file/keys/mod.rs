@@ -56,7 +56,7 @@ pub(crate) static SERVER: Spec = Spec {
             "memory",
             Kind::Size { min: 16 << 20, max: 1 << 50 },
             Value("1GiB"),
-            "One ceiling for caches, tables and buffers.",
+            "One ceiling for caches, tables and buffers. This version checks it, and does not enforce it yet.",
         ),
     ],
 };
