@@ -14,12 +14,8 @@ pub(super) async fn send<R: Reply>(
     reply: &mut R,
 ) -> Result<u64, Broken> {
     if to_head || content.is_empty() {
-        let mut digits = String::new();
         if !matches!(head.status, 204 | 304) {
-            digits = content.len().to_string();
-        }
-        if !digits.is_empty() {
-            head.fields.set(FieldName::ContentLength, digits.as_bytes());
+            head.fields.set(FieldName::ContentLength, content.len().to_string().as_bytes());
         }
         reply.head(head, Length::None).await?;
         reply.end(None).await?;

@@ -36,7 +36,8 @@ pub(super) async fn serve(mut session: Box<Session>) {
 async fn is_readable(session: &mut Session, is_first: bool) -> bool {
     let Session { connection, client, open } = session;
     let worker = &open.worker;
-    if worker.draining.get() {
+    // Who was let in gets an answer to what it has asked already, also if the drain began meanwhile.
+    if worker.draining.get() && !is_first {
         return false;
     }
     let timeouts = &client.gate.timeouts;
@@ -124,7 +125,7 @@ async fn decline(
     if refusal == Refusal::Head(Bad::Tls) {
         return Next::Close;
     }
-    let frame = RequestFrame { consumed: 0, length: Length::None, persistent: false, expect_continue: false };
+    let frame = RequestFrame { consumed: 0, length: Length::None, persistent: false };
     let mut down = connection.exchange(&worker.buffers, &frame, Version::Http11, &worker.draining);
     let reply = down.halves().1;
     let _ = refuse_head(refusal, &worker.clock, client.gate.timeouts.body, &mut scratch.response, reply).await;

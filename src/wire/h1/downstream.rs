@@ -82,17 +82,6 @@ impl ClientConnection {
         ClientConnection { io: RefCell::new(io), inbox, state }
     }
 
-    /// The stream below.
-    pub fn transport(&mut self) -> &mut Transport {
-        self.io.get_mut()
-    }
-
-    /// What was received and not yet read as a request.
-    #[must_use]
-    pub fn received(&self) -> &[u8] {
-        self.inbox.bytes()
-    }
-
     /// Takes the connection apart: its stream, and what was received of it.
     #[must_use]
     pub fn into_parts(self) -> (Transport, Vec<u8>) {
@@ -198,7 +187,7 @@ impl ClientConnection {
         }
     }
 
-    /// What becomes of the connection now that the exchange is over. `left` is what its content still lacked.
+    /// What becomes of the connection now that the exchange is over.
     #[must_use]
     pub fn next(&mut self, buffers: &Buffers) -> Next {
         self.inbox.release(buffers);

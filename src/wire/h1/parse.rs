@@ -34,8 +34,6 @@ pub struct RequestFrame {
     pub length: Length,
     /// Whether the client wants the connection to persist (RFC 9112 §9.3).
     pub persistent: bool,
-    /// `Expect: 100-continue` (RFC 9110 §10.1.1).
-    pub expect_continue: bool,
 }
 
 /// What a response head says about its message and connection.
@@ -149,7 +147,6 @@ pub fn request(input: &[u8], limits: Limits, head: &mut RequestHead) -> Result<P
         consumed: skipped + lines.len() + 2,
         length,
         persistent: persistent(head.version, &seen, &head.fields),
-        expect_continue: expects_continue(&seen, head),
     }))
 }
 
@@ -327,7 +324,6 @@ struct Seen {
     transfer_encoding: usize,
     connection: bool,
     upgrade: bool,
-    expect: bool,
     te_chunked_only: bool,
     te_chunked_last: bool,
 }
@@ -419,7 +415,6 @@ fn note(name: FieldName, value: &[u8], at: std::ops::Range<usize>, seen: &mut Se
         FieldName::TransferEncoding => note_transfer_encoding(value, seen),
         FieldName::Connection => seen.connection = true,
         FieldName::Upgrade => seen.upgrade = true,
-        FieldName::Expect => seen.expect = true,
         _ => {}
     }
     Ok(())
@@ -581,13 +576,6 @@ fn persistent(version: Version, seen: &Seen, fields: &Fields) -> bool {
         Version::Http10 => says(b"keep-alive") && !says(b"close"),
         _ => !says(b"close"),
     }
-}
-
-/// RFC 9110 §10.1.1: ignored in HTTP/1.0.
-fn expects_continue(seen: &Seen, head: &RequestHead) -> bool {
-    seen.expect
-        && head.version == Version::Http11
-        && head.fields.members(FieldName::Expect).any(|m| m.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// RFC 9110 §7.8: only WebSocket is taken up; any other Upgrade is ignored, as a server may.

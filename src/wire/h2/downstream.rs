@@ -173,8 +173,7 @@ fn exchange(received: Received, stream: RecvStream, shared: Shared) -> (RequestH
     let shared = Rc::new(shared);
     let body = ClientBody { receiver: Receiver::new(stream), length, shared: shared.clone() };
     let reply = ClientReply::new(shared, !head.protocol.is_empty());
-    let expects_continue = head::expects_continue(&head);
-    (head, ClientExchange { body, reply, expects_continue })
+    (head, ClientExchange { body, reply })
 }
 
 fn answer<N>(respond: &mut SendResponse<Bytes>, status: StatusCode) -> Option<N> {
@@ -190,15 +189,6 @@ fn answer<N>(respond: &mut SendResponse<Bytes>, status: StatusCode) -> Option<N>
 pub struct ClientExchange {
     body: ClientBody,
     reply: ClientReply,
-    expects_continue: bool,
-}
-
-impl ClientExchange {
-    /// `Expect: 100-continue` (RFC 9110 §10.1.1).
-    #[must_use]
-    pub fn expects_continue(&self) -> bool {
-        self.expects_continue
-    }
 }
 
 impl Downstream for ClientExchange {

@@ -1,7 +1,7 @@
 //! A received request head (RFC 9113 §8.3.1), as the engine knows heads.
 
 use super::fields;
-use crate::http::{FieldName, Length, Method, RequestHead, Scheme, Target, Version, parse_authority, same_authority};
+use crate::http::{Length, Method, RequestHead, Scheme, Target, Version, parse_authority, same_authority};
 use crate::wire::h1::parse::is_target_byte;
 use ::http::request::Parts;
 use h2::ext::Protocol;
@@ -111,11 +111,6 @@ fn length(head: &RequestHead, ended: bool) -> Result<Length, Refused> {
     }
 }
 
-/// Whether the client waits for 100 before it sends the content (RFC 9110 §10.1.1).
-pub(super) fn expects_continue(head: &RequestHead) -> bool {
-    head.fields.members(FieldName::Expect).any(|member| member.eq_ignore_ascii_case(b"100-continue"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +133,10 @@ mod tests {
             read_of("POST", "https://a.example:8443/x%20y?q=1", &[("content-length", "3"), ("x-a", "b")]).unwrap();
         assert_eq!((head.method, head.version, head.scheme), (Method::Post, Version::Http2, Scheme::Https));
         assert_eq!((&head.authority[..], &head.target[..]), (&b"a.example:8443"[..], &b"/x%20y?q=1"[..]));
-        assert_eq!((head.fields.get(FieldName::ContentLength), length), (Some(&b"3"[..]), Length::Known(3)));
+        assert_eq!(
+            (head.fields.get(crate::http::FieldName::ContentLength), length),
+            (Some(&b"3"[..]), Length::Known(3))
+        );
     }
 
     #[test]
