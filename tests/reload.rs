@@ -214,8 +214,11 @@ fn whoever_was_let_in_before_a_drain_is_answered() {
                 let mut count = 0;
                 // Each on a new connection, as closing an idle one may always meet a request.
                 while let Ok(socket) = TcpStream::connect(address) {
-                    let mut client = Client::over(support::Wire::new(socket));
-                    client.get("/").sent();
+                    let mut wire = support::Wire::new(socket);
+                    if wire.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_err() {
+                        return Ok(()); // Reset before it could ask at all.
+                    }
+                    let mut client = Client::over(wire);
                     match client.response("GET") {
                         Ok(response) => assert_eq!(response.status, 200),
                         // Who is slow to ask meets a closed connection, as anyone may; who asked in time is answered.
