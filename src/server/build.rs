@@ -7,6 +7,7 @@ use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a configuration cannot be served.
 #[derive(Debug)]
@@ -36,7 +37,13 @@ pub(super) struct Built {
 }
 
 /// Makes all of it, or nothing.
-pub(super) fn build(config: Config, metrics: &Metrics, tickets: &Tickets) -> Result<Built, LoadError> {
+pub(super) fn build(
+    config: Config,
+    metrics: &Metrics,
+    tickets: &Tickets,
+    before: Option<&Snapshot>,
+    now: Duration,
+) -> Result<Built, LoadError> {
     let mut warnings = config.warnings.clone();
     let mut listeners = Vec::new();
     for listener in &config.listeners {
@@ -47,5 +54,6 @@ pub(super) fn build(config: Config, metrics: &Metrics, tickets: &Tickets) -> Res
     }
     let dialers =
         Dialers::build(&config.pools).map_err(|(pool, error)| LoadError::Tls(format!("[pool.{pool}]"), error))?;
-    Ok(Built { generation: Generation { snapshot: Snapshot::build(config, metrics), dialers }, listeners, warnings })
+    let snapshot = Snapshot::build(config, metrics, before, now);
+    Ok(Built { generation: Generation { snapshot, dialers }, listeners, warnings })
 }

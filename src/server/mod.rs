@@ -8,6 +8,7 @@ mod build;
 mod connection;
 mod http1;
 mod http2;
+mod keeper;
 mod listener;
 mod run;
 mod signals;

@@ -1,4 +1,5 @@
 use super::build::{Built, LoadError, build};
+use super::keeper::Keeper;
 use super::listener::{ListenerState, Open, bind, is_taken};
 use super::signals::{Signals, Wish};
 use super::worker::{self, Handle, Order};
@@ -104,10 +105,10 @@ pub fn run_then(source: &Source, serving: impl FnOnce()) -> Result<ExitCode, Run
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
     runtime.block_on(async {
         let mut signals = Signals::take().map_err(RunError::System)?;
-        let mut server = Server::start(source.clone(), config, events)?;
+        let mut server = Server::start(source.clone(), config, events).await?;
         serving();
         while signals.next().await == Wish::Reload {
-            server.reload();
+            server.reload().await;
         }
         Ok(server.drain(&mut signals).await)
     })
@@ -116,6 +117,9 @@ pub fn run_then(source: &Source, serving: impl FnOnce()) -> Result<ExitCode, Run
 /// Everything that runs.
 struct Server {
     source: Source,
+    /// All clocks count from here.
+    began: Instant,
+    keeper: Keeper,
     metrics: Arc<Metrics>,
     tickets: Tickets,
     latest: Arc<ArcSwap<Generation>>,
@@ -127,24 +131,32 @@ struct Server {
 }
 
 impl Server {
-    fn start(source: Source, config: Config, events: Option<Events>) -> Result<Server, RunError> {
-        let started = Instant::now();
+    async fn start(source: Source, config: Config, events: Option<Events>) -> Result<Server, RunError> {
+        let began = Instant::now();
         let count = config.server.workers;
         let metrics = Metrics::new(count);
         let tickets = Tickets::new();
         let access = AccessLog::open(&config.log.access, Arc::clone(&metrics)).map_err(RunError::Access)?;
         let admin_listen = config.admin.clone();
-        let Built { generation, listeners, warnings } = build(config, &metrics, &tickets).map_err(RunError::Load)?;
+        let Built { generation, listeners, warnings } =
+            build(config, &metrics, &tickets, None, Duration::ZERO).map_err(RunError::Load)?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let mut sockets = bind_all(&listeners, count.get())?;
-        let latest = Arc::new(ArcSwap::from_pointee(generation));
+        let generation = Arc::new(generation);
+        let counts = metrics.keeper().expect("one keeper asks once");
+        let keeper = Keeper::start(began, counts).map_err(RunError::System)?;
+        keeper.keep(&generation).await;
+        let latest = Arc::new(ArcSwap::new(generation));
         let mut workers = Vec::new();
         for index in 0..count.get() {
             let shard = metrics.worker(index).expect("each worker asks once");
-            workers.push(worker::start(index, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
+            workers
+                .push(worker::start(index, began, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
         }
         let mut server = Server {
             source,
+            began,
+            keeper,
             metrics,
             tickets,
             latest,
@@ -159,7 +171,7 @@ impl Server {
             server.open(state, own);
         }
         server.start_admin(admin_listen)?;
-        tracing::info!(workers = count, listeners = listeners.len(), took = ?started.elapsed(), "serving");
+        tracing::info!(workers = count, listeners = listeners.len(), took = ?began.elapsed(), "serving");
         Ok(server)
     }
 
@@ -182,8 +194,8 @@ impl Server {
     }
 
     /// Reads the configuration again and takes it over, or leaves everything as it is and says why.
-    fn reload(&mut self) {
-        let result = self.try_reload();
+    async fn reload(&mut self) {
+        let result = self.try_reload().await;
         self.metrics.reloaded(result.is_ok());
         match result {
             Ok(()) => tracing::info!("reloaded"),
@@ -191,12 +203,13 @@ impl Server {
         }
     }
 
-    fn try_reload(&mut self) -> Result<(), RunError> {
+    async fn try_reload(&mut self) -> Result<(), RunError> {
         let config = self.source.load().map_err(RunError::Load)?;
         self.refuse_what_stays(&config)?;
         let log = config.log.clone();
         let Built { generation, listeners, warnings } =
-            build(config, &self.metrics, &self.tickets).map_err(RunError::Load)?;
+            build(config, &self.metrics, &self.tickets, Some(&self.latest.load().snapshot), self.began.elapsed())
+                .map_err(RunError::Load)?;
         let new: Vec<_> =
             listeners.iter().filter(|state| !self.listeners.contains_key(&state.config.address)).collect();
         let mut sockets = bind_all(new.iter().copied(), self.workers.len())?;
@@ -206,7 +219,9 @@ impl Server {
         if let Some(events) = &self.events {
             events.set_level(log.level);
         }
-        self.latest.store(Arc::new(generation));
+        let generation = Arc::new(generation);
+        self.keeper.keep(&generation).await;
+        self.latest.store(generation);
         for state in &listeners {
             match sockets.remove(&state.config.address) {
                 Some(own) => self.open(state, own),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -41,6 +41,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Starts a worker's thread.
 pub(super) fn start(
     index: usize,
+    began: Instant,
     latest: Arc<ArcSwap<Generation>>,
     metrics: WorkerMetrics,
     log: AccessWorker,
@@ -51,7 +52,7 @@ pub(super) fn start(
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!(%error, "a worker has no runtime"),
         };
-        runtime.block_on(work(Worker::new(index, latest, metrics, log), received));
+        runtime.block_on(work(Worker::new(index, began, latest, metrics, log), received));
     };
     let thread = thread::Builder::new().name(format!("weir-{index}")).spawn(body)?;
     Ok(Handle { orders, thread })

@@ -78,6 +78,10 @@ families! {
         "Attempts on a connection that stood.";
     ATTEMPT_FAILURES Counter "weir_attempt_failures" None, ["pool", "backend", "kind"]
         "Attempts that failed on a connection that stood.";
+    EJECTIONS Counter "weir_ejections" None, ["pool", "backend"]
+        "Times that a backend was ejected for what exchanges saw of it.";
+    PROBES Counter "weir_probes" None, ["pool", "backend", "result"]
+        "Health checks ended.";
     CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
         "Connections from clients now.";
     CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]

@@ -53,10 +53,10 @@ pub struct BackendMetrics(Arc<Series<BackendCells>>);
 pub struct ListenerMetrics(Arc<Series<ListenerCells>>);
 
 impl Metrics {
-    /// Counters for `workers` threads, all zero; the process counts as started now.
+    /// Counters for `workers` threads and the one that keeps pools, all zero; the process counts as started now.
     #[must_use]
     pub fn new(workers: NonZeroUsize) -> Arc<Metrics> {
-        let n = workers.get();
+        let n = workers.get() + KEEPERS;
         Arc::new(Metrics {
             workers: Series::new(n),
             claimed: (0..n).map(|_| AtomicBool::new(false)).collect(),
@@ -73,9 +73,23 @@ impl Metrics {
     /// a shard has one writer at a time. Dropping the handle gives it back.
     #[must_use]
     pub fn worker(self: &Arc<Self>, index: usize) -> Option<WorkerMetrics> {
+        if index < self.workers() { self.claim(index) } else { None }
+    }
+
+    fn workers(&self) -> usize {
+        self.claimed.len() - KEEPERS
+    }
+
+    fn claim(self: &Arc<Self>, index: usize) -> Option<WorkerMetrics> {
         let claimed = self.claimed.get(index)?;
         // Acquire pairs with the release on drop: the next writer sees what the last one stored.
         (!claimed.swap(true, std::sync::atomic::Ordering::AcqRel)).then(|| WorkerMetrics::new(Arc::clone(self), index))
+    }
+
+    /// The handle of the thread that keeps pools, as [`worker`](Self::worker) gives it.
+    #[must_use]
+    pub fn keeper(self: &Arc<Self>) -> Option<WorkerMetrics> {
+        self.claim(self.workers())
     }
 
     /// The counters of the route `name`: the same ones on each call, so a reload keeps them.
@@ -143,6 +157,9 @@ struct RareCells {
     reloads_failed: AtomicU64,
     access_log_dropped: AtomicU64,
 }
+
+/// Threads that count beside the workers.
+const KEEPERS: usize = 1;
 
 /// Routes counted under their own name.
 pub const ROUTES_MAX: usize = 1000;

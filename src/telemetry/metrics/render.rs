@@ -82,6 +82,16 @@ fn backends(metrics: &Metrics, page: &mut Page<'_>) {
             page.sample(&f::ATTEMPT_FAILURES, &[pool, address, kind.label()], n);
         }
     }
+    page.family(&f::EJECTIONS);
+    for ((pool, address), series) in &backends {
+        page.sample(&f::EJECTIONS, &[pool, address], series.sum(|cells| &cells.ejections));
+    }
+    page.family(&f::PROBES);
+    for ((pool, address), series) in &backends {
+        let [ok, failed] = f::RESULTS;
+        page.sample(&f::PROBES, &[pool, address, ok], series.sum(|cells| &cells.probes_passed));
+        page.sample(&f::PROBES, &[pool, address, failed], series.sum(|cells| &cells.probes_failed));
+    }
 }
 
 fn listeners(metrics: &Metrics, page: &mut Page<'_>) {
