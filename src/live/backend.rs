@@ -1,6 +1,8 @@
 use crate::pool::health::{Standing, Tally, slow_start};
 use crate::pool::policy::Latency;
 use crate::telemetry::metrics::BackendMetrics;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub struct LiveBackend {
     up_since_ms: AtomicU64,
     ejected_until_ms: AtomicU64,
     draining: AtomicBool,
+    why_down: ArcSwapOption<String>,
 }
 
 /// What probes say.
@@ -48,6 +51,7 @@ impl LiveBackend {
             up_since_ms: AtomicU64::new(millis(up_since)),
             ejected_until_ms: AtomicU64::new(0),
             draining: AtomicBool::new(false),
+            why_down: ArcSwapOption::empty(),
         }
     }
 
@@ -89,6 +93,19 @@ impl LiveBackend {
             self.up_since_ms.store(millis(now), Relaxed);
         }
         self.checked.store(checked as u8, Relaxed);
+    }
+
+    /// What its last probe said, if it failed.
+    #[must_use]
+    pub fn why_down(&self) -> Option<String> {
+        self.why_down.load().as_deref().cloned()
+    }
+
+    /// Its last probe said so; `None`: it passed.
+    pub fn set_why_down(&self, why: Option<String>) {
+        if why.is_some() || self.why_down.load().is_some() {
+            self.why_down.store(why.map(Arc::new));
+        }
     }
 
     /// It gets nothing until then.

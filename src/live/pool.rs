@@ -8,10 +8,10 @@ use crate::pool::health::outlier::{Case, Room, has_room, is_outlier};
 use crate::pool::health::{Admit, Breaker, Budget, Counts, Standing};
 use crate::pool::policy::Table;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::PoolMetrics;
+use crate::telemetry::metrics::{BackendLook, PoolLook, PoolMetrics};
 use arc_swap::ArcSwap;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct PoolState {
     turns: AtomicU64,
     backends: Mutex<HashMap<Key, Weak<LiveBackend>>>,
     names: Mutex<Names>,
+    /// Names whose last lookup failed, and why.
+    unresolved: Mutex<BTreeMap<String, String>>,
     /// Held while a failure is judged, so that no more are ejected at once than may be.
     judging: Mutex<()>,
     /// Signs sticky cookies where the configuration has no secret; `None` if the system gives no random bytes.
@@ -51,6 +53,7 @@ impl Default for PoolState {
             turns: AtomicU64::default(),
             backends: Mutex::default(),
             names: Mutex::default(),
+            unresolved: Mutex::default(),
             judging: Mutex::default(),
             secret: getrandom::fill(&mut secret).is_ok().then_some(secret),
         }
@@ -128,6 +131,29 @@ impl LivePool {
             state,
             budget,
             breaker,
+        }
+    }
+
+    /// How it is at `now`.
+    pub(super) fn look(&self, pool: &config::Pool, now: Duration) -> PoolLook {
+        let backend = |member: &Member| {
+            let backend = &member.backend;
+            let standing = backend.standing(now, pool.slow_start);
+            BackendLook {
+                backend: backend.name.clone(),
+                state: standing.label(),
+                available: standing.available(),
+                in_flight: backend.in_flight(),
+                latency_nanos: backend.latency.read(now),
+                why: backend.why_down(),
+            }
+        };
+        PoolLook {
+            pool: pool.name.clone(),
+            queue: self.state.queue.len(),
+            breaker_open: self.breaker.as_ref().is_some_and(|breaker| !breaker.is_closed()),
+            backends: self.members.load().list.iter().map(backend).collect(),
+            unresolved: self.state.unresolved(),
         }
     }
 
@@ -217,6 +243,19 @@ impl PoolState {
     /// Names stand for something else.
     pub fn set_names(&self, change: impl FnOnce(&mut Names)) {
         change(&mut lock(&self.names));
+    }
+
+    /// The last lookup of a name failed, or did not.
+    pub fn set_unresolved(&self, name: &str, why: Option<String>) {
+        let mut unresolved = lock(&self.unresolved);
+        match why {
+            Some(why) => drop(unresolved.insert(name.to_owned(), why)),
+            None => drop(unresolved.remove(name)),
+        }
+    }
+
+    fn unresolved(&self) -> Vec<(String, String)> {
+        lock(&self.unresolved).iter().map(|(name, why)| (name.clone(), why.clone())).collect()
     }
 
     /// The backends of `pool`, with what is known of those that were there before.

@@ -2,7 +2,7 @@ use super::{LivePool, PoolState};
 use crate::config::{self, Config};
 use crate::route::Table;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::RouteMetrics;
+use crate::telemetry::metrics::{PoolLook, RouteMetrics};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,12 @@ impl Snapshot {
         let pools =
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
         Snapshot { table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
+    }
+
+    /// How its pools are at `now`.
+    #[must_use]
+    pub fn look(&self, now: Duration) -> Vec<PoolLook> {
+        self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect()
     }
 
     /// The pool of that name, with its configuration.

@@ -142,6 +142,7 @@ impl Watch {
             let began = Instant::now();
             let Some(result) = self.probe().await else { return };
             self.shared.counts.probed(&backend.metrics, result.is_ok());
+            backend.set_why_down(result.as_ref().err().map(ToString::to_string));
             if let Some(turn) = checked.judge(result.is_ok(), &rules) {
                 self.turned(turn, result.err());
             }

@@ -147,6 +147,8 @@ impl Server {
         let keeper = Keeper::start(began, counts).map_err(RunError::System)?;
         keeper.keep(&generation).await;
         let latest = Arc::new(ArcSwap::new(generation));
+        let looked_at = latest.clone();
+        metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
         let mut workers = Vec::new();
         for index in 0..count.get() {
             let shard = metrics.worker(index).expect("each worker asks once");

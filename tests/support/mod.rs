@@ -5,7 +5,9 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
+mod backend;
 mod client;
+mod load;
 mod log;
 mod message;
 mod origin;
@@ -15,7 +17,9 @@ mod weir;
 mod wire;
 
 pub use self::weir::Weir;
+pub use backend::{Backend, Mood};
 pub use client::{Client, Response};
+pub use load::{Load, Seen as LoadSeen};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
 pub use puppet::{Peer, Puppet};
@@ -26,3 +30,12 @@ use std::time::Duration;
 
 /// How long anything that is sure to come may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks again and again until `holds`, for as long as [`PATIENCE`] lasts.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -7,6 +7,7 @@ mod cells;
 mod exposition;
 mod families;
 mod labels;
+mod look;
 mod process;
 mod registry;
 mod render;
@@ -15,13 +16,14 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
+pub use look::{BackendLook, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
 use registry::Registry;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// All counters of the process. One exists; it outlives every reload.
@@ -34,6 +36,7 @@ pub struct Metrics {
     listeners: Registry<String, ListenerCells>,
     rare: RareCells,
     started: SystemTime,
+    looker: OnceLock<Looker>,
 }
 
 /// The counters of one route, held by the snapshot that the route is part of.
@@ -66,6 +69,7 @@ impl Metrics {
             listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
             rare: RareCells::default(),
             started: SystemTime::now(),
+            looker: OnceLock::new(),
         })
     }
 
@@ -121,6 +125,24 @@ impl Metrics {
     #[must_use]
     pub fn listener(&self, address: &str) -> ListenerMetrics {
         ListenerMetrics(self.listeners.get(address.to_owned()))
+    }
+
+    /// From now on a scrape asks `looker` how pools are. Only the first counts.
+    pub fn set_looker(&self, looker: Looker) {
+        let _ = self.looker.set(looker);
+    }
+
+    /// How pools are now; no more than [`BACKENDS_MAX`] backends altogether.
+    #[must_use]
+    pub fn look(&self) -> Vec<PoolLook> {
+        let mut pools = self.looker.get().map(|look| look()).unwrap_or_default();
+        pools.truncate(POOLS_MAX);
+        let mut left = BACKENDS_MAX;
+        for pool in &mut pools {
+            pool.backends.truncate(left);
+            left -= pool.backends.len();
+        }
+        pools
     }
 
     /// A reload was applied (`ok`) or refused.
