@@ -78,6 +78,10 @@ families! {
         "Attempts on a connection that stood.";
     ATTEMPT_FAILURES Counter "weir_attempt_failures" None, ["pool", "backend", "kind"]
         "Attempts that failed on a connection that stood.";
+    EJECTIONS Counter "weir_ejections" None, ["pool", "backend"]
+        "Times that a backend was ejected for what exchanges saw of it.";
+    PROBES Counter "weir_probes" None, ["pool", "backend", "result"]
+        "Health checks ended.";
     POOL_QUEUE Gauge "weir_pool_queue" None, ["pool"]
         "Exchanges that wait for a backend to have room.";
     BREAKER_OPEN Gauge "weir_pool_breaker_open" None, ["pool"]
@@ -90,10 +94,6 @@ families! {
         "Exchanges that the backend has now.";
     BACKEND_LATENCY Gauge "weir_backend_latency_seconds" Some("seconds"), ["pool", "backend"]
         "The learnt time to the first byte, where the pool's policy learns it; 0 if nothing is known.";
-    EJECTIONS Counter "weir_ejections" None, ["pool", "backend"]
-        "Times that a backend was ejected for what exchanges saw of it.";
-    PROBES Counter "weir_probes" None, ["pool", "backend", "result"]
-        "Health checks ended.";
     CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
         "Connections from clients now.";
     CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]
