@@ -83,6 +83,23 @@ fn a_pool_that_is_down_says_so_at_once_and_serves_as_soon_as_one_is_back() {
 }
 
 #[test]
+fn a_backend_that_came_back_begins_with_a_tenth_of_its_share() {
+    let (steady, back) = (Backend::start(), Backend::start());
+    back.health(500);
+    let weir = Weir::start(&pool(&[&steady, &back], &format!("{CHECK}slow_start = \"1h\"")), &[]);
+    let mut client = weir.client();
+    client.get("/").sees(200).body(&steady.address());
+    back.health(200);
+    weir.counts(&format!("weir_backend_up{{pool=\"app\",backend=\"{}\"}}", back.address()), 1.0);
+    let before = (steady.exchanges(), back.exchanges());
+    for _ in 0..100 {
+        client.get("/").sees(200);
+    }
+    let (steady, back) = (steady.exchanges() - before.0, back.exchanges() - before.1);
+    assert!((7..=11).contains(&back) && steady + back == 100, "{back} and {steady}");
+}
+
+#[test]
 fn in_panic_health_is_ignored() {
     let (one, two) = (Backend::start(), Backend::start());
     one.health(500);

@@ -89,7 +89,13 @@ impl LiveBackend {
 
     /// Probes say something else.
     pub fn set_check_state(&self, checked: CheckState, now: Duration) {
-        if checked == CheckState::Up && self.check_state() != CheckState::Up {
+        // One that was there from the start was up before us.
+        let comes_up = match self.check_state() {
+            CheckState::Up => false,
+            CheckState::Unknown => self.up_since_ms.load(Relaxed) > 0,
+            CheckState::Down => true,
+        };
+        if checked == CheckState::Up && comes_up {
             self.up_since_ms.store(millis(now), Relaxed);
         }
         self.checked.store(checked as u8, Relaxed);
