@@ -3,6 +3,7 @@
 mod dial;
 mod dialers;
 mod line;
+pub mod names;
 mod probe;
 
 pub use dial::{DialError, Dialer};

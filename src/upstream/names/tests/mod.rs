@@ -1,0 +1,8 @@
+//! Dialogues with a name server on the loopback.
+
+mod dns;
+mod followed;
+mod hosts;
+mod services;
+mod trouble;
+pub(super) mod wire;
