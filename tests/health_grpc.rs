@@ -70,7 +70,9 @@ async fn serve(stream: tokio::net::TcpStream, (status, asked): (Arc<AtomicU8>, A
                     stream.send_data(Bytes::from(answer), false).unwrap();
                 }
                 let code = if status == BROKEN && is_probe { "5" } else { "0" };
-                stream.send_trailers([("grpc-status".parse().unwrap(), code.parse().unwrap())].into_iter().collect()).unwrap();
+                stream
+                    .send_trailers([("grpc-status".parse().unwrap(), code.parse().unwrap())].into_iter().collect())
+                    .unwrap();
             }
         });
     }

@@ -74,12 +74,15 @@ impl Prometheus {
 #[test]
 fn a_prometheus_server_understands_every_family() {
     let backend = Backend::start();
-    let text = format!("[pool.app]\nbackends = [\"{}\"]\n[[route]]\nname = \"all\"\npool = \"app\"\n", backend.address());
+    let text =
+        format!("[pool.app]\nbackends = [\"{}\"]\n[[route]]\nname = \"all\"\npool = \"app\"\n", backend.address());
     let weir = Weir::start(&text, &[]);
     let mut client = weir.client();
     (0..5).for_each(|_| drop(client.get("/").sees(200)));
     let Some(prometheus) = Prometheus::start(weir.at("admin")) else { return };
-    eventually("it has scraped", || prometheus.value("weir_exchanges_total{route=\"all\",status=\"2xx\"}") == Some(5.0));
+    eventually("it has scraped", || {
+        prometheus.value("weir_exchanges_total{route=\"all\",status=\"2xx\"}") == Some(5.0)
+    });
     assert_eq!(prometheus.value("up{job=\"weir\"}"), Some(1.0));
     assert_eq!(prometheus.value("weir_backend_up{pool=\"app\"}"), Some(1.0));
     assert_eq!(prometheus.value("weir_backend_state{pool=\"app\",state=\"up\"}"), Some(1.0));

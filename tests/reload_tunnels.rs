@@ -73,7 +73,9 @@ fn five_hundred_open_websockets_outlive_reloads_of_another_route() {
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::Resource::NOFILE.set(hard, hard).unwrap();
     let backend = echo();
-    let text = |word: &str| format!("[[route]]\npool = \"app\"\n[[route]]\npath = \"/word\"\nrespond = {{ body = \"{word}\" }}\n");
+    let text = |word: &str| {
+        format!("[[route]]\npool = \"app\"\n[[route]]\npath = \"/word\"\nrespond = {{ body = \"{word}\" }}\n")
+    };
     let weir = Weir::start(&text("one"), &[("origin", &backend)]);
     let mut sockets: Vec<_> = (0..COUNT).map(|_| open(&weir)).collect();
     assert!(sockets.iter_mut().all(|socket| answers(socket, b"before")));

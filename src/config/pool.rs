@@ -64,7 +64,7 @@ pub struct Connections {
 }
 
 /// `resolve = { … }`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resolve {
     /// Names are asked for again at least that often; default: when their time to live is over.
     pub every: Option<Duration>,

@@ -254,6 +254,11 @@ impl PoolState {
         }
     }
 
+    /// Forgets the trouble with names that are not `wanted` any more.
+    pub fn keep_unresolved(&self, wanted: impl Fn(&str) -> bool) {
+        lock(&self.unresolved).retain(|name, _| wanted(name));
+    }
+
     fn unresolved(&self) -> Vec<(String, String)> {
         lock(&self.unresolved).iter().map(|(name, why)| (name.clone(), why.clone())).collect()
     }

@@ -144,7 +144,7 @@ impl Server {
         let mut sockets = bind_all(&listeners, count.get())?;
         let generation = Arc::new(generation);
         let counts = metrics.keeper().expect("one keeper asks once");
-        let keeper = Keeper::start(began, counts).map_err(RunError::System)?;
+        let keeper = Keeper::start(began, metrics.clone(), counts).map_err(RunError::System)?;
         keeper.keep(&generation).await;
         let latest = Arc::new(ArcSwap::new(generation));
         let looked_at = latest.clone();

@@ -45,11 +45,9 @@ struct Shared {
     opened: AtomicUsize,
 }
 
-impl Backend {
-    pub fn start() -> Backend {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared {
             mood: Mutex::new(Mood::Fine),
             turn: Mutex::default(),
             health: AtomicUsize::new(200),
@@ -58,9 +56,22 @@ impl Backend {
             alive: AtomicBool::new(true),
             connections: Mutex::default(),
             opened: AtomicUsize::new(0),
-        });
+        }
+    }
+}
+
+impl Backend {
+    pub fn start() -> Backend {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::<Shared>::default();
         accept(listener, shared.clone());
         Backend { address, shared }
+    }
+
+    /// Answers on one connection, and always well.
+    pub fn serves(stream: TcpStream) {
+        let _ = serve(&stream, &Shared::default());
     }
 
     pub fn address(&self) -> String {

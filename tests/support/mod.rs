@@ -7,6 +7,7 @@
 
 mod backend;
 mod client;
+mod dns;
 mod load;
 mod log;
 mod message;
@@ -19,6 +20,7 @@ mod wire;
 pub use self::weir::Weir;
 pub use backend::{Backend, Mood};
 pub use client::{Client, Response};
+pub use dns::{Dns, Record};
 pub use load::{Load, Seen as LoadSeen};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};

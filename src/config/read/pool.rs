@@ -10,6 +10,7 @@ use crate::config::{
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Pool> {
     let timeouts = table.table_or_empty("timeouts");
@@ -58,8 +59,15 @@ fn connections(table: &Table<'_>) -> Connections {
 }
 
 fn resolve(table: &Table<'_>) -> Resolve {
-    Resolve { every: table.duration_if_any("every"), servers: table.parse_all("servers", socket) }
+    let every = table.duration_if_any("every");
+    if let Some(node) = table.get("every").filter(|_| every.is_some_and(|every| every < RESOLVE_EVERY_MIN)) {
+        node.wrong(Wrong::new("a name is asked for once a second at most").help("wanted: \"1s\" or more"));
+    }
+    Resolve { every, servers: table.parse_all("servers", socket) }
 }
+
+/// Name servers are not to be flooded.
+const RESOLVE_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// What no key says alone.
 fn check(table: &Table<'_>, pool: &Pool) {

@@ -1,7 +1,6 @@
 //! Dialogues with a name server on the loopback.
 
 mod dns;
-mod followed;
 mod hosts;
 mod services;
 mod trouble;

@@ -1,102 +1,21 @@
-//! The thread that keeps pools: it probes backends and follows names.
-
-use crate::clock::Clock;
+use super::{Settling, Shared};
 use crate::config::{Health, PoolId};
-use crate::exchange::Generation;
 use crate::live::{CheckState, LiveBackend, Member};
 use crate::pool::health::probe::{Checked, Rules, Turn, first_probe, next_probe};
-use crate::telemetry::WorkerMetrics;
-use crate::upstream::{ProbeError, Prober};
-use std::cell::RefCell;
+use crate::upstream::ProbeError;
 use std::collections::HashMap;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-use tokio::runtime::LocalRuntime;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
-
-/// The main thread's end.
-pub(super) struct Keeper {
-    /// Once a reload: the queue needs no bound.
-    orders: UnboundedSender<Order>,
-    /// Ends when `orders` is gone.
-    _thread: thread::JoinHandle<()>,
-}
-
-impl Keeper {
-    /// Starts the thread. Its times count from `began`, as those of the workers do.
-    pub(super) fn start(began: Instant, counts: WorkerMetrics) -> io::Result<Keeper> {
-        let (orders, received) = unbounded_channel();
-        let body = move || match LocalRuntime::new() {
-            Ok(runtime) => runtime.block_on(keep(began, counts, received)),
-            Err(error) => tracing::error!(%error, "no runtime for health checks"),
-        };
-        let thread = thread::Builder::new().name("weir-keeper".into()).spawn(body)?;
-        Ok(Keeper { orders, _thread: thread })
-    }
-
-    /// From now on it keeps the pools of that generation. Returns once all that is new in them was asked for the first
-    /// time, so that who is sent there finds backends; after [`SETTLE_MAX`] at the latest.
-    pub(super) async fn keep(&self, generation: &Arc<Generation>) {
-        let (done, settled) = oneshot::channel();
-        let order = Order { generation: Arc::clone(generation), settling: Settling(Some(done)) };
-        if self.orders.send(order).is_ok() {
-            let _ = tokio::time::timeout(SETTLE_MAX, settled).await;
-        }
-    }
-}
-
-/// How long a new configuration waits for the first words of its backends.
-const SETTLE_MAX: Duration = Duration::from_secs(5);
-
-struct Order {
-    generation: Arc<Generation>,
-    settling: Settling,
-}
-
-/// Tells the main thread when the last holder lets go of it.
-struct Settling(Option<oneshot::Sender<()>>);
-
-impl Drop for Settling {
-    fn drop(&mut self) {
-        if let Some(done) = self.0.take() {
-            let _ = done.send(());
-        }
-    }
-}
-
-/// What all tasks of the thread share.
-struct Shared {
-    clock: Rc<Clock>,
-    prober: Prober,
-    counts: WorkerMetrics,
-    generation: RefCell<Option<Arc<Generation>>>,
-}
-
-async fn keep(began: Instant, counts: WorkerMetrics, mut orders: UnboundedReceiver<Order>) {
-    let clock = Rc::new(Clock::starting(began));
-    let ticking = clock.clone();
-    spawn_local(async move { ticking.run().await });
-    let prober = Prober::new(clock.clone());
-    let shared = Rc::new(Shared { clock, prober, counts, generation: RefCell::default() });
-    let mut watches = Watches::default();
-    while let Some(Order { generation, settling }) = orders.recv().await {
-        *shared.generation.borrow_mut() = Some(generation);
-        watches.follow(&shared, &Rc::new(settling));
-    }
-}
 
 /// The tasks that probe, one a backend with a check.
 #[derive(Default)]
-struct Watches(HashMap<*const LiveBackend, JoinHandle<()>>);
+pub(super) struct Watches(HashMap<*const LiveBackend, JoinHandle<()>>);
 
 impl Watches {
     /// Starts those that are missing, and ends those that are wanted no more.
-    fn follow(&mut self, shared: &Rc<Shared>, settling: &Rc<Settling>) {
+    pub(super) fn follow(&mut self, shared: &Rc<Shared>, settling: Option<&Rc<Settling>>) {
         let Some(generation) = shared.generation.borrow().clone() else { return };
         let mut wanted = HashMap::new();
         for (pool, live) in generation.snapshot.config.pools.iter().zip(&generation.snapshot.pools) {
@@ -117,7 +36,7 @@ impl Watches {
             let begin = first_probe(index, count);
             let watch = Watch { shared: shared.clone(), pool: pool.name.clone(), member, health };
             // The task holds the backend, so that the address stays its own.
-            self.0.insert(backend, spawn_local(watch.run(begin, settling.clone())));
+            self.0.insert(backend, spawn_local(watch.run(begin, settling.cloned())));
         }
     }
 }
@@ -131,12 +50,11 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(self, begin: Duration, settling: Rc<Settling>) {
+    async fn run(self, begin: Duration, mut settling: Option<Rc<Settling>>) {
         let backend = self.member.backend.clone();
         let Health { every, rise, fall, .. } = self.health;
         let rules = Rules { every, rise, fall };
         let mut checked = Checked::default();
-        let mut settling = Some(settling);
         tokio::time::sleep(begin).await;
         loop {
             let began = Instant::now();
