@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
 mod client;
+pub mod load;
 mod log;
 mod message;
 mod origin;

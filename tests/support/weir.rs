@@ -10,6 +10,8 @@ use tempfile::TempDir;
 /// The binary at work; it ends with the test.
 pub struct Weir {
     child: Child,
+    /// The process that serves: the child, or another one after an upgrade.
+    pid: u32,
     directory: TempDir,
     places: Vec<(String, String)>,
     /// Events.
@@ -32,20 +34,29 @@ impl Weir {
 
     /// The same, in a directory that holds the files that `text` names.
     pub fn start_in(directory: TempDir, text: &str, places: &[(&str, &str)]) -> Weir {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.stdin(Stdio::null());
+        Weir::start_by(command, directory, text, places)
+    }
+
+    /// The same, by a command of which only the arguments are missing.
+    pub fn start_by(mut command: Command, directory: TempDir, text: &str, places: &[(&str, &str)]) -> Weir {
         let mut places: Vec<_> = places.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        places.extend(["port", "port2", "admin"].map(|name| (name.to_owned(), free_port().to_string())));
+        let taken: Vec<_> = places.iter().map(|(name, _)| name.clone()).collect();
+        let free = ["port", "port2", "admin"].into_iter().filter(|name| !taken.iter().any(|other| other == name));
+        places.extend(free.map(|name| (name.to_owned(), free_port().to_string())));
         std::fs::write(file(&directory), complete(text, &places)).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        let mut child = command
             .args(["run", "-c"])
             .arg(file(&directory))
             .current_dir(directory.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (log, out) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
-        let weir = Weir { child, directory, places, log, out };
+        let pid = child.id();
+        let weir = Weir { child, pid, directory, places, log, out };
         assert!(weir.log.find(0, "serving").is_some(), "not serving:\n{}", weir.log.text());
         weir
     }
@@ -116,15 +127,36 @@ impl Weir {
         self.reload().unwrap();
     }
 
-    /// Sends a signal to this process.
+    /// Sends a signal to the process that serves.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        assert!(kill(name, self.pid));
     }
 
-    /// Waits for its end, which a signal was sent for; the end of its log is the event.
-    pub fn ends(&mut self) -> ExitStatus {
-        self.log.all();
+    /// Upgrades by signal, and waits for the outcome; why not, if there is no new process.
+    pub fn upgrade(&mut self) -> Result<(), String> {
+        let before = self.log.len();
+        self.signal("USR2");
+        self.upgraded(before)
+    }
+
+    /// The outcome of an upgrade that was asked for when the log had `before` lines.
+    pub fn upgraded(&mut self, before: usize) -> Result<(), String> {
+        self.log.find_any(before, &[TAKEN_OVER, "not upgraded"]).expect("an upgrade ends");
+        let said = self.log.text().lines().skip(before).collect::<Vec<_>>().join("\n");
+        match successors(&said).last() {
+            Some(pid) => self.pid = *pid,
+            None => return Err(said),
+        }
+        Ok(())
+    }
+
+    /// The process that serves.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for the end of the process that was started first.
+    pub fn first_ends(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -133,6 +165,12 @@ impl Weir {
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.log.text());
             std::thread::yield_now();
         }
+    }
+
+    /// Waits for its end, which a signal was sent for; the end of its log is the event.
+    pub fn ends(&mut self) -> ExitStatus {
+        self.log.all();
+        self.first_ends()
     }
 
     /// Drains and ends it.
@@ -146,12 +184,28 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in successors(&self.log.text()) {
+            kill("KILL", pid);
+        }
         let said = self.log.all().join("\n");
         if std::thread::panicking() {
             eprintln!("--- weir said:\n{said}");
         }
         assert!(std::thread::panicking() || !said.contains("panicked"), "{said}");
     }
+}
+
+/// What is said when another process has taken over.
+const TAKEN_OVER: &str = "another process serves from now on";
+
+/// The processes that took over, by what was logged.
+fn successors(said: &str) -> Vec<u32> {
+    let lines = said.lines().filter(|line| line.contains(TAKEN_OVER));
+    lines.filter_map(|line| line.split("pid=").nth(1)?.split_whitespace().next()?.parse().ok()).collect()
+}
+
+fn kill(signal: &str, pid: u32) -> bool {
+    Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 fn file(directory: &TempDir) -> PathBuf {
