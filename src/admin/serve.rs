@@ -207,3 +207,17 @@ async fn connection(
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_is_who_comes_over_the_loopback_or_from_our_own_address() {
+        let near = |peer: &str, local: &str| is_near(peer.parse().unwrap(), local.parse().unwrap());
+        assert!(near("127.0.0.1:5", "127.0.0.1:9180") && near("[::1]:5", "[::1]:9180"));
+        assert!(near("127.9.9.9:5", "127.0.0.1:9180") && near("[::ffff:127.0.0.1]:5", "[::ffff:127.0.0.1]:9180"));
+        assert!(near("10.0.0.5:5", "10.0.0.5:9180") && near("[::ffff:10.0.0.5]:5", "10.0.0.5:9180"));
+        assert!(!near("10.0.0.6:5", "10.0.0.5:9180") && !near("[fe80::2]:5", "[fe80::1]:9180"));
+    }
+}

@@ -84,7 +84,7 @@ impl Desk {
         self.running = None;
         match done {
             Done::Reload(result) => {
-                let verdict = process.reload(result);
+                let verdict = process.reload(result).await;
                 self.answer(verdict);
             }
             Done::Upgrade(result) => {

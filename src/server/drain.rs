@@ -3,9 +3,10 @@
 use super::process::Process;
 use super::signals::{Signals, Wish};
 use super::systemd::State;
-use super::worker::Order;
+use super::worker::{Handle, Order};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 impl Process {
@@ -15,23 +16,34 @@ impl Process {
         if let Some((_, state)) = &self.admin {
             state.set_ready(false);
         }
-        self.end(signals, Duration::ZERO, 1).await
+        drop(self.stop_accepting(Duration::ZERO));
+        self.end(signals, 1).await
     }
 
-    /// The same after another process took over: nothing is told any more, and idle clients have time to go there.
+    /// The same after another process took over and this one stopped accepting: nothing is told any more.
     pub(super) async fn leave(self, signals: &mut Signals) -> ExitCode {
         // Whoever stops the service stops both, and this one is about to leave anyway.
-        self.end(signals, IDLE_GRACE, 2).await
+        self.end(signals, 2).await
+    }
+
+    /// Tells the workers, and gives what is told back once each has stopped. Idle connections may ask once more for
+    /// as long as `patience`.
+    pub(super) fn stop_accepting(&self, patience: Duration) -> Vec<oneshot::Receiver<()>> {
+        let stop = |worker: &Handle| {
+            let (answer, stopped) = oneshot::channel();
+            let _ = worker.orders.send(Order::Drain(patience, answer));
+            stopped
+        };
+        self.workers.iter().map(stop).collect()
     }
 
     /// `asks_max`: so many signals end it at once.
-    async fn end(self, signals: &mut Signals, patience: Duration, asks_max: usize) -> ExitCode {
+    async fn end(self, signals: &mut Signals, asks_max: usize) -> ExitCode {
         let limit = self.latest.load().snapshot.config.server.drain;
         tracing::info!(?limit, "draining");
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        self.order(|| Order::Drain(patience));
         let Process { workers, access, admin, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
@@ -64,10 +76,6 @@ async fn until(condition: impl Fn() -> bool) {
         sleep(LOOK).await;
     }
 }
-
-/// How long, after another process took over, a connection without a request may stay to ask once more: the response
-/// then says that it ends, so that no request meets a closed connection.
-const IDLE_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last answers of the admin listener may take.
 const ADMIN_END_MAX: Duration = Duration::from_secs(2);

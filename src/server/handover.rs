@@ -41,6 +41,7 @@ impl Process {
     fn own_sockets(&self) -> io::Result<Vec<(Slot, OwnedFd)>> {
         let mut sockets = self.inherited.slots()?;
         if let (Some((admin, _)), Some(listen)) = (&self.admin, &self.latest.load().snapshot.config.admin)
+            && self.inherited.given_admin(listen).is_none()
             && let Some(socket) = admin.socket()
         {
             sockets.push((Slot::Admin(listen.to_string()), socket.try_clone_to_owned()?));
@@ -60,6 +61,10 @@ impl Process {
         if let Some((admin, _)) = &mut self.admin {
             admin.leave_file();
             admin.stop();
+        }
+        // Who hears of the new process is to meet it.
+        for stopped in self.stop_accepting(IDLE_GRACE) {
+            let _ = timeout(STOP_MAX, stopped).await;
         }
         Ok(pid)
     }
@@ -89,3 +94,10 @@ fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpLis
 
 /// How long a worker may take to give its sockets out.
 const LEND_MAX: Duration = Duration::from_secs(5);
+
+/// How long a worker may take to stop accepting.
+const STOP_MAX: Duration = Duration::from_secs(1);
+
+/// How long, after another process took over, a connection without a request may stay to ask once more: the response
+/// then says that it ends, so that no request meets a closed connection.
+const IDLE_GRACE: Duration = Duration::from_secs(2);

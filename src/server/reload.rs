@@ -4,7 +4,7 @@ use super::RunError;
 use super::build::{Built, build};
 use super::process::Process;
 use super::systemd::State;
-use super::worker::Order;
+use super::worker::{Handle, Order};
 use crate::admin::Verdict;
 use crate::config::Config;
 use crate::telemetry::access::Prepared;
@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 impl Process {
@@ -42,8 +43,12 @@ impl Process {
     }
 
     /// Takes over what was read, or leaves everything as it is; says and counts which.
-    pub(super) fn reload(&mut self, read: Result<Built, RunError>) -> Verdict {
+    pub(super) async fn reload(&mut self, read: Result<Built, RunError>) -> Verdict {
         let result = read.and_then(|built| self.apply(built));
+        if result.is_ok() {
+            // Who hears that it is done is to meet listeners as they are now.
+            let _ = timeout(HEARD_MAX, self.heard()).await;
+        }
         self.metrics.reloaded(result.is_ok());
         let verdict = match result {
             Ok(warnings) => {
@@ -57,6 +62,18 @@ impl Process {
         };
         self.tell_ready();
         verdict
+    }
+
+    /// Waits until the workers have done what they were told.
+    async fn heard(&self) {
+        let ping = |worker: &Handle| {
+            let (answer, answered) = oneshot::channel();
+            let _ = worker.orders.send(Order::Ping(answer));
+            answered
+        };
+        for answered in self.workers.iter().map(ping).collect::<Vec<_>>() {
+            let _ = answered.await;
+        }
     }
 
     /// What can fail comes first, and last of that what others could see.
@@ -101,3 +118,6 @@ fn refuse_what_stays(old: &Config, new: &Config) -> Result<(), RunError> {
 
 /// How long the files of a configuration may take to be read. They are local, mostly.
 const READ_MAX: Duration = Duration::from_secs(45);
+
+/// How long all workers may take to hear of it.
+const HEARD_MAX: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
@@ -105,19 +105,19 @@ impl Inherited {
     /// # Errors
     /// There are no more descriptors.
     pub(super) fn admin(&mut self, listen: &AdminListen) -> io::Result<Option<(OwnedFd, bool)>> {
-        if let Some((_, socket)) = self.handed_admin.take_if(|(name, _)| *name == listen.to_string()) {
-            return Ok(Some((socket, false)));
+        if let Some(given) = self.given_admin(listen) {
+            return Ok(Some((given.try_clone_to_owned()?, true)));
         }
-        Ok(match listen {
-            AdminListen::Tcp(address) => match self.given.get(address).and_then(|given| given.first()) {
-                Some(socket) => Some((socket.try_clone()?.into(), true)),
-                None => None,
-            },
-            AdminListen::Unix(path) => match self.given_unix.get(path) {
-                Some(socket) => Some((socket.try_clone()?.into(), true)),
-                None => None,
-            },
-        })
+        let handed = self.handed_admin.take_if(|(name, _)| *name == listen.to_string());
+        Ok(handed.map(|(_, socket)| (socket, false)))
+    }
+
+    /// The admin listener's socket, if systemd gave it.
+    pub(super) fn given_admin(&self, listen: &AdminListen) -> Option<BorrowedFd<'_>> {
+        match listen {
+            AdminListen::Tcp(address) => self.given.get(address)?.first().map(AsFd::as_fd),
+            AdminListen::Unix(path) => self.given_unix.get(path).map(AsFd::as_fd),
+        }
     }
 
     /// Takes note that this process serves, and lets go of what it does not want.

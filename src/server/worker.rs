@@ -30,8 +30,8 @@ pub(super) enum Order {
     Lend(oneshot::Sender<io::Result<Vec<(SocketAddr, TcpListener)>>>),
     /// Say that orders are heard.
     Ping(oneshot::Sender<()>),
-    /// Accept no more, finish what is in flight, then end. Idle connections may ask once more for so long.
-    Drain(Duration),
+    /// Accept no more, and say so; finish what is in flight, then end. Idle connections may ask once more for so long.
+    Drain(Duration, oneshot::Sender<()>),
     /// Leave what is in flight, and end.
     End,
 }
@@ -89,7 +89,7 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
         spawn_local(every(FLUSH_EVERY, worker.clone(), |worker| worker.log.borrow_mut().flush())),
     ];
     let mut served: HashMap<SocketAddr, Served> = HashMap::new();
-    let mut patience = Duration::ZERO;
+    let (mut patience, mut stopped) = (Duration::ZERO, None);
     while let Some(order) = orders.recv().await {
         match order {
             Order::Open(sockets, state, open) => {
@@ -107,8 +107,8 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
             }
             Order::Lend(answer) => drop(answer.send(lend(&served))),
             Order::Ping(answer) => drop(answer.send(())),
-            Order::Drain(idle) => {
-                patience = idle;
+            Order::Drain(idle, answer) => {
+                (patience, stopped) = (idle, Some(answer));
                 break;
             }
             Order::End => break,
@@ -116,6 +116,9 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
     }
     for (_, it) in served {
         stop(it, &worker).await;
+    }
+    if let Some(stopped) = stopped {
+        let _ = stopped.send(());
     }
     drain(&worker, &mut orders, patience).await;
     chores.iter().for_each(JoinHandle::abort);
@@ -154,9 +157,9 @@ fn lend(served: &HashMap<SocketAddr, Served>) -> io::Result<Vec<(SocketAddr, Tcp
 async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>, patience: Duration) {
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
-    // Whoever was let in last has a request on its way, and gets an answer to it.
-    tokio::time::sleep(LOOK).await;
     worker.start_drain();
+    // Whoever was let in last has a request on its way, and gets an answer to it.
+    let patience = patience.max(LOOK);
     let begun = tokio::time::Instant::now();
     /// What the chores and this function hold.
     const OWN: usize = 4;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Clients on connections that are kept alive, at an even pace, until they are stopped.
+/// Clients at an even pace, until they are stopped.
 pub struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
@@ -31,13 +31,22 @@ pub struct Tally {
 }
 
 impl Load {
-    /// So many clients, that send so many requests a second together.
+    /// So many clients, that send so many requests a second together, on connections that they keep.
     pub fn start(address: SocketAddr, clients: u32, per_second: u32) -> Load {
+        Load::run(address, clients, per_second, true)
+    }
+
+    /// The same, each request on a new connection.
+    pub fn start_fresh(address: SocketAddr, clients: u32, per_second: u32) -> Load {
+        Load::run(address, clients, per_second, false)
+    }
+
+    fn run(address: SocketAddr, clients: u32, per_second: u32, keeps: bool) -> Load {
         let shared = Arc::<Shared>::default();
         let every = Duration::from_secs(1) * clients / per_second;
         let clients = (0..clients).map(|number| {
             let shared = shared.clone();
-            std::thread::spawn(move || client(address, number, every, &shared))
+            std::thread::spawn(move || client(address, number, every, keeps, &shared))
         });
         Load { clients: clients.collect(), shared }
     }
@@ -66,7 +75,7 @@ impl Load {
     }
 }
 
-fn client(address: SocketAddr, number: u32, every: Duration, shared: &Shared) {
+fn client(address: SocketAddr, number: u32, every: Duration, keeps: bool, shared: &Shared) {
     let mut connection: Option<Client> = None;
     let start = Instant::now();
     for round in 0u32.. {
@@ -84,7 +93,10 @@ fn client(address: SocketAddr, number: u32, every: Duration, shared: &Shared) {
             outcome => outcome,
         };
         match outcome {
-            Ok(()) => drop(shared.answered.fetch_add(1, Relaxed)),
+            Ok(()) => {
+                shared.answered.fetch_add(1, Relaxed);
+                connection = connection.filter(|_| keeps);
+            }
             Err(broken) => {
                 shared.failed.lock().unwrap().push(format!("{path}: {broken:?}"));
                 connection = None;

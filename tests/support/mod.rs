@@ -15,7 +15,7 @@ pub mod tls;
 mod weir;
 mod wire;
 
-pub use self::weir::Weir;
+pub use self::weir::{Weir, free_port, kill};
 pub use client::{Client, Response};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
@@ -23,7 +23,16 @@ pub use puppet::{Peer, Puppet};
 pub use tls::Authority;
 pub use wire::Wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Waits until it is so.
+pub fn until(mut condition: impl FnMut() -> bool, otherwise: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        std::thread::yield_now();
+    }
+}
 
 /// How long anything that is sure to come may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);

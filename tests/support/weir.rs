@@ -107,9 +107,11 @@ impl Weir {
         self.directory.path().join(name)
     }
 
-    /// Replaces the configuration, without a reload.
+    /// Replaces the configuration, without a reload; whoever reads it reads the old or the new one.
     pub fn rewrite(&self, text: &str) {
-        std::fs::write(file(&self.directory), complete(text, &self.places)).unwrap();
+        let beside = self.path("weir.toml.new");
+        std::fs::write(&beside, complete(text, &self.places)).unwrap();
+        std::fs::rename(beside, file(&self.directory)).unwrap();
     }
 
     /// Reloads, and waits for the outcome; what was said of it from then on.
@@ -153,6 +155,19 @@ impl Weir {
     /// The process that serves.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// How many of its descriptors are sockets.
+    pub fn sockets(&self) -> usize {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap();
+        let is_socket =
+            |path: PathBuf| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        all.filter(|entry| is_socket(entry.as_ref().unwrap().path())).count()
+    }
+
+    /// `text` with its places filled.
+    pub fn filled(&self, text: &str) -> String {
+        filled(text, &self.places)
     }
 
     /// Waits for the end of the process that was started first.
@@ -204,8 +219,14 @@ fn successors(said: &str) -> Vec<u32> {
     lines.filter_map(|line| line.split("pid=").nth(1)?.split_whitespace().next()?.parse().ok()).collect()
 }
 
-fn kill(signal: &str, pid: u32) -> bool {
-    Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
+/// Sends a signal; whether there is such a process.
+pub fn kill(signal: &str, pid: u32) -> bool {
+    Command::new("kill")
+        .args([&format!("-{signal}"), &pid.to_string()])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
 }
 
 fn file(directory: &TempDir) -> PathBuf {
@@ -214,8 +235,9 @@ fn file(directory: &TempDir) -> PathBuf {
 
 /// `text` with all that it leaves out, and its places filled.
 fn complete(text: &str, places: &[(String, String)]) -> String {
-    let mut whole = "version = 1\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n".to_owned();
+    let mut whole = "version = 1\n".to_owned();
     for (section, lines) in [
+        ("[admin]", "[admin]\nlisten = \"127.0.0.1:{admin}\"\n"),
         ("[server]", "[server]\nworkers = 1\n"),
         ("[log]", "[log]\naccess = { to = \"off\" }\n"),
         ("[[listener]]", "[[listener]]\naddress = \"127.0.0.1:{port}\"\n"),
@@ -226,15 +248,15 @@ fn complete(text: &str, places: &[(String, String)]) -> String {
             whole += lines;
         }
     }
-    whole += text;
-    for (name, value) in places {
-        whole = whole.replace(&format!("{{{name}}}"), value);
-    }
-    whole
+    filled(&(whole + text), places)
+}
+
+fn filled(text: &str, places: &[(String, String)]) -> String {
+    places.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
 /// A port below those that the system gives to outgoing connections, so that nobody takes it meanwhile.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
