@@ -1,10 +1,11 @@
 //! `weir`: flags to a command, a command to an exit code.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use weir::command;
+use weir::command::{self, Where};
+use weir::config::AdminListen;
 use weir::server::{self, RunError, Source};
 
 #[global_allocator]
@@ -20,7 +21,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Serve, in the foreground. SIGHUP reloads, SIGTERM drains.
+    /// Serve, in the foreground. SIGHUP reloads, SIGUSR2 upgrades, SIGTERM drains.
     Run {
         /// The configuration.
         #[arg(short, long, value_name = "FILE", default_value = "weir.toml", conflicts_with = "to")]
@@ -47,8 +48,29 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Have the running process read its configuration again.
+    Reload(Running),
+    /// Have the running process start its binary anew, and hand over to it.
+    Upgrade(Running),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+}
+
+/// Which process is meant.
+#[derive(Args)]
+struct Running {
+    /// The configuration that it serves, which says where its admin listener is.
+    #[arg(short, long, value_name = "FILE", default_value = "weir.toml")]
+    config: PathBuf,
+    /// Its admin listener.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<AdminListen>,
+}
+
+impl From<Running> for Where {
+    fn from(Running { config, admin }: Running) -> Where {
+        Where { config, admin }
+    }
 }
 
 fn main() -> ExitCode {
@@ -67,6 +89,8 @@ fn main() -> ExitCode {
             code
         }),
         Verb::Check { config, routes, json } => done(command::check::check(&config, routes, json, &mut out)),
+        Verb::Reload(running) => done(command::reload::reload(&running.into(), &mut out)),
+        Verb::Upgrade(running) => done(command::upgrade::upgrade(&running.into(), &mut out)),
         Verb::Schema => done(command::schema::schema(&mut out).map(|()| ExitCode::SUCCESS)),
     }
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use support::{Backend, Client, Load, Mood, Origin, Puppet, Weir, eventually};
+use support::{Backend, Client, Crowd, Mood, Origin, Puppet, Weir, eventually};
 
 /// A pool of these addresses, with `more` of its keys.
 fn pool(addresses: &[String], more: &str) -> String {
@@ -251,7 +251,7 @@ fn with_one_of_four_ten_times_slower_the_tail_is_at_most_half_of_round_robins() 
             backend.is(Mood::Slow(Duration::from_millis(if at == 2 { 20 } else { 2 })));
         }
         let weir = Weir::start(&pool(&addresses, &format!("balance = {{ policy = \"{policy}\" }}\n")), &[]);
-        let load = Load::on(weir.address(), 16, Duration::ZERO);
+        let load = Crowd::on(weir.address(), 16, Duration::ZERO);
         eventually("enough was asked", || backends.iter().map(Backend::exchanges).sum::<usize>() > 600);
         let mut seen = load.ends();
         assert!(seen.failures.is_empty(), "{:?}", seen.failures.first());

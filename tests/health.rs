@@ -5,7 +5,7 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{Backend, Load, Mood, Weir, eventually};
+use support::{Backend, Crowd, Mood, Weir, eventually};
 
 /// A pool of these backends, with `more` of its keys.
 fn pool(backends: &[&Backend], more: &str) -> String {
@@ -204,7 +204,7 @@ fn the_death_of_one_of_three_under_load_fails_nobody_and_it_is_back_after_its_ri
     let keys =
         format!("{CHECK}retry = {{ attempts = 3, on = [\"connect\", \"502\", \"503\", \"504\"], budget = \"20%\" }}\n");
     let weir = Weir::start(&pool(&[&backends[0], &backends[1], &backends[2]], &keys), &[]);
-    let load = Load::on(weir.address(), 16, Duration::from_millis(5));
+    let load = Crowd::on(weir.address(), 16, Duration::from_millis(5));
     eventually("all are busy", || backends.iter().all(|backend| backend.exchanges() > 100));
     let dead = &backends[1];
     dead.dies();

@@ -1,11 +1,19 @@
 use super::AdminState;
+use super::job::{Job, ask};
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
 
-/// The response to a request; its content is ignored.
-pub(super) fn answer<B>(request: &Request<B>, state: &AdminState) -> Response<Full<Bytes>> {
+/// The response to a request; its content is ignored. `is_near`: it came from this machine.
+pub(super) async fn answer<B>(request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
+    match Job::of(request.uri().path()) {
+        Some(job) => ask(job, request, state, is_near).await,
+        None => page(request, state),
+    }
+}
+
+fn page<B>(request: &Request<B>, state: &AdminState) -> Response<Full<Bytes>> {
     let page = match request.uri().path() {
         "/" => Page::text(StatusCode::OK, INDEX),
         "/healthz" => Page::text(StatusCode::OK, "ok\n"),
@@ -31,18 +39,18 @@ fn metrics<B>(request: &Request<B>, state: &AdminState) -> Page {
     Page { status: StatusCode::OK, content_type: exposition.content_type(), content: text.into() }
 }
 
-struct Page {
-    status: StatusCode,
-    content_type: &'static str,
-    content: Bytes,
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) content: Bytes,
 }
 
 impl Page {
-    fn text(status: StatusCode, text: &'static str) -> Page {
+    pub(super) fn text(status: StatusCode, text: &'static str) -> Page {
         Page { status, content_type: "text/plain; charset=utf-8", content: Bytes::from_static(text.as_bytes()) }
     }
 
-    fn response(self) -> Response<Full<Bytes>> {
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.content));
         *response.status_mut() = self.status;
         let mut set = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -59,4 +67,9 @@ weir
 /metrics   counters, as Prometheus text or OpenMetrics
 /healthz   200 while the process lives
 /readyz    200 while it takes traffic, 503 before and while it drains
+
+POST, from this machine, with content-type: application/json:
+
+/v1/reload    reads the configuration again and applies it, or says what is wrong with it
+/v1/upgrade   starts the binary anew and hands over to it, or says why not
 ";

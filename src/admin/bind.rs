@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,18 @@ pub struct SocketFile {
     path: PathBuf,
     /// Device and inode: a successor may have put its own file there.
     identity: (u64, u64),
+    is_ours: bool,
+}
+
+impl SocketFile {
+    fn at(path: PathBuf) -> io::Result<SocketFile> {
+        Ok(SocketFile { identity: identity(&path)?, path, is_ours: true })
+    }
+
+    /// Somebody else removes it.
+    pub(super) fn leave(mut self) {
+        self.is_ours = false;
+    }
 }
 
 /// Binds the admin listener.
@@ -37,14 +50,40 @@ pub fn bind(listen: &AdminListen) -> io::Result<AdminListener> {
         AdminListen::Tcp(address) => AdminListener::Tcp(TcpListener::bind(address)?),
         AdminListen::Unix(path) => bind_unix(path)?,
     };
-    match &listener {
-        AdminListener::Tcp(tcp) => tcp.set_nonblocking(true)?,
-        AdminListener::Unix(unix, _) => unix.set_nonblocking(true)?,
-    }
-    Ok(listener)
+    listener.nonblocking()
+}
+
+/// Makes a listener of a socket that another process bound there, and its file with it.
+///
+/// # Errors
+/// The file is gone, and cannot be bound anew; or the socket has no descriptor to be had.
+pub fn adopt(listen: &AdminListen, socket: OwnedFd) -> io::Result<AdminListener> {
+    let listener = match listen {
+        AdminListen::Tcp(_) => AdminListener::Tcp(socket.into()),
+        AdminListen::Unix(path) => match SocketFile::at(path.clone()) {
+            Ok(file) => AdminListener::Unix(socket.into(), file),
+            Err(_) => bind_unix(path)?,
+        },
+    };
+    listener.nonblocking()
 }
 
 impl AdminListener {
+    fn nonblocking(self) -> io::Result<AdminListener> {
+        match &self {
+            AdminListener::Tcp(tcp) => tcp.set_nonblocking(true)?,
+            AdminListener::Unix(unix, _) => unix.set_nonblocking(true)?,
+        }
+        Ok(self)
+    }
+
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        match self {
+            AdminListener::Tcp(tcp) => tcp.as_fd(),
+            AdminListener::Unix(unix, _) => unix.as_fd(),
+        }
+    }
+
     /// Where it listens, for messages.
     #[must_use]
     pub fn name(&self) -> String {
@@ -57,7 +96,7 @@ impl AdminListener {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|there| there == self.identity) {
+        if self.is_ours && identity(&self.path).is_ok_and(|there| there == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -72,7 +111,7 @@ fn bind_unix(path: &Path) -> io::Result<AdminListener> {
     let _ = fs::remove_file(&beside);
     let listener = UnixListener::bind(&beside)?;
     // From here on the file is removed again if anything fails.
-    let mut file = SocketFile { identity: identity(&beside)?, path: beside };
+    let mut file = SocketFile::at(beside)?;
     fs::set_permissions(&file.path, fs::Permissions::from_mode(SOCKET_MODE))?;
     fs::rename(&file.path, path)?;
     file.path = path.to_owned();

@@ -1,28 +1,33 @@
-//! The admin listener: metrics and health, read-only, on a thread of its own beside the workers.
+//! The admin listener: metrics and health, and what an operator may ask, on a thread of its own beside the workers.
 
 mod answer;
 mod bind;
+mod job;
 mod serve;
 
-pub use bind::{AdminListener, bind};
-pub use serve::serve;
+pub use bind::{AdminListener, adopt, bind};
+pub use job::{ASKS_MAX, Ask, Job, Verdict};
+pub use serve::{Admin, END_WAIT, start};
 
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tokio::sync::mpsc;
 
-/// What the admin listener shows.
+/// What the admin listener shows, and whom it asks.
 pub struct AdminState {
     /// `/metrics`
     pub metrics: Arc<Metrics>,
+    /// The thread that does what an operator asks for.
+    pub asks: mpsc::Sender<Ask>,
     ready: AtomicBool,
 }
 
 impl AdminState {
     /// Not ready yet.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Arc<AdminState> {
-        Arc::new(AdminState { metrics, ready: AtomicBool::new(false) })
+    pub fn new(metrics: Arc<Metrics>, asks: mpsc::Sender<Ask>) -> Arc<AdminState> {
+        Arc::new(AdminState { metrics, asks, ready: AtomicBool::new(false) })
     }
 
     /// `/readyz`: true once all listeners are bound, false again from the start of the drain.

@@ -1,4 +1,4 @@
-use super::serve::{Limits, serve_within};
+use super::serve::{Limits, start_within};
 use super::*;
 use crate::config::AdminListen;
 use crate::telemetry::Exposition;
@@ -7,27 +7,26 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
-use std::thread::JoinHandle;
-use std::time::Duration;
-use tokio::sync::oneshot;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// An admin listener that ends with the test.
 struct Admin {
     state: Arc<AdminState>,
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    admin: super::Admin,
+    asks: mpsc::Receiver<Ask>,
 }
 
 impl Admin {
     fn start(limits: Limits) -> Admin {
         let listener = bind(&AdminListen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
         let address = listener.name().parse().unwrap();
-        let state = state();
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async move { drop(stopped.await) };
-        let thread = serve_within(limits, listener, Arc::clone(&state), shutdown).unwrap();
-        Admin { state, address, stop: Some(stop), thread: Some(thread) }
+        let (asker, asks) = mpsc::channel(ASKS_MAX);
+        let state = AdminState::new(Metrics::new(NonZeroUsize::MIN), asker);
+        let mut admin = start_within(limits, listener, Arc::clone(&state)).unwrap();
+        admin.begin();
+        Admin { state, address, admin, asks }
     }
 
     fn connect(&self) -> TcpStream {
@@ -46,15 +45,14 @@ impl Admin {
     }
 }
 
-impl Drop for Admin {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap();
+/// Stops, and waits until the thread has ended.
+fn end(admin: &mut super::Admin) {
+    admin.stop();
+    let deadline = Instant::now() + PATIENCE;
+    while !admin.is_finished() {
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::yield_now();
     }
-}
-
-fn state() -> Arc<AdminState> {
-    AdminState::new(Metrics::new(NonZeroUsize::MIN))
 }
 
 fn exchange(mut stream: impl Read + Write, method: &str, path: &str, fields: &str) -> (String, String) {
@@ -153,16 +151,117 @@ fn a_client_that_does_not_read_is_ended() {
     assert_eq!(admin.status("GET", "/healthz"), 200);
 }
 
+/// A listener on a Unix-domain socket that serves.
+fn on_unix(path: &Path) -> super::Admin {
+    let (asker, _) = mpsc::channel(ASKS_MAX);
+    let state = AdminState::new(Metrics::new(NonZeroUsize::MIN), asker);
+    let mut admin = super::start(bind(&AdminListen::Unix(path.to_owned())).unwrap(), state).unwrap();
+    admin.begin();
+    admin
+}
+
 #[test]
 fn it_serves_on_a_unix_socket_and_removes_it_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("admin.sock");
-    let (stop, stopped) = oneshot::channel::<()>();
-    let listener = bind(&AdminListen::Unix(path.clone())).unwrap();
-    let thread = serve(listener, state(), async move { drop(stopped.await) }).unwrap();
+    let mut admin = on_unix(&path);
     let (head, content) = exchange(UnixStream::connect(&path).unwrap(), "GET", "/healthz", "");
     assert!(head.starts_with("HTTP/1.1 200") && content == "ok\n");
-    drop(stop);
-    thread.join().unwrap();
+    end(&mut admin);
+    drop(admin);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_that_was_taken_over_is_served_on_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("admin.sock");
+    let mut old = on_unix(&path);
+    let socket = old.socket().unwrap().try_clone_to_owned().unwrap();
+    let listener = adopt(&AdminListen::Unix(path.clone()), socket).unwrap();
+    let (asker, _) = mpsc::channel(ASKS_MAX);
+    let mut new = super::start(listener, AdminState::new(Metrics::new(NonZeroUsize::MIN), asker)).unwrap();
+    end(&mut old);
+    old.leave_file();
+    drop(old);
+    // Who came in between waits.
+    let waiting = UnixStream::connect(&path).unwrap();
+    new.begin();
+    assert_eq!(exchange(waiting, "GET", "/healthz", "").1, "ok\n");
+    end(&mut new);
+    drop(new);
+    assert!(!path.exists());
+}
+
+#[test]
+fn connections_end_with_their_response_when_it_stops() {
+    let mut admin = Admin::start(ROOMY);
+    let mut idle = admin.connect();
+    let mut asking = admin.connect();
+    write!(asking, "POST /v1/reload HTTP/1.1\r\nHost: a\r\n{JSON}Content-Length: 2\r\n\r\n{{}}").unwrap();
+    let ask = admin.asks.blocking_recv().unwrap();
+    admin.admin.stop();
+    drain(&mut idle);
+    ask.answer.send(Verdict::Done(serde_json::json!({ "applied": true }))).unwrap();
+    let mut answer = String::new();
+    asking.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"applied\": true"), "{answer}");
+    end(&mut admin.admin);
+    assert!(TcpStream::connect(admin.address).is_err());
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[test]
+fn an_outcome_is_told_to_whoever_asked() {
+    for (verdict, status, part) in [
+        (Verdict::Done(serde_json::json!({ "applied": true, "pid": 7 })), 200, "\"pid\": 7"),
+        (Verdict::NotNow("later"), 409, "later"),
+        (Verdict::Failed("error: x".into(), Some(serde_json::json!([{ "line": 3 }]))), 422, "\"line\": 3"),
+    ] {
+        let mut admin = Admin::start(ROOMY);
+        let stream = admin.connect();
+        let asker = std::thread::spawn(move || exchange(stream, "POST", "/v1/upgrade", JSON));
+        let ask = admin.asks.blocking_recv().unwrap();
+        assert_eq!(ask.job, Job::Upgrade);
+        ask.answer.send(verdict).unwrap();
+        let (head, content) = asker.join().unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")) && content.contains(part), "{head}{content}");
+    }
+}
+
+#[test]
+fn pages_in_browsers_and_other_methods_change_nothing() {
+    let mut admin = Admin::start(ROOMY);
+    for (fields, part) in [
+        ("", "content-type"),
+        ("Content-Type: text/plain\r\n", "content-type"),
+        ("Content-Type: application/json\r\nOrigin: http://127.0.0.1\r\n", "browser"),
+        ("Content-Type: application/json\r\nSec-Fetch-Site: same-origin\r\n", "browser"),
+    ] {
+        let (head, content) = admin.ask("POST", "/v1/reload", fields);
+        assert!(head.starts_with("HTTP/1.1 403") && content.contains(part), "{head}{content}");
+    }
+    let (head, _) = admin.ask("GET", "/v1/reload", JSON);
+    assert!(head.starts_with("HTTP/1.1 405") && head.to_ascii_lowercase().contains("\r\nallow: post"), "{head}");
+    assert!(admin.asks.try_recv().is_err());
+}
+
+#[test]
+fn whoever_asks_too_much_at_once_is_told_so() {
+    let admin = Admin::start(ROOMY);
+    let asking: Vec<_> = (0..ASKS_MAX)
+        .map(|_| {
+            let mut stream = admin.connect();
+            write!(stream, "POST /v1/reload HTTP/1.1\r\nHost: a\r\n{JSON}\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let deadline = Instant::now() + PATIENCE;
+    while admin.asks.len() < ASKS_MAX {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(admin.ask("POST", "/v1/reload", JSON).0[9..12], *"409");
+    drop(asking);
 }

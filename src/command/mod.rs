@@ -1,5 +1,10 @@
 //! One file a command-line verb.
 
+mod ask;
 pub mod check;
 pub mod demo;
+pub mod reload;
 pub mod schema;
+pub mod upgrade;
+
+pub use ask::Where;

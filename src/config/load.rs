@@ -2,7 +2,7 @@ use super::error::Shown;
 use super::file::include::{glob, is_glob};
 use super::file::report::Report;
 use super::file::source::Source;
-use super::{Config, ConfigError, ConfigErrors, read};
+use super::{AdminListen, Config, ConfigError, ConfigErrors, read};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,16 @@ use toml::de::{DeTable, DeValue};
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let source = Source::read(path).map_err(|error| ConfigErrors { errors: vec![*error], more: false })?;
     load_source(source, &|name| std::env::var(name).ok())
+}
+
+/// Where the process that serves this configuration has its admin listener, if it has one. Nothing else need be right.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn admin_of(path: &Path) -> Result<Option<AdminListen>, ConfigErrors> {
+    let source = Source::read(path).map_err(|error| ConfigErrors { errors: vec![*error], more: false })?;
+    let gather = Gather::all(source);
+    Ok(read::admin(&Report::new(&gather.sources, &|name| std::env::var(name).ok())))
 }
 
 /// Reads a configuration from a text, called `name` in messages; relative paths are relative to the directory of `name`.
@@ -42,9 +52,7 @@ pub fn for_backend(address: &str) -> Result<Config, ConfigErrors> {
 pub const TO_LISTEN: &str = "127.0.0.1:8080";
 
 fn load_source(source: Source, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
-    let mut gather =
-        Gather { seen: HashSet::new(), sources: Vec::new(), errors: Vec::new(), warnings: Vec::new(), bytes: 0 };
-    gather.add(source);
+    let gather = Gather::all(source);
     let report = Report::new(&gather.sources, env);
     gather.errors.into_iter().for_each(|error| report.push(error));
     let config = read::config(&report);
@@ -68,6 +76,13 @@ struct Gather {
 }
 
 impl Gather {
+    fn all(first: Source) -> Gather {
+        let mut gather =
+            Gather { seen: HashSet::new(), sources: Vec::new(), errors: Vec::new(), warnings: Vec::new(), bytes: 0 };
+        gather.add(first);
+        gather
+    }
+
     fn add(&mut self, first: Source) {
         self.seen.insert(identity(&first.name));
         self.sources.push(first);

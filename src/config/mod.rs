@@ -19,7 +19,7 @@ pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
 pub use health::{Check, Health};
-pub use load::{TO_LISTEN, for_backend, load, load_text};
+pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text};
 pub use precedence::{Rank, order};
 
 pub use listener::{
@@ -69,6 +69,8 @@ pub struct Server {
     pub workers: NonZeroUsize,
     /// How long exchanges in flight may take to end on SIGTERM; default 30 s.
     pub drain: Duration,
+    /// How long a new binary may take until it serves, on SIGUSR2; default 30 s.
+    pub upgrade_timeout: Duration,
     /// Bytes: the ceiling for caches, tables and buffers; default 1 GiB.
     pub memory: u64,
 }
@@ -87,6 +89,22 @@ impl std::fmt::Display for AdminListen {
         match self {
             AdminListen::Tcp(address) => address.fmt(f),
             AdminListen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl std::str::FromStr for AdminListen {
+    type Err = String;
+
+    /// Reads what [`Display`](std::fmt::Display) writes; a path is relative to the working directory.
+    fn from_str(text: &str) -> Result<AdminListen, String> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err("a path must follow `unix:`".into()),
+            Some(path) => Ok(AdminListen::Unix(path.into())),
+            None => text
+                .parse()
+                .map(AdminListen::Tcp)
+                .map_err(|_| format!("`{text}` is no address: wanted is one such as 127.0.0.1:9180, or unix:/path")),
         }
     }
 }

@@ -31,7 +31,7 @@ impl std::error::Error for LoadError {}
 
 /// All that is made of a configuration, before anything of it is in use.
 pub(super) struct Built {
-    pub(super) generation: Generation,
+    pub(super) generation: Arc<Generation>,
     pub(super) listeners: Vec<Arc<ListenerState>>,
     pub(super) warnings: Vec<String>,
 }
@@ -55,5 +55,5 @@ pub(super) fn build(
     let dialers =
         Dialers::build(&config.pools).map_err(|(pool, error)| LoadError::Tls(format!("[pool.{pool}]"), error))?;
     let snapshot = Snapshot::build(config, metrics, before, now);
-    Ok(Built { generation: Generation { snapshot, dialers }, listeners, warnings })
+    Ok(Built { generation: Arc::new(Generation { snapshot, dialers }), listeners, warnings })
 }

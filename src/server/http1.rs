@@ -36,10 +36,7 @@ pub(super) async fn serve(mut session: Box<Session>) {
 async fn is_readable(session: &mut Session, is_first: bool) -> bool {
     let Session { connection, client, open } = session;
     let worker = &open.worker;
-    // Who was let in gets an answer to what it has asked already, also if the drain began meanwhile.
-    if worker.draining.get() && !is_first {
-        return false;
-    }
+    // In a drain this wait is ended from outside; whoever asks before is told that the connection ends.
     let timeouts = &client.gate.timeouts;
     let mut timer = worker.clock.idle_timer(if is_first { timeouts.head } else { timeouts.idle });
     poll_fn(|cx| match connection.poll_readable(&worker.buffers, cx) {

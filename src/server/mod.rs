@@ -1,19 +1,32 @@
-//! The process: listeners, workers, signals.
+//! The process: listeners, workers, signals, reload, upgrade.
 //!
 //! One worker a core: a thread with a single-threaded runtime, its own sockets (SO_REUSEPORT), its own connections to
 //! backends. The main thread builds generations, hands them out, and waits for signals.
 
 mod accept;
+mod agenda;
 mod build;
 mod connection;
+mod desk;
+mod drain;
+mod error;
+mod handover;
 mod http1;
 mod http2;
 mod keeper;
 mod listener;
+mod process;
+mod reload;
 mod run;
 mod signals;
+mod sockets;
+mod source;
+mod systemd;
 mod tls;
+mod upgrade;
 mod worker;
 
 pub use build::LoadError;
-pub use run::{RunError, Source, run, run_then};
+pub use error::RunError;
+pub use run::{run, run_then};
+pub use source::Source;

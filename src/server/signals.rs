@@ -1,18 +1,20 @@
+use crate::admin::Job;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What an operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// SIGHUP: the configuration anew.
-    Reload,
+    /// SIGHUP: the configuration anew. SIGUSR2: the binary anew.
+    Do(Job),
     /// SIGTERM or SIGINT: finish and leave.
     Drain,
 }
 
-/// The signals that we listen to.
+/// The signals that we listen to. Those of a kind that come faster than they are asked for are one.
 pub(super) struct Signals {
     hangup: Signal,
+    user2: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -22,6 +24,7 @@ impl Signals {
     pub(super) fn take() -> io::Result<Signals> {
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
+            user2: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -30,7 +33,8 @@ impl Signals {
     /// The next one.
     pub(super) async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.hangup.recv() => Wish::Reload,
+            _ = self.hangup.recv() => Wish::Do(Job::Reload),
+            _ = self.user2.recv() => Wish::Do(Job::Upgrade),
             _ = self.terminate.recv() => Wish::Drain,
             _ = self.interrupt.recv() => Wish::Drain,
         }

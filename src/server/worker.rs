@@ -7,24 +7,31 @@ use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
 /// What the main thread tells a worker. Rare: once a reload or less, so that the queue needs no bound.
 pub(super) enum Order {
-    /// Serve another socket.
-    Open(TcpListener, Arc<ListenerState>, Arc<Open>),
+    /// Serve another address, on these sockets.
+    Open(Vec<TcpListener>, Arc<ListenerState>, Arc<Open>),
     /// Serve new connections of that address differently.
     Change(Arc<ListenerState>),
     /// Accept no more there; connections go on.
     Close(SocketAddr),
-    /// Accept no more, finish what is in flight, then end.
-    Drain,
+    /// Give out the sockets that are served, each once more, by their address in the configuration.
+    Lend(oneshot::Sender<io::Result<Vec<(SocketAddr, TcpListener)>>>),
+    /// Say that orders are heard.
+    Ping(oneshot::Sender<()>),
+    /// Accept no more, and say so; finish what is in flight, then end. Idle connections may ask once more for so long.
+    Drain(Duration, oneshot::Sender<()>),
     /// Leave what is in flight, and end.
     End,
 }
@@ -38,6 +45,9 @@ pub(super) struct Handle {
 /// How often connections to backends are looked over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a thread may take to start.
+const START_MAX: Duration = Duration::from_secs(10);
+
 /// Starts a worker's thread.
 pub(super) fn start(
     index: usize,
@@ -47,23 +57,26 @@ pub(super) fn start(
     log: AccessWorker,
 ) -> io::Result<Handle> {
     let (orders, received) = unbounded_channel();
+    let (begun, begins) = sync_channel(1);
     let body = move || {
         let runtime = match LocalRuntime::new() {
             Ok(runtime) => runtime,
-            Err(error) => return tracing::error!(%error, "a worker has no runtime"),
+            Err(error) => return drop(begun.send(Err(error))),
         };
+        let _ = begun.send(Ok(()));
         runtime.block_on(work(Worker::new(index, began, latest, metrics, log), received));
     };
     let thread = thread::Builder::new().name(format!("weir-{index}")).spawn(body)?;
+    begins.recv_timeout(START_MAX).map_err(|_| io::Error::other("a worker does not start"))??;
     Ok(Handle { orders, thread })
 }
 
-/// A socket that a worker serves.
+/// An address that a worker serves.
 struct Served {
-    socket: Rc<tokio::net::TcpListener>,
+    /// More than one if a process with more workers had them before.
+    sockets: Vec<(Rc<tokio::net::TcpListener>, JoinHandle<()>)>,
     door: Rc<RefCell<Rc<Door>>>,
     open: Arc<Open>,
-    task: JoinHandle<()>,
 }
 
 async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
@@ -77,12 +90,12 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
         spawn_local(every(FLUSH_EVERY, worker.clone(), |worker| worker.log.borrow_mut().flush())),
     ];
     let mut served: HashMap<SocketAddr, Served> = HashMap::new();
+    let (mut patience, mut stopped) = (Duration::ZERO, None);
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Open(socket, state, open) => match serve(socket, state, open, &worker) {
-                Ok((address, it)) => drop(served.insert(address, it)),
-                Err(error) => tracing::error!(%error, "cannot serve a socket"),
-            },
+            Order::Open(sockets, state, open) => {
+                served.insert(state.config.address, serve(sockets, state, open, &worker));
+            }
             Order::Change(state) => {
                 if let Some(it) = served.get(&state.config.address) {
                     *it.door.borrow_mut() = Door::new(state);
@@ -93,49 +106,68 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
                     stop(it, &worker).await;
                 }
             }
-            Order::Drain | Order::End => break,
+            Order::Lend(answer) => drop(answer.send(lend(&served))),
+            Order::Ping(answer) => drop(answer.send(())),
+            Order::Drain(idle, answer) => {
+                (patience, stopped) = (idle, Some(answer));
+                break;
+            }
+            Order::End => break,
         }
     }
     for (_, it) in served {
         stop(it, &worker).await;
     }
-    drain(&worker, &mut orders).await;
+    if let Some(stopped) = stopped {
+        let _ = stopped.send(());
+    }
+    drain(&worker, &mut orders, patience).await;
     chores.iter().for_each(JoinHandle::abort);
     worker.log.borrow_mut().flush();
 }
 
-fn serve(
-    socket: TcpListener,
-    state: Arc<ListenerState>,
-    open: Arc<Open>,
-    worker: &Rc<Worker>,
-) -> io::Result<(SocketAddr, Served)> {
-    let address = state.config.address;
-    let socket = Rc::new(tokio::net::TcpListener::from_std(socket)?);
+fn serve(sockets: Vec<TcpListener>, state: Arc<ListenerState>, open: Arc<Open>, worker: &Rc<Worker>) -> Served {
     let door = Rc::new(RefCell::new(Door::new(state)));
-    let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone()));
-    Ok((address, Served { socket, door, open, task }))
+    let task = |socket: TcpListener| {
+        let socket = tokio::net::TcpListener::from_std(socket)
+            .inspect_err(|error| tracing::error!(%error, "cannot serve a socket"))
+            .ok()?;
+        let socket = Rc::new(socket);
+        let task = spawn_local(accept(socket.clone(), door.clone(), open.clone(), worker.clone()));
+        Some((socket, task))
+    };
+    Served { sockets: sockets.into_iter().filter_map(task).collect(), door, open }
 }
 
 async fn stop(it: Served, worker: &Rc<Worker>) {
-    it.task.abort();
-    // The task lets go of the socket, so that nothing comes in between the last accept and the close.
-    let _ = it.task.await;
     let door = it.door.borrow().clone();
-    accept_rest(&it.socket, &door, &it.open, worker);
+    for (socket, task) in it.sockets {
+        task.abort();
+        // The task lets go of the socket, so that nothing comes in between the last accept and the close.
+        let _ = task.await;
+        accept_rest(&socket, &door, &it.open, worker);
+    }
+}
+
+fn lend(served: &HashMap<SocketAddr, Served>) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+    let sockets = served.iter().flat_map(|(address, it)| it.sockets.iter().map(|(socket, _)| (*address, socket)));
+    sockets.map(|(address, socket)| Ok((address, socket.as_fd().try_clone_to_owned()?.into()))).collect()
 }
 
 /// Ends idle connections and waits for the others; whoever sent the order bounds the time.
-async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>) {
+async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>, patience: Duration) {
     /// How often we look whether all are done.
     const LOOK: Duration = Duration::from_millis(20);
-    // Whoever was let in last has a request on its way, and gets an answer to it.
-    tokio::time::sleep(LOOK).await;
     worker.start_drain();
+    // Whoever was let in last has a request on its way, and gets an answer to it.
+    let patience = patience.max(LOOK);
+    let begun = tokio::time::Instant::now();
     /// What the chores and this function hold.
     const OWN: usize = 4;
     while Rc::strong_count(worker) > OWN {
-        worker.clock.end_idle();
+        if begun.elapsed() >= patience {
+            worker.clock.end_idle();
+        }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             order = orders.recv() => if matches!(order, None | Some(Order::End)) { break },

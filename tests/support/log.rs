@@ -47,11 +47,16 @@ impl Log {
 
     /// Waits for a line from number `from` on that holds `part`; `None` if the process or our patience ends before.
     pub fn find(&self, from: usize, part: &str) -> Option<String> {
+        self.find_any(from, &[part])
+    }
+
+    /// The same for a line that holds one of `parts`.
+    pub fn find_any(&self, from: usize, parts: &[&str]) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         let (lines, came) = &*self.0;
         let mut lines = lines.lock().unwrap();
         loop {
-            if let Some(line) = lines.all.iter().skip(from).find(|line| line.contains(part)) {
+            if let Some(line) = lines.all.iter().skip(from).find(|line| parts.iter().any(|part| line.contains(part))) {
                 return Some(line.clone());
             }
             let left = deadline.saturating_duration_since(Instant::now());

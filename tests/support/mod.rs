@@ -7,8 +7,9 @@
 
 mod backend;
 mod client;
+mod crowd;
 mod dns;
-mod load;
+pub mod load;
 mod log;
 mod message;
 mod origin;
@@ -17,18 +18,27 @@ pub mod tls;
 mod weir;
 mod wire;
 
-pub use self::weir::Weir;
+pub use self::weir::{Weir, free_port, kill};
 pub use backend::{Backend, Mood};
 pub use client::{Client, Response};
+pub use crowd::Crowd;
 pub use dns::{Dns, Record};
-pub use load::{Load, Seen as LoadSeen};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
 pub use puppet::{Peer, Puppet};
 pub use tls::Authority;
 pub use wire::Wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Waits until it is so.
+pub fn until(mut condition: impl FnMut() -> bool, otherwise: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        std::thread::yield_now();
+    }
+}
 
 /// How long anything that is sure to come may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);

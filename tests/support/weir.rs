@@ -10,6 +10,8 @@ use tempfile::TempDir;
 /// The binary at work; it ends with the test.
 pub struct Weir {
     child: Child,
+    /// The process that serves: the child, or another one after an upgrade.
+    pid: u32,
     directory: TempDir,
     places: Vec<(String, String)>,
     /// Events.
@@ -32,20 +34,29 @@ impl Weir {
 
     /// The same, in a directory that holds the files that `text` names.
     pub fn start_in(directory: TempDir, text: &str, places: &[(&str, &str)]) -> Weir {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.stdin(Stdio::null());
+        Weir::start_by(command, directory, text, places)
+    }
+
+    /// The same, by a command of which only the arguments are missing.
+    pub fn start_by(mut command: Command, directory: TempDir, text: &str, places: &[(&str, &str)]) -> Weir {
         let mut places: Vec<_> = places.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        places.extend(["port", "port2", "admin"].map(|name| (name.to_owned(), free_port().to_string())));
+        let taken: Vec<_> = places.iter().map(|(name, _)| name.clone()).collect();
+        let free = ["port", "port2", "admin"].into_iter().filter(|name| !taken.iter().any(|other| other == name));
+        places.extend(free.map(|name| (name.to_owned(), free_port().to_string())));
         std::fs::write(file(&directory), complete(text, &places)).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        let mut child = command
             .args(["run", "-c"])
             .arg(file(&directory))
             .current_dir(directory.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (log, out) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
-        let weir = Weir { child, directory, places, log, out };
+        let pid = child.id();
+        let weir = Weir { child, pid, directory, places, log, out };
         assert!(weir.log.find(0, "serving").is_some(), "not serving:\n{}", weir.log.text());
         weir
     }
@@ -96,9 +107,11 @@ impl Weir {
         self.directory.path().join(name)
     }
 
-    /// Replaces the configuration, without a reload.
+    /// Replaces the configuration, without a reload; whoever reads it reads the old or the new one.
     pub fn rewrite(&self, text: &str) {
-        std::fs::write(file(&self.directory), complete(text, &self.places)).unwrap();
+        let beside = self.path("weir.toml.new");
+        std::fs::write(&beside, complete(text, &self.places)).unwrap();
+        std::fs::rename(beside, file(&self.directory)).unwrap();
     }
 
     /// Reloads, and waits for the outcome; what was said of it from then on.
@@ -116,15 +129,49 @@ impl Weir {
         self.reload().unwrap();
     }
 
-    /// Sends a signal to this process.
+    /// Sends a signal to the process that serves.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        assert!(kill(name, self.pid));
     }
 
-    /// Waits for its end, which a signal was sent for; the end of its log is the event.
-    pub fn ends(&mut self) -> ExitStatus {
-        self.log.all();
+    /// Upgrades by signal, and waits for the outcome; why not, if there is no new process.
+    pub fn upgrade(&mut self) -> Result<(), String> {
+        let before = self.log.len();
+        self.signal("USR2");
+        self.upgraded(before)
+    }
+
+    /// The outcome of an upgrade that was asked for when the log had `before` lines.
+    pub fn upgraded(&mut self, before: usize) -> Result<(), String> {
+        self.log.find_any(before, &[TAKEN_OVER, "not upgraded"]).expect("an upgrade ends");
+        let said = self.log.text().lines().skip(before).collect::<Vec<_>>().join("\n");
+        match successors(&said).last() {
+            Some(pid) => self.pid = *pid,
+            None => return Err(said),
+        }
+        Ok(())
+    }
+
+    /// The process that serves.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How many of its descriptors are sockets.
+    pub fn sockets(&self) -> usize {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap();
+        let is_socket =
+            |path: PathBuf| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        all.filter(|entry| is_socket(entry.as_ref().unwrap().path())).count()
+    }
+
+    /// `text` with its places filled.
+    pub fn filled(&self, text: &str) -> String {
+        filled(text, &self.places)
+    }
+
+    /// Waits for the end of the process that was started first.
+    pub fn first_ends(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -133,6 +180,12 @@ impl Weir {
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.log.text());
             std::thread::yield_now();
         }
+    }
+
+    /// Waits for its end, which a signal was sent for; the end of its log is the event.
+    pub fn ends(&mut self) -> ExitStatus {
+        self.log.all();
+        self.first_ends()
     }
 
     /// Drains and ends it.
@@ -146,6 +199,9 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in successors(&self.log.text()) {
+            kill("KILL", pid);
+        }
         let said = self.log.all().join("\n");
         if std::thread::panicking() {
             eprintln!("--- weir said:\n{said}");
@@ -154,14 +210,34 @@ impl Drop for Weir {
     }
 }
 
+/// What is said when another process has taken over.
+const TAKEN_OVER: &str = "another process serves from now on";
+
+/// The processes that took over, by what was logged.
+fn successors(said: &str) -> Vec<u32> {
+    let lines = said.lines().filter(|line| line.contains(TAKEN_OVER));
+    lines.filter_map(|line| line.split("pid=").nth(1)?.split_whitespace().next()?.parse().ok()).collect()
+}
+
+/// Sends a signal; whether there is such a process.
+pub fn kill(signal: &str, pid: u32) -> bool {
+    Command::new("kill")
+        .args([&format!("-{signal}"), &pid.to_string()])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
+
 fn file(directory: &TempDir) -> PathBuf {
     Path::join(directory.path(), "weir.toml")
 }
 
 /// `text` with all that it leaves out, and its places filled.
 fn complete(text: &str, places: &[(String, String)]) -> String {
-    let mut whole = "version = 1\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n".to_owned();
+    let mut whole = "version = 1\n".to_owned();
     for (section, lines) in [
+        ("[admin]", "[admin]\nlisten = \"127.0.0.1:{admin}\"\n"),
         ("[server]", "[server]\nworkers = 1\n"),
         ("[log]", "[log]\naccess = { to = \"off\" }\n"),
         ("[[listener]]", "[[listener]]\naddress = \"127.0.0.1:{port}\"\n"),
@@ -172,15 +248,15 @@ fn complete(text: &str, places: &[(String, String)]) -> String {
             whole += lines;
         }
     }
-    whole += text;
-    for (name, value) in places {
-        whole = whole.replace(&format!("{{{name}}}"), value);
-    }
-    whole
+    filled(&(whole + text), places)
+}
+
+fn filled(text: &str, places: &[(String, String)]) -> String {
+    places.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
 /// A port below those that the system gives to outgoing connections, so that nobody takes it meanwhile.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;

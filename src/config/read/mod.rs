@@ -18,7 +18,7 @@ use super::file::node::Node;
 use super::file::report::{At, Report, Wrong};
 use super::file::shape;
 use super::file::table::Table;
-use super::{Config, PoolId, ties};
+use super::{AdminListen, Config, PoolId, ties};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use toml::de::{DeTable, DeValue};
@@ -45,6 +45,17 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         ties::check(report, &routes, &config.routes);
     }
     Some(config)
+}
+
+/// `[admin] listen` alone, of a file in which other things may be wrong.
+pub(crate) fn admin(report: &Report<'_>) -> Option<AdminListen> {
+    let parsed: Vec<_> = report
+        .sources
+        .iter()
+        .map(|source| DeValue::Table(DeTable::parse_recoverable(&source.text).0.into_inner()))
+        .collect();
+    let mut files = parsed.iter().enumerate().map(|(i, value)| file(report, i, value));
+    files.find_map(|file| server::admin(&file.table("admin")?))
 }
 
 /// What routes refer to by name.

@@ -11,6 +11,7 @@ pub(super) fn server(table: &Table<'_>) -> Server {
     Server {
         workers: written.and_then(NonZeroUsize::new).unwrap_or_else(cores),
         drain: table.duration("drain"),
+        upgrade_timeout: table.duration("upgrade_timeout"),
         memory: table.size("memory"),
     }
 }

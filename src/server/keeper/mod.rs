@@ -49,6 +49,11 @@ impl Keeper {
             let _ = tokio::time::timeout(SETTLE_MAX, settled).await;
         }
     }
+
+    /// It keeps the pools of that generation on, after all: what was to come after it does not.
+    pub(super) fn keep_on(&self, generation: Arc<Generation>) {
+        let _ = self.orders.send(Order { generation, settling: Settling(None) });
+    }
 }
 
 /// How long a new configuration waits for the first words of its backends.

@@ -103,12 +103,16 @@ impl AccessLog {
     /// # Errors
     /// The template is wrong or the file cannot be opened.
     pub fn apply(&self, config: &config::AccessLog) -> Result<(), AccessError> {
-        let format = Format::compile(&config.format).map_err(AccessError::Template)?;
-        self.redirect(&config.to)?;
-        self.shared.format.store(Arc::new(format));
-        *lock(&self.destination) = config.to.clone();
-        self.shared.on.store(config.to != Destination::Off, Relaxed);
+        self.take(Prepared::open(config)?);
         Ok(())
+    }
+
+    /// As [`apply`](Self::apply), with what was opened before.
+    pub fn take(&self, Prepared { format, to, sink }: Prepared) {
+        self.redirect(sink);
+        self.shared.format.store(Arc::new(format));
+        self.shared.on.store(to != Destination::Off, Relaxed);
+        *lock(&self.destination) = to;
     }
 
     /// Opens the file again, after it was moved away.
@@ -117,7 +121,8 @@ impl AccessLog {
     /// It cannot be opened; lines go on to the old one.
     pub fn reopen(&self) -> Result<(), AccessError> {
         let destination = lock(&self.destination).clone();
-        self.redirect(&destination)
+        self.redirect(open(&destination)?);
+        Ok(())
     }
 
     /// Waits until all lines are written, [`CLOSE_WAIT`] at most; false if that was not enough. The workers' handles
@@ -128,13 +133,30 @@ impl AccessLog {
         lock(&self.ended).recv_timeout(CLOSE_WAIT) != Err(RecvTimeoutError::Timeout)
     }
 
-    fn redirect(&self, to: &Destination) -> Result<(), AccessError> {
-        self.shared.next.put(open(to)?);
+    fn redirect(&self, sink: Option<Sink>) {
+        self.shared.next.put(sink);
         // An empty batch wakes the writer, so that it lets go of the old file; if the queue is full it is awake.
         if let Some(sender) = &*lock(&self.sender) {
             let _ = sender.try_send(Batch::default());
         }
-        Ok(())
+    }
+}
+
+/// A format and a destination that stand ready, so that nothing can fail once they are taken over.
+pub struct Prepared {
+    format: Format,
+    to: Destination,
+    sink: Option<Sink>,
+}
+
+impl Prepared {
+    /// Opens the destination.
+    ///
+    /// # Errors
+    /// The template is wrong or the file cannot be opened.
+    pub fn open(config: &config::AccessLog) -> Result<Prepared, AccessError> {
+        let format = Format::compile(&config.format).map_err(AccessError::Template)?;
+        Ok(Prepared { format, to: config.to.clone(), sink: open(&config.to)? })
     }
 }
 

@@ -110,6 +110,8 @@ families! {
         "HTTP/2 connections with clients ended for an error.";
     RELOADS Counter "weir_reloads" None, ["result"]
         "Reloads of the configuration.";
+    UPGRADES Counter "weir_upgrades" None, ["result"]
+        "Upgrades: failed ones of this process, and the one by which it came to serve.";
     ACCESS_LOG_DROPPED Counter "weir_access_log_lines_dropped" None, []
         "Lines of the access log lost: the queue was full, or the write failed.";
     BUILD_INFO Gauge "weir_build_info" None, ["version"]

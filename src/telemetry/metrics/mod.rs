@@ -151,6 +151,12 @@ impl Metrics {
         cell.fetch_add(1, Relaxed);
     }
 
+    /// This process took over from another (`ok`), or could not hand over to one.
+    pub fn upgraded(&self, ok: bool) {
+        let cell = if ok { &self.rare.upgrades_ok } else { &self.rare.upgrades_failed };
+        cell.fetch_add(1, Relaxed);
+    }
+
     /// Lines of the access log were lost: the queue was full, or the write failed.
     pub fn access_log_dropped(&self, lines: u64) {
         self.rare.access_log_dropped.fetch_add(lines, Relaxed);
@@ -177,6 +183,8 @@ impl Metrics {
 struct RareCells {
     reloads_ok: AtomicU64,
     reloads_failed: AtomicU64,
+    upgrades_ok: AtomicU64,
+    upgrades_failed: AtomicU64,
     access_log_dropped: AtomicU64,
 }
 

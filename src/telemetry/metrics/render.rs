@@ -151,6 +151,9 @@ fn whole_process(metrics: &Metrics, page: &mut Page<'_>) {
     page.family(&f::RELOADS);
     page.sample(&f::RELOADS, &[ok], metrics.rare.reloads_ok.load(Relaxed));
     page.sample(&f::RELOADS, &[failed], metrics.rare.reloads_failed.load(Relaxed));
+    page.family(&f::UPGRADES);
+    page.sample(&f::UPGRADES, &[ok], metrics.rare.upgrades_ok.load(Relaxed));
+    page.sample(&f::UPGRADES, &[failed], metrics.rare.upgrades_failed.load(Relaxed));
     single(page, &f::ACCESS_LOG_DROPPED, metrics.access_log_lines_dropped());
     page.family(&f::BUILD_INFO);
     page.sample(&f::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);

@@ -56,6 +56,12 @@ pub(crate) static SERVER: Spec = Spec {
         ),
         key("drain", Kind::DurationOrZero, Value("30s"), "How long exchanges in flight may take to end on SIGTERM."),
         key(
+            "upgrade_timeout",
+            Kind::Duration,
+            Value("30s"),
+            "How long a new binary may take until it serves, on SIGUSR2; then it is killed, and the old one serves on.",
+        ),
+        key(
             "memory",
             Kind::Size { min: 16 << 20, max: 1 << 50 },
             Value("1GiB"),

@@ -1,0 +1,176 @@
+//! What `weir reload` and `weir upgrade` share: they ask the running process through its admin listener.
+
+use crate::config::{self, AdminListen, ConfigErrors};
+use serde_json::Value;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How to find the running process.
+#[derive(Clone, Debug)]
+pub struct Where {
+    /// The configuration that it serves, which says where its admin listener is.
+    pub config: PathBuf,
+    /// The admin listener itself, if the file does not say it, or no longer.
+    pub admin: Option<AdminListen>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// The file cannot be read, or is so broken that nobody can say.
+    Config(ConfigErrors),
+    /// It has no admin listener.
+    NoAdmin(PathBuf),
+    /// Nobody is there, or it breaks off.
+    Io(AdminListen, io::Error),
+    /// Something else is there.
+    Strange(AdminListen),
+}
+
+/// What the process says.
+pub(super) struct Answer {
+    status: u16,
+    pub(super) content: Value,
+}
+
+impl Where {
+    /// Sends an empty POST for `path`.
+    pub(super) fn ask(&self, path: &str) -> Result<Answer, NoAnswer> {
+        let listen = match &self.admin {
+            Some(listen) => listen.clone(),
+            None => found(&self.config)?,
+        };
+        let text = exchange(&listen, path).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
+        parse(&text).ok_or(NoAnswer::Strange(listen))
+    }
+}
+
+/// Other things may well be wrong with the file: the running process is to say what.
+fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
+    match config::admin_of(config) {
+        Ok(Some(listen)) => Ok(listen),
+        Ok(None) => match config::load(config) {
+            Ok(_) => Err(NoAnswer::NoAdmin(config.to_owned())),
+            Err(errors) => Err(NoAnswer::Config(errors)),
+        },
+        Err(errors) => Err(NoAnswer::Config(errors)),
+    }
+}
+
+fn exchange(listen: &AdminListen, path: &str) -> io::Result<Vec<u8>> {
+    match listen {
+        AdminListen::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX)?;
+            stream.set_read_timeout(Some(ANSWER_MAX))?;
+            stream.set_write_timeout(Some(CONNECT_MAX))?;
+            over(stream, path)
+        }
+        AdminListen::Unix(file) => {
+            let stream = UnixStream::connect(file)?;
+            stream.set_read_timeout(Some(ANSWER_MAX))?;
+            stream.set_write_timeout(Some(CONNECT_MAX))?;
+            over(stream, path)
+        }
+    }
+}
+
+/// Who listens everywhere listens on the loopback.
+fn near(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn over(mut stream: impl Read + Write, path: &str) -> io::Result<Vec<u8>> {
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: 2\r\n\r\n{{}}"
+    )?;
+    let mut text = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// A response of our own admin listener, whose content is one JSON object.
+fn parse(text: &[u8]) -> Option<Answer> {
+    let end = text.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let status: u16 = std::str::from_utf8(text.get(9..12)?).ok()?.parse().ok()?;
+    let content: Value = serde_json::from_slice(&text[end + 4..]).ok()?;
+    content["applied"].is_boolean().then_some(Answer { status, content })
+}
+
+impl Answer {
+    pub(super) fn is_done(&self) -> bool {
+        self.status == 200 && self.content["applied"] == true
+    }
+
+    /// It was tried, and nothing has changed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status == 422
+    }
+
+    /// Why it is not done.
+    pub(super) fn error(&self) -> &str {
+        self.content["error"].as_str().unwrap_or("it does not say why")
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoAnswer::Config(errors) => errors.fmt(f),
+            NoAnswer::NoAdmin(file) => {
+                writeln!(f, "error: {} has no [admin] listener to ask", file.display())?;
+                write!(f, "  = send the process a signal: SIGHUP reloads, SIGUSR2 upgrades; its log says how it went")
+            }
+            NoAnswer::Io(listen, error) => {
+                writeln!(f, "error: no answer from the admin listener on {listen}: {error}")?;
+                write!(f, "  = if it is elsewhere: --admin ADDRESS")
+            }
+            NoAnswer::Strange(listen) => {
+                write!(f, "error: what listens on {listen} is no weir, or one of another version")
+            }
+        }
+    }
+}
+
+/// How long the process may take to take the question.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer: more than it takes at most.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_our_admin_listener_would_say_is_an_answer() {
+        let answer = |text: &str| parse(text.as_bytes());
+        let done = answer("HTTP/1.1 200 OK\r\na: b\r\n\r\n{\"applied\":true,\"pid\":7}").unwrap();
+        assert!(done.is_done() && done.content["pid"] == 7);
+        let refused = answer("HTTP/1.1 422 X\r\n\r\n{\"applied\":false,\"error\":\"why\"}").unwrap();
+        assert!(!refused.is_done() && refused.has_failed() && refused.error() == "why");
+        for strange in ["", "HTTP/1.1 200 OK\r\n\r\nok\n", "HTTP/1.1 200 OK\r\n\r\n{}", "\r\n\r\n{\"applied\":true}"] {
+            assert!(answer(strange).is_none(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn whoever_listens_everywhere_is_asked_nearby() {
+        let near = |text: &str| near(text.parse().unwrap()).to_string();
+        assert_eq!(near("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(near("[::]:80"), "[::1]:80");
+        assert_eq!(near("10.0.0.1:80"), "10.0.0.1:80");
+    }
+}

@@ -1,0 +1,103 @@
+//! Another process takes over: what it gets, and what becomes of this one.
+
+use super::process::Process;
+use super::systemd::State;
+use super::upgrade::{self, Program, Slot, Successor, UpgradeError};
+use super::worker::{Handle, Order};
+use crate::admin::Verdict;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+impl Process {
+    /// Starts the binary anew, and waits until it is ready to take over.
+    pub(super) fn upgrade(&self, program: Program) -> impl Future<Output = Result<Successor, UpgradeError>> + use<> {
+        self.manager.tell(&[State::Status("upgrading")]);
+        tracing::info!("upgrading");
+        let limit = self.latest.load().snapshot.config.server.upgrade_timeout;
+        let own = self.own_sockets();
+        let lent: Vec<_> = self.workers.iter().map(lend).collect();
+        let given: Vec<_> =
+            self.listeners.keys().copied().filter(|address| self.inherited.is_given(*address)).collect();
+        async move {
+            let mut sockets = own.map_err(UpgradeError::Sockets)?;
+            for answer in lent {
+                let lent = timeout(LEND_MAX, answer).await.ok().and_then(Result::ok);
+                let lent = lent.ok_or_else(|| UpgradeError::Sockets(io::Error::other("a worker does not answer")))?;
+                let lent = lent.map_err(UpgradeError::Sockets)?.into_iter();
+                // What is shared goes along once.
+                let lent = lent.filter(|(address, _)| !given.contains(address));
+                sockets.extend(lent.map(|(address, socket)| (Slot::Listener(address), socket.into())));
+            }
+            upgrade::start(&program, sockets, limit).await
+        }
+    }
+
+    /// The sockets that no worker has.
+    fn own_sockets(&self) -> io::Result<Vec<(Slot, OwnedFd)>> {
+        let mut sockets = self.inherited.slots()?;
+        if let (Some((admin, _)), Some(listen)) = (&self.admin, &self.latest.load().snapshot.config.admin)
+            && self.inherited.given_admin(listen).is_none()
+            && let Some(socket) = admin.socket()
+        {
+            sockets.push((Slot::Admin(listen.to_string()), socket.try_clone_to_owned()?));
+        }
+        Ok(sockets)
+    }
+
+    /// From here on another process serves; this one is to [`leave`](Self::leave). `reload`: it is to reload first.
+    pub(super) async fn hand_over(&mut self, successor: Successor, reload: bool) -> Result<u32, UpgradeError> {
+        let pid = successor.pid();
+        // Said by the process that the manager still listens to.
+        self.manager.tell(&[State::MainPid(pid)]);
+        if let Err(error) = successor.go(reload).await {
+            self.manager.tell(&[State::MainPid(std::process::id())]);
+            return Err(error);
+        }
+        if let Some((admin, _)) = &mut self.admin {
+            admin.leave_file();
+            admin.stop();
+        }
+        // Who hears of the new process is to meet it.
+        for stopped in self.stop_accepting(IDLE_GRACE) {
+            let _ = timeout(STOP_MAX, stopped).await;
+        }
+        Ok(pid)
+    }
+
+    /// Says and counts how an upgrade ended.
+    pub(super) fn upgraded(&self, result: Result<u32, UpgradeError>) -> Verdict {
+        match result {
+            Ok(pid) => {
+                tracing::info!(pid, "another process serves from now on");
+                Verdict::Done(serde_json::json!({ "applied": true, "pid": pid }))
+            }
+            Err(error) => {
+                self.metrics.upgraded(false);
+                tracing::error!("not upgraded, this process serves on\n{error}");
+                self.tell_ready();
+                Verdict::Failed(error.to_string(), None)
+            }
+        }
+    }
+}
+
+fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpListener)>>> {
+    let (answer, lent) = oneshot::channel();
+    let _ = worker.orders.send(Order::Lend(answer));
+    lent
+}
+
+/// How long a worker may take to give its sockets out.
+const LEND_MAX: Duration = Duration::from_secs(5);
+
+/// How long a worker may take to stop accepting.
+const STOP_MAX: Duration = Duration::from_secs(1);
+
+/// How long, after another process took over, a connection without a request may stay to ask once more: the response
+/// then says that it ends, so that no request meets a closed connection.
+const IDLE_GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,174 @@
+use super::build::{Built, build};
+use super::keeper::Keeper;
+use super::listener::{ListenerState, Open};
+use super::sockets::{Inherited, Shares};
+use super::systemd::{Manager, State, interval, watch};
+use super::worker::{self, Handle, Order};
+use super::{RunError, Source};
+use crate::admin::{self, Admin, AdminState, Ask};
+use crate::config::{AdminListen, Config};
+use crate::exchange::Generation;
+use crate::telemetry::{AccessLog, Events, Metrics};
+use crate::wire::tls::Tickets;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Everything that runs.
+pub(super) struct Process {
+    pub(super) source: Source,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tickets: Tickets,
+    pub(super) latest: Arc<ArcSwap<Generation>>,
+    pub(super) listeners: HashMap<SocketAddr, Arc<Open>>,
+    pub(super) inherited: Inherited,
+    pub(super) access: AccessLog,
+    pub(super) events: Option<Events>,
+    pub(super) manager: Rc<Manager>,
+    /// Held by a thread that reads the configuration, too.
+    pub(super) reading: Arc<()>,
+    pub(super) workers: Vec<Handle>,
+    pub(super) admin: Option<(Admin, Arc<AdminState>)>,
+    pub(super) watchdog: Option<JoinHandle<()>>,
+    pub(super) keeper: Rc<Keeper>,
+    /// All clocks count from here.
+    pub(super) began: Instant,
+}
+
+/// What a process that is about to serve stands ready with.
+pub(super) struct Ready {
+    pub(super) listeners: Vec<Arc<ListenerState>>,
+    pub(super) shares: Shares,
+    pub(super) asks: mpsc::Receiver<Ask>,
+}
+
+impl Process {
+    /// Does all that can fail. Nothing is accepted before [`serve`](Self::serve).
+    pub(super) fn start(
+        source: Source,
+        config: Config,
+        events: Option<Events>,
+        mut inherited: Inherited,
+    ) -> Result<(Process, Ready), RunError> {
+        let began = Instant::now();
+        let count = config.server.workers;
+        let metrics = Metrics::new(count);
+        let tickets = Tickets::new();
+        let access = AccessLog::open(&config.log.access, Arc::clone(&metrics)).map_err(RunError::Access)?;
+        let admin_listen = config.admin.clone();
+        inherited.unwanted(&config).iter().for_each(|warning| tracing::warn!("{warning}"));
+        let Built { generation, listeners, warnings } =
+            build(config, &metrics, &tickets, None, Duration::ZERO).map_err(RunError::Load)?;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
+        let latest = Arc::new(ArcSwap::new(generation));
+        let looked_at = latest.clone();
+        metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
+        let counts = metrics.keeper().expect("one keeper asks once");
+        let keeper = Rc::new(Keeper::start(began, metrics.clone(), counts).map_err(RunError::System)?);
+        let mut workers = Vec::new();
+        for index in 0..count.get() {
+            let shard = metrics.worker(index).expect("each worker asks once");
+            workers.push(worker::start(index, began, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
+        }
+        let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
+        let admin = match admin_listen {
+            Some(listen) => {
+                let state = AdminState::new(Arc::clone(&metrics), asker);
+                let admin = start_admin(&listen, &mut inherited, &state);
+                Some((admin.map_err(|error| RunError::Admin(listen, error))?, state))
+            }
+            None => None,
+        };
+        let process = Process {
+            source,
+            metrics,
+            tickets,
+            latest,
+            listeners: HashMap::new(),
+            inherited,
+            access,
+            events,
+            manager: Rc::new(Manager::of_this_process()),
+            reading: Arc::default(),
+            workers,
+            admin,
+            watchdog: None,
+            keeper,
+            began,
+        };
+        Ok((process, Ready { listeners, shares, asks }))
+    }
+
+    /// Waits for the first words of backends, so that whoever is let in finds some; for a bounded time.
+    pub(super) async fn settle(&self) {
+        self.keeper.keep(&self.latest.load_full()).await;
+    }
+
+    /// Accepts from now on; `has_predecessor`: in the place of another process.
+    pub(super) fn serve(&mut self, listeners: &[Arc<ListenerState>], mut shares: Shares, has_predecessor: bool) {
+        for state in listeners {
+            let share = shares.remove(&state.config.address).unwrap_or_default();
+            self.open(state, share);
+        }
+        self.inherited.settle();
+        if let Some((admin, state)) = &mut self.admin {
+            state.set_ready(true);
+            admin.begin();
+        }
+        if has_predecessor {
+            self.metrics.upgraded(true);
+            self.manager.tell(&[State::MainPid(std::process::id())]);
+        }
+        self.tell_ready();
+        self.watchdog = interval().map(|interval| {
+            let workers = self.workers.iter().map(|worker| worker.orders.clone()).collect();
+            tokio::task::spawn_local(watch(interval, Rc::clone(&self.manager), workers))
+        });
+        let workers = self.workers.len();
+        tracing::info!(workers, listeners = listeners.len(), took = ?self.began.elapsed(), "serving");
+    }
+
+    /// Tells the service manager that all is as it should be.
+    pub(super) fn tell_ready(&self) {
+        let (listeners, workers) = (self.listeners.len(), self.workers.len());
+        let status = format!("serving; listeners {listeners}, workers {workers}");
+        self.manager.tell(&[State::Ready, State::Status(&status)]);
+    }
+
+    pub(super) fn open(&mut self, state: &Arc<ListenerState>, share: Vec<Vec<TcpListener>>) {
+        let open = Arc::<Open>::default();
+        for (worker, sockets) in self.workers.iter().zip(share) {
+            let _ = worker.orders.send(Order::Open(sockets, state.clone(), open.clone()));
+        }
+        self.listeners.insert(state.config.address, open);
+    }
+
+    pub(super) fn order(&self, order: impl Fn() -> Order) {
+        for worker in &self.workers {
+            let _ = worker.orders.send(order());
+        }
+    }
+
+    pub(super) fn worker_count(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.workers.len()).expect("there is one at least")
+    }
+}
+
+fn start_admin(listen: &AdminListen, inherited: &mut Inherited, state: &Arc<AdminState>) -> io::Result<Admin> {
+    let Some((socket, is_foreign)) = inherited.admin(listen)? else {
+        return admin::start(admin::bind(listen)?, Arc::clone(state));
+    };
+    let mut admin = admin::start(admin::adopt(listen, socket)?, Arc::clone(state))?;
+    if is_foreign {
+        admin.leave_file();
+    }
+    Ok(admin)
+}
