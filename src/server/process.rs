@@ -76,7 +76,8 @@ impl Process {
         let mut workers = Vec::new();
         for index in 0..count.get() {
             let shard = metrics.worker(index).expect("each worker asks once");
-            workers.push(worker::start(index, began, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
+            workers
+                .push(worker::start(index, began, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
         }
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let admin = match admin_listen {
