@@ -99,10 +99,7 @@ impl Crew {
         if turns == seen && now < until {
             return;
         }
-        let standing = |member: &Member| match member.weight {
-            0 => Standing::Draining,
-            _ => member.backend.standing(now, pool.slow_start),
-        };
+        let standing = |member: &Member| member.standing(now, pool.slow_start);
         let standings: Vec<Standing> = self.members.list.iter().map(standing).collect();
         let used = panic::used(&standings, pool.panic);
         let weights: Vec<u32> = self

@@ -128,12 +128,18 @@ impl LiveBackend {
         }
     }
 
+    /// Whether an operator took it out.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
     /// Whether and why it may be used at `now`.
     #[must_use]
     pub fn standing(&self, now: Duration, slow_start: Duration) -> Standing {
         let until = Duration::from_millis(self.ejected_until_ms.load(Relaxed));
         match self.check_state() {
-            _ if self.draining.load(Relaxed) => Standing::Draining,
+            _ if self.is_draining() => Standing::Draining,
             CheckState::Unknown => Standing::Unchecked,
             CheckState::Down => Standing::Down,
             CheckState::Up if now < until => Standing::Ejected { until },

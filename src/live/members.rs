@@ -1,9 +1,11 @@
 use super::{Endpoint, LiveBackend};
 use crate::config::{self, BackendAddress};
 use crate::pool::StickyValues;
+use crate::pool::health::Standing;
 use crate::pool::policy::Table;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The backends of a pool as they are now: immutable, replaced as a whole.
 #[derive(Default)]
@@ -27,6 +29,17 @@ pub struct Member {
     pub weight: u16,
     /// What is known of it.
     pub backend: Arc<LiveBackend>,
+}
+
+impl Member {
+    /// Whether and why it may be used at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Duration, slow_start: Duration) -> Standing {
+        match self.weight {
+            0 => Standing::Draining,
+            _ => self.backend.standing(now, slow_start),
+        }
+    }
 }
 
 /// What a name stands for.

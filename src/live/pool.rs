@@ -138,7 +138,7 @@ impl LivePool {
     pub(super) fn look(&self, pool: &config::Pool, now: Duration) -> PoolLook {
         let backend = |member: &Member| {
             let backend = &member.backend;
-            let standing = backend.standing(now, pool.slow_start);
+            let standing = member.standing(now, pool.slow_start);
             BackendLook {
                 backend: backend.name.clone(),
                 state: standing.label(),
@@ -272,9 +272,12 @@ impl PoolState {
         let list = seats(pool, &names).into_iter().map(|seat| {
             let key = (seat.endpoint.clone(), pool.health.clone());
             let backend = known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
-                let checked = first_state(&known, &key);
+                let before = known.iter().filter(|((other, _), _)| *other == key.0).find_map(|(_, it)| it.upgrade());
+                let checked = first_state(before.as_deref(), &key);
                 let name = seat.endpoint.to_string();
                 let backend = LiveBackend::new(name.clone(), metrics.backend(&pool.name, &name), checked, now);
+                // An operator's word holds, whatever the check.
+                backend.set_draining(before.is_some_and(|before| before.is_draining()), now);
                 let backend = Arc::new(backend);
                 known.insert(key, Arc::downgrade(&backend));
                 backend
@@ -293,9 +296,8 @@ impl PoolState {
 }
 
 /// Where a backend begins: one that served under another check goes on until the new one says otherwise.
-fn first_state(known: &HashMap<Key, Weak<LiveBackend>>, (endpoint, health): &Key) -> CheckState {
-    let before = known.iter().filter(|((other, _), _)| other == endpoint).find_map(|(_, backend)| backend.upgrade());
-    match (health, before.map(|backend| backend.check_state())) {
+fn first_state(before: Option<&LiveBackend>, (_, health): &Key) -> CheckState {
+    match (health, before.map(LiveBackend::check_state)) {
         (None, _) | (Some(_), Some(CheckState::Up)) => CheckState::Up,
         (Some(_), _) => CheckState::Unknown,
     }

@@ -37,6 +37,17 @@ impl Snapshot {
         self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect()
     }
 
+    /// Takes a backend out, or back; `false` if there is none of that name.
+    #[must_use]
+    pub fn drain(&self, pool: &str, backend: &str, drain: bool, now: Duration) -> bool {
+        let Some((_, live)) = self.pool(pool) else { return false };
+        let members = live.members.load();
+        let Some(member) = members.list.iter().find(|member| member.backend.name == backend) else { return false };
+        member.backend.set_draining(drain, now);
+        live.state.turned();
+        true
+    }
+
     /// The pool of that name, with its configuration.
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<(&config::Pool, &LivePool)> {

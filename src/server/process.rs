@@ -5,7 +5,7 @@ use super::sockets::{Inherited, Shares};
 use super::systemd::{Manager, State, interval, watch};
 use super::worker::{self, Handle, Order};
 use super::{RunError, Source};
-use crate::admin::{self, Admin, AdminState, Ask};
+use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::telemetry::{AccessLog, Events, Metrics};
@@ -83,6 +83,10 @@ impl Process {
         let admin = match admin_listen {
             Some(listen) => {
                 let state = AdminState::new(Arc::clone(&metrics), asker);
+                let drained = latest.clone();
+                state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
+                    drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
+                }));
                 let admin = start_admin(&listen, &mut inherited, &state);
                 Some((admin.map_err(|error| RunError::Admin(listen, error))?, state))
             }

@@ -24,7 +24,7 @@ use registry::Registry;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// All counters of the process. One exists; it outlives every reload.
 pub struct Metrics {
@@ -155,6 +155,18 @@ impl Metrics {
     pub fn upgraded(&self, ok: bool) {
         let cell = if ok { &self.rare.upgrades_ok } else { &self.rare.upgrades_failed };
         cell.fetch_add(1, Relaxed);
+    }
+
+    /// Reloads that were applied, and that were refused.
+    #[must_use]
+    pub fn reloads(&self) -> (u64, u64) {
+        (self.rare.reloads_ok.load(Relaxed), self.rare.reloads_failed.load(Relaxed))
+    }
+
+    /// Since the start.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed().unwrap_or_default()
     }
 
     /// Lines of the access log were lost: the queue was full, or the write failed.
