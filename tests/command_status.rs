@@ -48,6 +48,23 @@ fn the_status_says_who_is_up_and_why_others_are_not() {
 }
 
 #[test]
+fn what_the_configuration_warned_of_and_names_that_stand_for_nothing_are_shown() {
+    let dns = support::Dns::start();
+    let text = format!(
+        "[pool.app]\nbackends = [\"gone.test:80\"]\nresolve = {{ servers = \"{}\" }}\n\
+         [pool.spare]\nbackends = [\"127.0.0.1:1\"]\n[[route]]\npool = \"app\"\n",
+        dns.address()
+    );
+    let weir = Weir::start(&text, &[]);
+    let (ok, said) = run(&weir, &["status"]);
+    assert!(!ok && said.contains("warning: ") && said.contains("no route uses pool `spare`"), "{said}");
+    assert!(said.contains("app: 0 of 0 backends may be used"), "{said}");
+    assert!(said.contains("gone.test:80  cannot be resolved: the name does not exist"), "{said}");
+    let (ok, said) = run(&weir, &["check"]);
+    assert!(ok && said.contains("warning: [pool.app]: gone.test:80 cannot be resolved now"), "{said}");
+}
+
+#[test]
 fn a_backend_is_taken_out_softly_and_put_back() {
     let (one, two) = (Backend::start(), Backend::start());
     let weir = Weir::start(&pool(&[&one, &two]), &[]);

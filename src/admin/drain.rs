@@ -77,7 +77,12 @@ mod tests {
                 assert_eq!(Drain::of(&wanted.path()), Some(wanted));
             }
         }
-        for other in ["/v1/pools/a/backends/b", "/v1/pools/a/drain", "/v1/pools/a/backends/b/kill", "/v1/pools/%/backends/b/drain"] {
+        for other in [
+            "/v1/pools/a/backends/b",
+            "/v1/pools/a/drain",
+            "/v1/pools/a/backends/b/kill",
+            "/v1/pools/%/backends/b/drain",
+        ] {
             assert_eq!(Drain::of(other), None, "{other}");
         }
     }

@@ -71,7 +71,12 @@ pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, i
 }
 
 /// Takes a backend out, or back, if whoever sent the request may.
-pub(super) fn drain<B>(wanted: &Drain, request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
+pub(super) fn drain<B>(
+    wanted: &Drain,
+    request: &Request<B>,
+    state: &AdminState,
+    is_near: bool,
+) -> Response<Full<Bytes>> {
     if let Some(refused) = refused(request, is_near) {
         return refused;
     }

@@ -13,8 +13,8 @@ pub use job::{ASKS_MAX, Ask, Job, Verdict};
 pub use serve::{Admin, END_WAIT, start};
 
 use crate::telemetry::Metrics;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// What the admin listener shows, and whom it asks.

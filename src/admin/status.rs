@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 /// The whole answer.
 pub(super) fn status(state: &AdminState) -> Value {
-    let reloads = state.metrics.reloads();
+    let (reloads, look) = (state.metrics.reloads(), state.metrics.look());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "ready": state.is_ready(),
         "uptime_seconds": state.metrics.uptime().as_secs(),
         "reloads": { "ok": reloads.0, "failed": reloads.1 },
-        "pools": state.metrics.look().iter().map(pool).collect::<Vec<_>>(),
+        "warnings": look.warnings,
+        "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
     })
 }
 

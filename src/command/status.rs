@@ -31,7 +31,14 @@ fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()> {
     let ready = if status["ready"] == true { "ready" } else { "not ready" };
     let (reloads, up) = (&status["reloads"], span(status["uptime_seconds"].as_u64().unwrap_or(0)));
     let (version, pid) = (text(&status["version"]), &status["pid"]);
-    writeln!(out, "weir {version}, process {pid}, {ready}, up {up}; reloads {}, refused {}", reloads["ok"], reloads["failed"])?;
+    writeln!(
+        out,
+        "weir {version}, process {pid}, {ready}, up {up}; reloads {}, refused {}",
+        reloads["ok"], reloads["failed"]
+    )?;
+    for warning in list(status, "warnings") {
+        writeln!(out, "warning: {}", text(warning))?;
+    }
     for pool in list(status, "pools") {
         let backends = list(pool, "backends");
         let available = backends.iter().filter(|backend| backend["available"] == true).count();

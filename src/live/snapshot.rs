@@ -2,7 +2,7 @@ use super::{LivePool, PoolState};
 use crate::config::{self, Config};
 use crate::route::Table;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{PoolLook, RouteMetrics};
+use crate::telemetry::metrics::{Look, RouteMetrics};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +31,11 @@ impl Snapshot {
         Snapshot { table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
     }
 
-    /// How its pools are at `now`.
+    /// How it is at `now`.
     #[must_use]
-    pub fn look(&self, now: Duration) -> Vec<PoolLook> {
-        self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect()
+    pub fn look(&self, now: Duration) -> Look {
+        let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
+        Look { pools, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

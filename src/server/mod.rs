@@ -24,9 +24,11 @@ mod source;
 mod systemd;
 mod tls;
 mod upgrade;
+mod verify;
 mod worker;
 
 pub use build::LoadError;
 pub use error::RunError;
 pub use run::{run, run_then};
 pub use source::Source;
+pub use verify::verify;

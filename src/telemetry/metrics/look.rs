@@ -1,5 +1,14 @@
 //! What is looked up at the moment of a scrape, as nobody counts it.
 
+/// What runs, as it is now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// In the order of the configuration.
+    pub pools: Vec<PoolLook>,
+    /// What the configuration that runs warned of.
+    pub warnings: Vec<String>,
+}
+
 /// A pool as it is now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolLook {
@@ -32,5 +41,5 @@ pub struct BackendLook {
     pub why: Option<String>,
 }
 
-/// Gives the pools at the moment of a scrape; from any thread.
-pub type Looker = Box<dyn Fn() -> Vec<PoolLook> + Send + Sync>;
+/// Looks at the moment of a scrape; from any thread.
+pub type Looker = Box<dyn Fn() -> Look + Send + Sync>;

@@ -16,7 +16,7 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
-pub use look::{BackendLook, Looker, PoolLook};
+pub use look::{BackendLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
@@ -132,17 +132,17 @@ impl Metrics {
         let _ = self.looker.set(looker);
     }
 
-    /// How pools are now; no more than [`BACKENDS_MAX`] backends altogether.
+    /// How it is now; no more than [`BACKENDS_MAX`] backends altogether.
     #[must_use]
-    pub fn look(&self) -> Vec<PoolLook> {
-        let mut pools = self.looker.get().map(|look| look()).unwrap_or_default();
-        pools.truncate(POOLS_MAX);
+    pub fn look(&self) -> Look {
+        let mut look = self.looker.get().map(|look| look()).unwrap_or_default();
+        look.pools.truncate(POOLS_MAX);
         let mut left = BACKENDS_MAX;
-        for pool in &mut pools {
+        for pool in &mut look.pools {
             pool.backends.truncate(left);
             left -= pool.backends.len();
         }
-        pools
+        look
     }
 
     /// A reload was applied (`ok`) or refused.

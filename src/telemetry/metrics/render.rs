@@ -15,7 +15,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     clients(metrics, &mut page);
     pools(metrics, &mut page);
     backends(metrics, &mut page);
-    looks(&metrics.look(), &mut page);
+    looks(&metrics.look().pools, &mut page);
     listeners(metrics, &mut page);
     h2(metrics, &mut page);
     whole_process(metrics, &mut page);
