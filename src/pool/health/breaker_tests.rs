@@ -108,6 +108,20 @@ fn the_place_of_a_forgotten_trial_is_taken_at_once() {
 }
 
 #[test]
+fn trials_that_end_after_they_were_taken_for_lost_leave_no_more_places_than_there_are() {
+    let breaker = opened();
+    assert!((0..3).all(|_| breaker.admit(after(5_000)) == Admit::Trial));
+    assert_eq!(breaker.admit(after(10_000)), Admit::Trial);
+    breaker.succeeded(after(10_000), true);
+    breaker.succeeded(after(10_000), true);
+    breaker.forget(true);
+    let since = after(10_000);
+    assert_eq!(breaker.state(), State::HalfOpen { since, admitted: 2, succeeded: 2 });
+    assert_eq!(breaker.admit(after(10_000)), Admit::Trial);
+    assert!(matches!(breaker.admit(after(10_000)), Admit::Refuse { .. }));
+}
+
+#[test]
 fn the_number_of_trials_has_bounds() {
     let probes = |probes| Breaker::new(BreakerRules { probes, ..RULES }).rules().probes;
     assert_eq!([0, 1, PROBES_MAX, u32::MAX].map(probes), [1, 1, PROBES_MAX, PROBES_MAX]);

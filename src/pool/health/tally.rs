@@ -182,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_ends_the_pause_between_judgements() {
+        let tally = Tally::new(OutlierRules { consecutive_failures: 0, ..RULES });
+        for _ in 0..2 {
+            (0..14).for_each(|_| tally.succeeded(AT));
+            let due: Vec<u32> = (1..=8).filter(|_| tally.failed(AT)).collect();
+            assert_eq!(due, [6], "six of twenty");
+            tally.restart(AT);
+        }
+    }
+
+    #[test]
     fn a_rule_that_is_off_is_never_due_and_costs_no_count() {
         let tally = Tally::new(OutlierRules { consecutive_failures: 0, failure_rate: 0, ..RULES });
         tally.succeeded(AT);

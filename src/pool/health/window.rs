@@ -148,6 +148,7 @@ mod tests {
             sliding.add(Epoch(0));
         }
         assert_eq!(sliding.sum(Epoch(0)), COUNT_MAX + 7);
+        assert_eq!(count(sliding.0[0].load(Relaxed)), COUNT_MAX, "it does not grow on");
     }
 
     #[test]
@@ -156,6 +157,14 @@ mod tests {
         sliding.add(at(250));
         sliding.add(at(0));
         assert_eq!(sliding.sum(at(250)), 2);
+    }
+
+    #[test]
+    fn two_that_both_found_an_old_half_window_are_both_counted() {
+        let sliding = Sliding::default();
+        let before = [(), ()].map(|()| sliding.cell(at(0)).fetch_add(1, Relaxed));
+        before.into_iter().for_each(|before| sliding.correct(at(0), before));
+        assert_eq!(sliding.sum(at(0)), 2);
     }
 
     #[test]
