@@ -1,7 +1,8 @@
 //! Whether a pool is tried at all: a circuit breaker.
 //!
-//! After Michael Nygard, "Release It!" (2007, "Circuit Breaker"): closed, all pass; too many fail, it opens and refuses for a
-//! while; then it is half open, lets a few through on trial, and closes when those succeed or opens again when one fails.
+//! After Michael Nygard, "Release It!" (2007, "Circuit Breaker"): closed, all pass; too many fail, it opens and refuses
+//! for a while; then it is half open, lets a few through on trial, and closes when those succeed or opens again when
+//! one fails.
 
 use super::tally::Counts;
 use super::window::{Pace, Sliding};
@@ -23,7 +24,8 @@ pub struct BreakerRules {
     pub requests_min: u32,
     /// How long it stays open, each time; and how long it waits for trials that nobody reports.
     pub open: Duration,
-    /// So many trials, at once or one after the other, must all succeed to close it; 0 counts as 1, at most [`PROBES_MAX`].
+    /// So many trials, at once or one after the other, must all succeed to close it; 0 counts as 1, at most
+    /// [`PROBES_MAX`].
     pub probes: u32,
 }
 
@@ -43,9 +45,9 @@ pub enum Admit {
 
 /// A pool's breaker; shared between threads.
 ///
-/// All of its state is one number, so that no thread ever waits for another. Closed, which it mostly is, it costs a load to
-/// ask and a locked addition to report. A trial that is never reported holds it up for [`BreakerRules::open`] at most: then
-/// as many others are let through.
+/// All of its state is one number, so that no thread ever waits for another. Closed, which it mostly is, it costs a
+/// load to ask and a locked addition to report. A trial that is never reported holds it up for [`BreakerRules::open`]
+/// at most: then as many others are let through.
 #[derive(Debug)]
 // Two lines of its own: each exchange reads and writes it.
 #[repr(align(128))]
@@ -127,7 +129,8 @@ impl Breaker {
         }
     }
 
-    /// An exchange that was let through has failed; `trial` as it was admitted. Whether the breaker opened because of it.
+    /// An exchange that was let through has failed; `trial` as it was admitted. Whether the breaker opened because of
+    /// it.
     pub fn failed(&self, now: Duration, trial: bool) -> bool {
         let opened = State::Open { until: now.saturating_add(self.rules.open) };
         if self.state.load(Relaxed) != CLOSED {
@@ -172,7 +175,8 @@ impl Breaker {
             && reaches(counts.failures, counts.requests(), self.rules.failure_rate)
     }
 
-    /// Goes on to what `next` says of the state, if it says so; asks again if another thread was faster. Whether it did.
+    /// Goes on to what `next` says of the state, if it says so; asks again if another thread was faster. Whether it
+    /// did.
     fn change(&self, mut next: impl FnMut(State) -> Option<State>) -> bool {
         self.state.fetch_update(Relaxed, Relaxed, |packed| next(State::unpack(packed)).map(State::pack)).is_ok()
     }

@@ -1,8 +1,8 @@
-//! Whether a retry can be afforded: retries are a share of requests, so that a pool in trouble is not given several times
-//! its load.
+//! Whether a retry can be afforded: retries are a share of requests, so that a pool in trouble is not given several
+//! times its load.
 //!
-//! After Finagle's `RetryBudget` (Kevin Oliver, "Retry Budgets", 2016): each first attempt deposits a part of a retry. There
-//! deposits expire; here the balance has a bound instead, and no clock is read.
+//! After Finagle's `RetryBudget` (Kevin Oliver, "Retry Budgets", 2016): each first attempt deposits a part of a retry.
+//! There deposits expire; here the balance has a bound instead, and no clock is read.
 
 use super::SHARE_WHOLE;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Retries that a pool can afford before its first request, so that a pool with little traffic can retry at all.
 pub const RESERVE_RETRIES: u64 = 10;
 
-/// At most what so many requests deposit is saved up, and the reserve at least. At 20 % these are 500 retries: a backend that
-/// dies takes its exchanges in flight with it, and they are all retried at once.
+/// At most what so many requests deposit is saved up, and the reserve at least. At 20 % these are 500 retries: a
+/// backend that dies takes its exchanges in flight with it, and they are all retried at once.
 pub const SAVED_REQUESTS_MAX: u64 = 2_500;
 
 /// What a pool may retry; shared between threads.

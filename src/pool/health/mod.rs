@@ -1,7 +1,7 @@
 //! Which backends may be used, how much, and when not to try at all: pure decisions on a pool's health.
 //!
-//! Time is an argument everywhere, `now` since a start that all threads share; so is randomness. Nothing here waits, reads
-//! a clock or opens a connection. Shares are in 1/10,000, as the configuration reads them ([`SHARE_WHOLE`]).
+//! Time is an argument everywhere, `now` since a start that all threads share; so is randomness. Nothing here waits,
+//! reads a clock or opens a connection. Shares are in 1/10,000, as the configuration reads them ([`SHARE_WHOLE`]).
 //!
 //! | file | decides |
 //! |---|---|
@@ -10,11 +10,12 @@
 //! | [`outlier`] | whether a backend is taken out for a while because of that |
 //! | [`slow_start`] | how much a backend that came back gets |
 //! | [`standing`] | all of that in one word |
-//! | [`panic`] | who is used when too few are left |
+//! | [`panic`](mod@panic) | who is used when too few are left |
 //! | [`breaker`] | whether the pool is tried at all |
 //! | [`budget`] | whether a retry can be afforded |
 //!
-//! What is shared between threads keeps the rules it was made with: after a reload it goes on where its rules are the same.
+//! What is shared between threads keeps the rules it was made with: after a reload it goes on where its rules are the
+//! same.
 
 pub mod breaker;
 pub mod budget;

@@ -1,13 +1,14 @@
 //! Passive checks: whether a backend is ejected, taken out for a while because of what exchanges saw.
 //!
-//! After Envoy's outlier detection (architecture overview, "Outlier detection"): so many failures in a row, or a rate of
-//! failures that stands out from the other backends', as Envoy's success rate does. Where all fail alike, nothing is won by
-//! taking one out. An ejection grows with each that follows another, and never more than a share of the pool is out.
+//! After Envoy's outlier detection (architecture overview, "Outlier detection"): so many failures in a row, or a rate
+//! of failures that stands out from the other backends', as Envoy's success rate does. Where all fail alike, nothing is
+//! won by taking one out. An ejection grows with each that follows another, and never more than a share of the pool is
+//! out.
 //!
-//! The order of calls: [`Tally::failed`](super::Tally::failed) says that a backend is worth judging; the caller locks the
-//! pool's ejections, reads [`Counts`] and calls [`judge`]; on an ejection it stores it, calls
-//! [`Tally::restart`](super::Tally::restart) with its end, and unlocks. The lock makes the bound on ejections hold; no other
-//! path takes it. Nobody has to do anything when an ejection ends.
+//! The order of calls: [`Tally::failed`](super::Tally::failed) says that a backend is worth judging; the caller locks
+//! the pool's ejections, reads [`Counts`] and calls [`judge`]; on an ejection it stores it, calls
+//! [`Tally::restart`](super::Tally::restart) with its end, and unlocks. The lock makes the bound on ejections hold; no
+//! other path takes it. Nobody has to do anything when an ejection ends.
 
 use super::{Counts, SHARE_WHOLE, reaches};
 use std::time::Duration;
@@ -55,8 +56,8 @@ pub enum Cause {
     Rate,
 }
 
-/// What a judgement has to know of the pool, beside the backend that is judged. Backends without weight and those that are
-/// draining are not of the pool here.
+/// What a judgement has to know of the pool, beside the backend that is judged. Backends without weight and those that
+/// are draining are not of the pool here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Company {
     /// All backends, the judged one, too.
@@ -102,14 +103,14 @@ impl Ejection {
         now < self.until
     }
 
-    /// Ends it early: for a backend that its check has seen go down and come up since. That is another life than the one
-    /// that was ejected. The caller calls [`Tally::restart`](super::Tally::restart) with `now`, too.
+    /// Ends it early: for a backend that its check has seen go down and come up since. That is another life than the
+    /// one that was ejected. The caller calls [`Tally::restart`](super::Tally::restart) with `now`, too.
     pub fn lift(&mut self, now: Duration) {
         self.until = self.until.min(now);
     }
 
-    /// What it still counts for in the length of the next: one less for each [`OutlierRules::eject`] without another, as
-    /// Envoy lowers its multiplier for each interval that a host stays healthy.
+    /// What it still counts for in the length of the next: one less for each [`OutlierRules::eject`] without another,
+    /// as Envoy lowers its multiplier for each interval that a host stays healthy.
     fn weight(&self, rules: &OutlierRules, now: Duration) -> u32 {
         let quiet = now.saturating_sub(self.until).as_nanos() / rules.eject.as_nanos().max(1);
         self.in_a_row.saturating_sub(u32::try_from(quiet).unwrap_or(u32::MAX))

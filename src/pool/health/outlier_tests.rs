@@ -125,7 +125,8 @@ fn threads_that_judge_at_once_keep_to_the_bound() {
 proptest! {
     #[test]
     fn an_ejection_is_never_outside_its_bounds(
-        (in_a_row, failures, successes) in (0u32..9, 0u64..60, 0u64..60), (size, ejected, others_usable) in (0usize..9, 0usize..9, 0usize..9),
+        (in_a_row, failures, successes) in (0u32..9, 0u64..60, 0u64..60),
+        (size, ejected, others_usable) in (0usize..9, 0usize..9, 0usize..9),
         (other_failures, other_successes) in (0u64..200, 0u64..200), max_ejected in 0u16..=10_000,
         last in proptest::option::of((0u64..2_000, 1u32..=10))
     ) {
@@ -141,7 +142,8 @@ proptest! {
             prop_assert!(ejected == 0 || (ejected + 1) * 10_000 <= size * usize::from(max_ejected));
             prop_assert!(ejection.until > NOW && ejection.until <= NOW + rules.eject * EJECT_GROWTH_MAX);
             prop_assert!(last.is_none_or(|last| last.until <= NOW));
-            let (own, theirs) = (failures as f64 / (failures + successes) as f64, other_failures as f64 / (other_failures + other_successes) as f64);
+            let share = |failures: u64, successes: u64| failures as f64 / (failures + successes) as f64;
+            let (own, theirs) = (share(failures, successes), share(other_failures, other_successes));
             prop_assert!(in_a_row >= 5 || (own >= 0.3 && (theirs.is_nan() || own >= theirs * 1.999)));
         }
     }

@@ -1,7 +1,7 @@
 //! Who is used when few are left: a pool that sends all traffic to its last backends only takes those down, too.
 //!
-//! After Envoy's panic threshold (architecture overview, "Panic threshold"). It is off unless it is asked for: a pool whose
-//! backends are all down then answers 503 at once.
+//! After Envoy's panic threshold (architecture overview, "Panic threshold"). It is off unless it is asked for: a pool
+//! whose backends are all down then answers 503 at once.
 
 use super::{SHARE_WHOLE, Standing, reaches};
 
@@ -25,8 +25,8 @@ pub enum Mode {
 
 /// Whether less than a share of `threshold` of the members may be used, in 1/10,000. Without a threshold nobody panics.
 ///
-/// Members that are draining, have no weight, or whose first probe has not ended are not counted: a pool that starts has no
-/// reason to panic.
+/// Members that are draining, have no weight, or whose first probe has not ended are not counted: a pool that starts
+/// has no reason to panic.
 #[must_use]
 pub fn mode(members: &[Member], threshold: Option<u16>) -> Mode {
     let known = || members.iter().filter(|member| Mode::Panic.uses(member));
@@ -45,8 +45,8 @@ pub fn usable(members: &[Member], threshold: Option<u16>) -> impl Iterator<Item 
 }
 
 impl Mode {
-    /// Whether a member gets traffic. In panic neither checks nor ejections count; but a backend that no probe has reached
-    /// yet may not even be there, and its first one is made at once.
+    /// Whether a member gets traffic. In panic neither checks nor ejections count; but a backend that no probe has
+    /// reached yet may not even be there, and its first one is made at once.
     #[must_use]
     pub fn uses(self, member: &Member) -> bool {
         let known = !matches!(member.standing, Standing::Draining | Standing::Unchecked);

@@ -1,13 +1,15 @@
 //! Active checks: what passed and failed probes make of a backend, and when the next one is due.
 //!
-//! `rise` and `fall` as HAProxy has them (configuration manual, "rise", "fall"), and its `spread-checks` as [`JITTER_PERCENT`].
+//! `rise` and `fall` as HAProxy has them (configuration manual, "rise", "fall"), and its `spread-checks` as
+//! [`JITTER_PERCENT`].
 
 use std::time::Duration;
 
 /// How far a probe may be before or after its time, in percent of the interval.
 pub const JITTER_PERCENT: u32 = 10;
 
-/// The shortest time between the first probes of two backends, unless that takes more than [`FIRST_SPREAD_MAX`] for all.
+/// The shortest time between the first probes of two backends, unless that takes more than [`FIRST_SPREAD_MAX`] for
+/// all.
 pub const FIRST_GAP: Duration = Duration::from_millis(1);
 
 /// All first probes are made within this time.
@@ -85,8 +87,8 @@ impl Checked {
     const DOWN: Checked = Checked::Down { passes: 0 };
 }
 
-/// When the probe after one that started at `now` is due: `every` later, give or take [`JITTER_PERCENT`], so that probes of
-/// many backends do not fall into step. `random` is uniform over all of `u64`.
+/// When the probe after one that started at `now` is due: `every` later, give or take [`JITTER_PERCENT`], so that
+/// probes of many backends do not fall into step. `random` is uniform over all of `u64`.
 #[must_use]
 pub fn next_probe(now: Duration, rules: &Rules, random: u64) -> Duration {
     // 584 years fit.
@@ -97,8 +99,9 @@ pub fn next_probe(now: Duration, rules: &Rules, random: u64) -> Duration {
     now.saturating_add(Duration::from_nanos((every - jitter).saturating_add(above)))
 }
 
-/// How long after the start the first probe of backend `index` of `count` is made, counted over all pools: at once for the
-/// first of them, one every [`FIRST_GAP`] for the others, and for all of them within [`FIRST_SPREAD_MAX`] and one interval.
+/// How long after the start the first probe of backend `index` of `count` is made, counted over all pools: at once for
+/// the first of them, one every [`FIRST_GAP`] for the others, and for all of them within [`FIRST_SPREAD_MAX`] and one
+/// interval.
 #[must_use]
 pub fn first_probe(index: usize, count: usize, rules: &Rules) -> Duration {
     let all = FIRST_GAP.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));

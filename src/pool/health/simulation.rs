@@ -1,5 +1,5 @@
-//! Pools under a clock that is only a number: thousands of backends fall ill and recover, and what must hold is checked at
-//! each step.
+//! Pools under a clock that is only a number: thousands of backends fall ill and recover, and what must hold is checked
+//! at each step.
 
 use super::outlier::{Company, ejected_max, judge};
 use super::probe::{Rules, first_probe, next_probe};
@@ -27,7 +27,8 @@ const SLOW_START: Duration = secs(10);
 /// How long an exchange waits for a backend that says nothing.
 const STALL: Duration = secs(2);
 
-/// How long a backend that is well again may be left out: its exchanges still end, the longest ejection, its check, the ramp.
+/// How long a backend that is well again may be left out: its exchanges still end, the longest ejection, its check, the
+/// ramp.
 const BACK_WITHIN: Duration = secs(2 + 10 * 5 + 4 * 6 + 10 + 1);
 
 const fn secs(secs: u64) -> Duration {

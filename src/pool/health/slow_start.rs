@@ -1,7 +1,8 @@
 //! How much a backend gets that has come back: a little at first, then more and more.
 //!
-//! The ramp is linear with a floor, as Envoy's slow start has it (aggression 1, `min_weight_percent` 10), and as HAProxy's
-//! `slowstart` is. As with HAProxy, it is not for the backends that a process starts with: all would ramp alike.
+//! The ramp is linear with a floor, as Envoy's slow start has it (aggression 1, `min_weight_percent` 10), and as
+//! HAProxy's `slowstart` is. As with HAProxy, it is not for the backends that a process starts with: all would ramp
+//! alike.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ pub const STEPS: u32 = 16;
 /// No step is shorter, so that a short ramp does not keep workers busy.
 pub const STEP_MIN: Duration = Duration::from_millis(50);
 
-/// The share of its weight that a backend gets which may be used since `up_since`, in 1/256; never 0, and all of it after
-/// `slow_start`.
+/// The share of its weight that a backend gets which may be used since `up_since`, in 1/256; never 0, and all of it
+/// after `slow_start`.
 #[must_use]
 pub fn share(up_since: Duration, now: Duration, slow_start: Duration) -> u32 {
     let up = now.saturating_sub(up_since);

@@ -6,14 +6,14 @@ use super::window::{Pace, Sliding};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A backend that was judged and spared is judged again after so small a part of the window at the earliest: a pool whose
-/// backends all fail is not summed up for each failure.
+/// A backend that was judged and spared is judged again after so small a part of the window at the earliest: a pool
+/// whose backends all fail is not summed up for each failure.
 pub const JUDGEMENTS_PER_WINDOW: u32 = 16;
 
 /// Outcomes of one backend's attempts.
 ///
-/// All of it is relaxed: a number may be a moment old, which can move an ejection by an attempt. What must be exact, the
-/// bound on ejections, is decided under the caller's lock.
+/// All of it is relaxed: a number may be a moment old, which can move an ejection by an attempt. What must be exact,
+/// the bound on ejections, is decided under the caller's lock.
 #[derive(Debug)]
 // Two lines, as x86 fetches them in pairs: backends beside each other do not slow each other down.
 #[repr(align(128))]
@@ -109,7 +109,8 @@ impl Tally {
     }
 
     fn is_due(&self, in_a_row: u32, now: Duration) -> bool {
-        // Each length of a row is reached by one thread only, so that the limit is never missed.
+        // Each length of a row is reached by one thread only, so that the limit is never missed; a thread that meets it
+        // there may judge, too, which changes nothing.
         let limit = self.rules.is_row(in_a_row) && in_a_row == self.rules.consecutive_failures;
         limit
             || (millis(now) >= self.again_millis.load(Relaxed)
@@ -213,15 +214,22 @@ mod tests {
     }
 
     #[test]
-    fn of_many_threads_exactly_one_sees_the_limit() {
+    fn of_many_threads_one_sees_the_limit_and_none_judges_twice() {
         for _ in 0..50 {
             let (tally, due) = (Tally::new(OutlierRules { failure_rate: 0, ..RULES }), AtomicUsize::new(0));
+            let fail = || (0..20).filter(|_| tally.failed(AT)).count();
             std::thread::scope(|scope| {
                 for _ in 0..4 {
-                    scope.spawn(|| due.fetch_add((0..20).filter(|_| tally.failed(AT)).count(), Relaxed));
+                    scope.spawn(|| {
+                        let mine = fail();
+                        assert!(mine <= 1);
+                        due.fetch_add(mine, Relaxed)
+                    });
                 }
             });
-            assert_eq!((due.into_inner(), tally.counts(AT).in_a_row), (1, 80));
+            // More than one if they pass the limit before the pause is seen; the caller's lock puts them in order.
+            assert!(due.into_inner() >= 1);
+            assert_eq!(tally.counts(AT).in_a_row, 80);
         }
     }
 

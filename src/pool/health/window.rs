@@ -12,8 +12,8 @@ pub(super) struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(u32);
 
-/// A count over a sliding window, added to by any thread: a cell each for even and odd half-windows, which holds the number
-/// of its half-window and the count in it. Nobody has to turn it; what is too old is seen as such.
+/// A count over a sliding window, added to by any thread: a cell each for even and odd half-windows, which holds the
+/// number of its half-window and the count in it. Nobody has to turn it; what is too old is seen as such.
 #[derive(Debug)]
 pub(super) struct Sliding([AtomicU64; 2]);
 
@@ -88,7 +88,8 @@ impl Sliding {
             cell.fetch_sub(1, Relaxed);
             return;
         }
-        // Whoever replaces the old half-window replaces also what others have just added to it; each of them comes here, too.
+        // Whoever replaces the old half-window replaces also what others have just added to it; each of them comes
+        // here, too.
         let _ = cell.fetch_update(Relaxed, Relaxed, |value| match tag(value) {
             held if held == epoch => Some(value + 1),
             // This thread is late by a whole window.
