@@ -207,15 +207,22 @@ fn the_death_of_one_of_three_under_load_fails_nobody_and_it_is_back_after_its_ri
     let load = Crowd::on(weir.address(), 16, Duration::from_millis(5));
     eventually("all are busy", || backends.iter().all(|backend| backend.exchanges() > 100));
     let dead = &backends[1];
+    let up = format!("weir_backend_up{{pool=\"app\",backend=\"{}\"}}", dead.address());
     dead.dies();
     let died = Instant::now();
-    eventually("it is known", || weir.log.text().contains("down") || weir.log.text().contains("ejected"));
-    // One check interval with its jitter, and the time of a probe for each of `fall`.
-    assert!(died.elapsed() < Duration::from_millis(2 * 110 + 200), "{:?}", died.elapsed());
+    eventually("nobody is sent there", || weir.metric(&up) == 0.0);
+    // One check interval with its jitter for each of `fall`, and the time of a probe; failures of exchanges say it sooner.
+    let out = died.elapsed();
+    assert!(out < Duration::from_millis(2 * 110 + 200), "{out:?}");
+    eventually("its check says so", || weir.log.text().contains("down pool"));
     dead.comes_back();
-    dead.is_probed(2);
+    let back = Instant::now();
+    eventually("it is up", || weir.metric(&up) == 1.0);
+    let back = back.elapsed();
+    assert!(back < Duration::from_millis(2 * 110 + 400), "{back:?}");
     let before = dead.exchanges();
-    eventually("it is back", || dead.exchanges() > before + 50);
+    eventually("it gets its share", || dead.exchanges() > before + 50);
+    eprintln!("out after {out:?}, back after {back:?}");
     let seen = load.ends();
     assert!(seen.failures.is_empty(), "{} of {}: {:?}", seen.failures.len(), seen.all(), seen.failures.first());
 }

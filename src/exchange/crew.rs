@@ -1,8 +1,9 @@
 //! A pool's backends as one worker sees them: who may be used, who is next, and the connections to each.
 
 use crate::config;
-use crate::live::{LiveBackend, LivePool, Member, Members, Queue};
-use crate::pool::health::{Standing, panic};
+use crate::live::{LiveBackend, LivePool, Members, Queue};
+use crate::pool::health::panic;
+use crate::pool::health::standing::Facts;
 use crate::pool::policy::{Ask, Look, Policy, View};
 use crate::upstream::Line;
 use std::cell::{Cell, RefCell};
@@ -99,20 +100,24 @@ impl Crew {
         if turns == seen && now < until {
             return;
         }
-        let standing = |member: &Member| member.standing(now, pool.slow_start);
-        let standings: Vec<Standing> = self.members.list.iter().map(standing).collect();
-        let used = panic::used(&standings, pool.panic);
-        let weights: Vec<u32> = self
-            .members
-            .list
+        let list = &self.members.list;
+        let facts: Vec<Facts> = list.iter().map(|member| member.backend.facts()).collect();
+        let rated: Vec<panic::Member> = list
             .iter()
-            .zip(&used)
-            .map(|(member, used)| match used {
-                true => u32::from(member.weight) * member.backend.share(now, pool.slow_start),
-                false => 0,
+            .zip(&facts)
+            .map(|(member, facts)| panic::Member {
+                standing: member.standing_by(facts, now, pool.slow_start),
+                weight: member.weight,
             })
             .collect();
-        let until = standings.iter().filter_map(|standing| standing.changes_at(now)).min().unwrap_or(Duration::MAX);
+        let mode = panic::mode(&rated, pool.panic);
+        let weight = |(member, facts): (&panic::Member, &Facts)| match mode.uses(member) {
+            true => u32::from(member.weight) * facts.share(pool.slow_start, now),
+            false => 0,
+        };
+        let weights: Vec<u32> = rated.iter().zip(&facts).map(weight).collect();
+        let until = facts.iter().filter_map(|facts| facts.next_change(pool.slow_start, now)).min();
+        let until = until.unwrap_or(Duration::MAX);
         let choice = &mut *self.choice.borrow_mut();
         choice.view = View::new(&weights);
         choice.policy.refresh(&choice.view);

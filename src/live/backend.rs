@@ -1,9 +1,12 @@
-use crate::pool::health::{Standing, Tally, slow_start};
+use super::pool::lock;
+use crate::pool::health::outlier::OutlierRules;
+use crate::pool::health::standing::Facts;
+use crate::pool::health::{Checked, Ejection, Tally};
 use crate::pool::policy::Latency;
 use crate::telemetry::metrics::BackendMetrics;
 use arc_swap::ArcSwapOption;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What is known of a backend, by all workers; it outlives reloads that leave pool, endpoint and check as they are.
@@ -15,42 +18,24 @@ pub struct LiveBackend {
     pub metrics: BackendMetrics,
     /// What exchanges learnt of its latency.
     pub latency: Latency,
-    /// What exchanges saw of its failures.
-    pub tally: Tally,
     in_flight: AtomicU32,
-    checked: AtomicU8,
-    up_since_ms: AtomicU64,
-    ejected_until_ms: AtomicU64,
-    draining: AtomicBool,
+    /// Read when a view is made, and by operators; never at a pick.
+    facts: Mutex<Facts>,
+    tally: Mutex<Option<Arc<Tally>>>,
     why_down: ArcSwapOption<String>,
 }
 
-/// What probes say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum CheckState {
-    /// There is no check, or it passes.
-    Up = 0,
-    /// No probe has ended yet.
-    Unknown = 1,
-    /// The check fails.
-    Down = 2,
-}
-
 impl LiveBackend {
-    /// A backend that nothing is known of. `up_since`: for a slow start; zero is long ago.
+    /// A backend of which that much is known.
     #[must_use]
-    pub fn new(name: String, metrics: BackendMetrics, checked: CheckState, up_since: Duration) -> LiveBackend {
+    pub fn new(name: String, metrics: BackendMetrics, facts: Facts) -> LiveBackend {
         LiveBackend {
             name,
             metrics,
             latency: Latency::default(),
-            tally: Tally::default(),
             in_flight: AtomicU32::new(0),
-            checked: AtomicU8::new(checked as u8),
-            up_since_ms: AtomicU64::new(millis(up_since)),
-            ejected_until_ms: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
+            facts: Mutex::new(facts),
+            tally: Mutex::default(),
             why_down: ArcSwapOption::empty(),
         }
     }
@@ -77,28 +62,26 @@ impl LiveBackend {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// What probes said last.
+    /// What is known of its health.
     #[must_use]
-    pub fn check_state(&self) -> CheckState {
-        match self.checked.load(Relaxed) {
-            0 => CheckState::Up,
-            1 => CheckState::Unknown,
-            _ => CheckState::Down,
-        }
+    pub fn facts(&self) -> Facts {
+        *lock(&self.facts)
     }
 
-    /// Probes say something else.
-    pub fn set_check_state(&self, checked: CheckState, now: Duration) {
-        // One that was there from the start was up before us.
-        let comes_up = match self.check_state() {
-            CheckState::Up => false,
-            CheckState::Unknown => self.up_since_ms.load(Relaxed) > 0,
-            CheckState::Down => true,
-        };
-        if checked == CheckState::Up && comes_up {
-            self.up_since_ms.store(millis(now), Relaxed);
+    /// A probe ended, and that is what its check says now.
+    pub fn set_checked(&self, checked: Checked, now: Duration) {
+        let mut facts = lock(&self.facts);
+        let comes_back = checked.passes() && !facts.checked.is_some_and(|before| before.passes());
+        // One that was there from the start was up before us: `up_since` is none, and it does not ramp.
+        if comes_back && (facts.up_since.is_some() || matches!(facts.checked, Some(Checked::Down { .. }))) {
+            facts.up_since = Some(now);
         }
-        self.checked.store(checked as u8, Relaxed);
+        // It went down and came back: that is another life than the one that was ejected.
+        if comes_back && let Some(ejection) = facts.ejection.as_mut().filter(|ejection| ejection.holds(now)) {
+            ejection.lift(now);
+            lock(&self.tally).iter().for_each(|tally| tally.restart(now));
+        }
+        facts.checked = Some(checked);
     }
 
     /// What its last probe said, if it failed.
@@ -114,51 +97,26 @@ impl LiveBackend {
         }
     }
 
-    /// It gets nothing until then.
-    pub fn eject(&self, until: Duration) {
-        self.ejected_until_ms.store(millis(until), Relaxed);
-        // Its slow start begins when it is back.
-        self.up_since_ms.store(millis(until), Relaxed);
+    /// It gets nothing for a while.
+    pub(super) fn eject(&self, ejection: Ejection) {
+        lock(&self.facts).ejection = Some(ejection);
     }
 
     /// An operator takes it out, or puts it back.
     pub fn set_draining(&self, draining: bool, now: Duration) {
-        if self.draining.swap(draining, Relaxed) && !draining {
-            self.up_since_ms.store(millis(now), Relaxed);
+        let mut facts = lock(&self.facts);
+        if facts.draining && !draining {
+            facts.up_since = Some(now);
+        }
+        facts.draining = draining;
+    }
+
+    /// What exchanges saw of its failures by these rules; it goes on where the rules are the same.
+    pub(super) fn tally(&self, rules: &OutlierRules) -> Arc<Tally> {
+        let mut tally = lock(&self.tally);
+        match &*tally {
+            Some(tally) if tally.rules() == rules => Arc::clone(tally),
+            _ => Arc::clone(tally.insert(Arc::new(Tally::new(*rules)))),
         }
     }
-
-    /// Whether an operator took it out.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Relaxed)
-    }
-
-    /// Whether and why it may be used at `now`.
-    #[must_use]
-    pub fn standing(&self, now: Duration, slow_start: Duration) -> Standing {
-        let until = Duration::from_millis(self.ejected_until_ms.load(Relaxed));
-        match self.check_state() {
-            _ if self.is_draining() => Standing::Draining,
-            CheckState::Unknown => Standing::Unchecked,
-            CheckState::Down => Standing::Down,
-            CheckState::Up if now < until => Standing::Ejected { until },
-            CheckState::Up if self.share(now, slow_start) < slow_start::WHOLE => Standing::Ramping,
-            CheckState::Up => Standing::Up,
-        }
-    }
-
-    /// How much of its weight counts, in 1/[`slow_start::WHOLE`].
-    #[must_use]
-    pub fn share(&self, now: Duration, slow_start: Duration) -> u32 {
-        match self.up_since_ms.load(Relaxed) {
-            0 => slow_start::WHOLE,
-            since => slow_start::share(Duration::from_millis(since), now, slow_start),
-        }
-    }
-}
-
-/// Never 0 for a time that is not: 0 stands for long ago.
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(u64::from(!time.is_zero()))
 }

@@ -1,7 +1,8 @@
 use super::{Endpoint, LiveBackend};
 use crate::config::{self, BackendAddress};
 use crate::pool::StickyValues;
-use crate::pool::health::Standing;
+use crate::pool::health::standing::Facts;
+use crate::pool::health::{Standing, Tally};
 use crate::pool::policy::Table;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,15 +30,23 @@ pub struct Member {
     pub weight: u16,
     /// What is known of it.
     pub backend: Arc<LiveBackend>,
+    /// What exchanges saw of its failures, where that counts.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Member {
     /// Whether and why it may be used at `now`.
     #[must_use]
     pub fn standing(&self, now: Duration, slow_start: Duration) -> Standing {
+        self.standing_by(&self.backend.facts(), now, slow_start)
+    }
+
+    /// The same, by what is known of it.
+    #[must_use]
+    pub fn standing_by(&self, facts: &Facts, now: Duration, slow_start: Duration) -> Standing {
         match self.weight {
             0 => Standing::Draining,
-            _ => self.backend.standing(now, slow_start),
+            _ => Standing::of(facts, slow_start, now),
         }
     }
 }

@@ -1,11 +1,12 @@
 use super::members::{Names, seats};
 use super::snapshot::fresh;
-use super::{CheckState, Endpoint, LiveBackend, Member, Members, Queue};
-use crate::config::{self, Health, Outlier, Statuses};
+use super::{Endpoint, LiveBackend, Member, Members, Queue, rules};
+use crate::config::{self, Health, Statuses};
 use crate::pool::StickyValues;
-use crate::pool::health::breaker::Trial;
-use crate::pool::health::outlier::{Case, Room, has_room, is_outlier};
-use crate::pool::health::{Admit, Breaker, Budget, Counts, Standing};
+use crate::pool::health::breaker::State;
+use crate::pool::health::outlier::{Company, judge};
+use crate::pool::health::standing::Facts;
+use crate::pool::health::{Admit, Breaker, Budget, Checked, Counts, Standing};
 use crate::pool::policy::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{BackendLook, PoolLook, PoolMetrics};
@@ -84,14 +85,17 @@ impl Outcome {
 /// An exchange that the pool's breaker let through.
 #[derive(Debug)]
 pub struct Admitted<'p> {
-    trial: Option<(&'p Breaker, Cell<(Trial, Duration)>)>,
+    trial: Option<(&'p Breaker, Cell<Option<(bool, Duration)>>)>,
 }
 
 impl Drop for Admitted<'_> {
+    /// The last attempt of an exchange on trial decides how it ended.
     fn drop(&mut self) {
-        if let Some((breaker, how)) = &self.trial {
-            let (how, when) = how.get();
-            breaker.tried(how, when);
+        let Some((breaker, how)) = &self.trial else { return };
+        match how.get() {
+            Some((true, when)) => _ = breaker.failed(when, true),
+            Some((false, when)) => breaker.succeeded(when, true),
+            None => breaker.forget(true),
         }
     }
 }
@@ -117,12 +121,15 @@ impl LivePool {
     ) -> LivePool {
         let state = before.map_or_else(fresh, |(_, live)| Arc::clone(&live.state));
         let budget = match before {
-            Some((old, live)) if old.retry.budget == pool.retry.budget => Arc::clone(&live.budget),
+            Some((_, live)) if live.budget.share() == pool.retry.budget => Arc::clone(&live.budget),
             _ => Arc::new(Budget::new(pool.retry.budget)),
         };
-        let breaker = pool.breaker.map(|rules| match before.and_then(|(_, live)| live.breaker.clone()) {
-            Some(breaker) if *breaker.rules() == rules => breaker,
-            _ => Arc::new(Breaker::new(rules)),
+        let breaker = pool.breaker.map(|config| {
+            let new = Breaker::new(rules::breaker(&config));
+            match before.and_then(|(_, live)| live.breaker.clone()) {
+                Some(breaker) if breaker.rules() == new.rules() => breaker,
+                _ => Arc::new(new),
+            }
         });
         let members = state.members(pool, metrics, now);
         LivePool {
@@ -151,7 +158,7 @@ impl LivePool {
         PoolLook {
             pool: pool.name.clone(),
             queue: self.state.queue.len(),
-            breaker_open: self.breaker.as_ref().is_some_and(|breaker| !breaker.is_closed()),
+            breaker_open: self.breaker.as_ref().is_some_and(|breaker| breaker.state() != State::Closed),
             backends: self.members.load().list.iter().map(backend).collect(),
             unresolved: self.state.unresolved(),
         }
@@ -160,13 +167,11 @@ impl LivePool {
     /// Lets an exchange through, unless the pool is given a rest.
     #[must_use]
     pub fn admit(&self, now: Duration) -> Option<Admitted<'_>> {
-        let Some(breaker) = self.breaker.as_deref().filter(|breaker| !breaker.is_closed()) else {
-            return Some(Admitted { trial: None });
-        };
+        let Some(breaker) = self.breaker.as_deref() else { return Some(Admitted { trial: None }) };
         match breaker.admit(now) {
             Admit::Pass => Some(Admitted { trial: None }),
-            Admit::Trial => Some(Admitted { trial: Some((breaker, Cell::new((Trial::Unknown, now)))) }),
-            Admit::Refuse(_) => None,
+            Admit::Trial => Some(Admitted { trial: Some((breaker, Cell::new(None))) }),
+            Admit::Refuse { .. } => None,
         }
     }
 
@@ -175,47 +180,46 @@ impl LivePool {
         let Ended { at, outcome, now } = ended;
         if let (Some(breaker), Some(rules)) = (&self.breaker, &pool.breaker) {
             let failed = outcome.failed(rules.statuses);
-            match &admitted.trial {
-                Some((_, how)) => how.set((if failed { Trial::Failed } else { Trial::Passed }, now)),
-                None => breaker.count(failed, now),
+            match (&admitted.trial, failed) {
+                (Some((_, how)), failed) => how.set(Some((failed, now))),
+                (None, false) => breaker.succeeded(now, false),
+                (None, true) if breaker.failed(now, false) => {
+                    tracing::warn!(pool = pool.name, "too much fails: its exchanges are refused for a while");
+                }
+                (None, true) => {}
             }
         }
-        let Some(rules) = &pool.outlier else { return false };
-        let tally = &members.list[at].backend.tally;
+        let (Some(rules), Some(tally)) = (&pool.outlier, &members.list[at].tally) else { return false };
         if !outcome.failed(rules.statuses) {
-            tally.succeeded(rules, now);
+            tally.succeeded(now);
             return false;
         }
-        tally.failed(rules, now);
-        self.judge(pool, rules, members, at, now)
+        tally.failed(now) && self.judge(pool, members, at, now)
     }
 
-    /// Ejects a backend that failed, if that is called for.
-    fn judge(&self, pool: &config::Pool, rules: &Outlier, members: &Members, at: usize, now: Duration) -> bool {
-        let backend = &members.list[at].backend;
-        let others =
-            || members.list.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| &other.backend);
-        let counts = |sum: Counts, other: &Arc<LiveBackend>| sum.and(other.tally.counts(rules, now));
-        let own = backend.tally.counts(rules, now);
-        let mut case = Case { in_a_row: backend.tally.in_a_row(), own, others: Counts::default() };
-        if rules.failure_rate > 0 {
-            case.others = others().fold(case.others, counts);
-        }
-        if !is_outlier(&case, rules) {
-            return false;
-        }
+    /// Ejects a backend that is worth judging, if that is called for.
+    fn judge(&self, pool: &config::Pool, members: &Members, at: usize, now: Duration) -> bool {
+        let Some(tally) = &members.list[at].tally else { return false };
         let _alone = lock(&self.state.judging);
-        let standing = |backend: &Arc<LiveBackend>| backend.standing(now, pool.slow_start);
-        let is_ejected = |standing: &Standing| matches!(standing, Standing::Ejected { .. });
-        let room = Room {
-            size: others().map(standing).filter(|standing| *standing != Standing::Draining).count() + 1,
-            ejected: others().map(standing).filter(is_ejected).count(),
-            available_others: others().map(standing).filter(|standing| standing.available()).count(),
-        };
-        if is_ejected(&standing(backend)) || !has_room(&room, rules) {
-            return false;
+        let mut company = Company { size: 0, ejected: 0, others_usable: 0, others: Counts::default() };
+        for (other, member) in members.list.iter().enumerate() {
+            let facts = member.backend.facts();
+            let standing = member.standing_by(&facts, now, pool.slow_start);
+            if standing == Standing::Draining {
+                continue;
+            }
+            company.size += 1;
+            company.ejected += usize::from(facts.ejection.is_some_and(|ejection| ejection.holds(now)));
+            if other != at {
+                company.others_usable += usize::from(standing.available());
+                company.others += member.tally.as_ref().map(|tally| tally.counts(now)).unwrap_or_default();
+            }
         }
-        backend.eject(backend.tally.eject(rules, now));
+        let backend = &members.list[at].backend;
+        let last = backend.facts().ejection;
+        let Some(ejection) = judge(&tally.counts(now), last, &company, tally.rules(), now) else { return false };
+        backend.eject(ejection);
+        tally.restart(ejection.until);
         self.state.turned();
         true
     }
@@ -273,16 +277,14 @@ impl PoolState {
             let key = (seat.endpoint.clone(), pool.health.clone());
             let backend = known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
                 let before = known.iter().filter(|((other, _), _)| *other == key.0).find_map(|(_, it)| it.upgrade());
-                let checked = first_state(before.as_deref(), &key);
+                let facts = first_facts(before.map(|before| before.facts()), pool.health.is_some(), now);
                 let name = seat.endpoint.to_string();
-                let backend = LiveBackend::new(name.clone(), metrics.backend(&pool.name, &name), checked, now);
-                // An operator's word holds, whatever the check.
-                backend.set_draining(before.is_some_and(|before| before.is_draining()), now);
-                let backend = Arc::new(backend);
+                let backend = Arc::new(LiveBackend::new(name.clone(), metrics.backend(&pool.name, &name), facts));
                 known.insert(key, Arc::downgrade(&backend));
                 backend
             });
-            Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend }
+            let tally = pool.outlier.as_ref().map(|outlier| backend.tally(&rules::outlier(outlier)));
+            Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend, tally }
         });
         let list: Vec<_> = list.collect();
         Members { sticky: self.sticky(pool, &list), table: table(pool, &list), list }
@@ -295,11 +297,19 @@ impl PoolState {
     }
 }
 
-/// Where a backend begins: one that served under another check goes on until the new one says otherwise.
-fn first_state(before: Option<&LiveBackend>, (_, health): &Key) -> CheckState {
-    match (health, before.map(LiveBackend::check_state)) {
-        (None, _) | (Some(_), Some(CheckState::Up)) => CheckState::Up,
-        (Some(_), _) => CheckState::Unknown,
+/// With what a backend begins. One that served under another check goes on until the new one says otherwise, and an
+/// operator's word holds whatever the check. Who is there from the start does not ramp.
+fn first_facts(before: Option<Facts>, has_check: bool, now: Duration) -> Facts {
+    let served = before.is_some_and(|before| before.checked.is_none_or(|checked| checked.passes()));
+    Facts {
+        draining: before.is_some_and(|before| before.draining),
+        checked: has_check.then_some(if served { Checked::Up { failures: 0 } } else { Checked::Unknown }),
+        ejection: before.and_then(|before| before.ejection),
+        up_since: if before.is_some() {
+            before.and_then(|before| before.up_since)
+        } else {
+            Some(now).filter(|now| !now.is_zero())
+        },
     }
 }
 
@@ -311,6 +321,6 @@ fn table(pool: &config::Pool, list: &[Member]) -> Option<Arc<Table>> {
 }
 
 /// A panic elsewhere leaves these whole: each change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,230 +1,269 @@
-//! A pool that fails too much is given a rest: refused at once for a while, then tried with a few exchanges (the circuit
-//! breaker of M. Nygard, Release It!).
+//! Whether a pool is tried at all: a circuit breaker.
+//!
+//! After Michael Nygard, "Release It!" (2007, "Circuit Breaker"): closed, all pass; too many fail, it opens and refuses
+//! for a while; then it is half open, lets a few through on trial, and closes when those succeed or opens again when
+//! one fails.
 
-use super::window::Window;
-use crate::config;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use super::tally::Counts;
+use super::window::{Pace, Sliding};
+use super::{millis, reaches};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// One pool's breaker, shared by all workers.
-#[derive(Debug)]
-pub struct Breaker {
-    rules: config::Breaker,
-    window: Window,
-    /// Anything but closed; what the hot path looks at.
-    tripped: AtomicBool,
-    state: Mutex<State>,
+/// No more trials than this are let through at once, whatever the rules say.
+pub const PROBES_MAX: u32 = (1 << COUNT_BITS) - 1;
+
+/// When a breaker opens and closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerRules {
+    /// It opens when this share of exchanges in the window failed, in 1/10,000; 0: never.
+    pub failure_rate: u16,
+    /// What the rate is taken over: at least the last half of it, at most all.
+    pub window: Duration,
+    /// A rate of fewer exchanges than this says nothing.
+    pub requests_min: u32,
+    /// How long it stays open, each time; and how long it waits for trials that nobody reports.
+    pub open: Duration,
+    /// So many trials, at once or one after the other, must all succeed to close it; 0 counts as 1, at most
+    /// [`PROBES_MAX`].
+    pub probes: u32,
 }
 
+/// Whether an exchange is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Closed,
-    /// All are refused until then.
-    Open(Duration),
-    /// Some are let through: under way now, and passed so far.
-    Trying {
-        running: u32,
-        passed: u32,
+pub enum Admit {
+    /// As ever.
+    Pass,
+    /// As one of the few that show whether the pool is well again. Its end is to be reported as that of a trial.
+    Trial,
+    /// Not at all.
+    Refuse {
+        /// When to ask again.
+        retry_after: Duration,
     },
 }
 
-/// Whether an exchange may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admit {
-    /// As always.
-    Pass,
-    /// As one of a few; [`Breaker::tried`] must be told how it ended.
-    Trial,
-    /// Not before so long.
-    Refuse(Duration),
+/// A pool's breaker; shared between threads.
+///
+/// All of its state is one number, so that no thread ever waits for another. Closed, which it mostly is, it costs a
+/// load to ask and a locked addition to report. A trial that is never reported holds it up for [`BreakerRules::open`]
+/// at most: then as many others are let through.
+#[derive(Debug)]
+// Two lines of its own: each exchange reads and writes it.
+#[repr(align(128))]
+pub struct Breaker {
+    /// A packed [`State`].
+    state: AtomicU64,
+    successes: Sliding,
+    failures: Sliding,
+    rules: BreakerRules,
+    pace: Pace,
 }
 
-/// How a trial ended.
+/// What a breaker does with exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trial {
-    /// Well.
-    Passed,
-    /// Not.
-    Failed,
-    /// Nobody knows: the client went away.
-    Unknown,
+pub enum State {
+    /// All pass.
+    Closed,
+    /// All are refused.
+    Open {
+        /// Until then, to the millisecond.
+        until: Duration,
+    },
+    /// A few pass on trial.
+    HalfOpen {
+        /// When the first of these was let through, to the millisecond.
+        since: Duration,
+        /// Trials let through, the successful ones counted in.
+        admitted: u32,
+        /// Trials that succeeded.
+        succeeded: u32,
+    },
 }
 
 impl Breaker {
-    /// A closed one.
+    /// Closed.
     #[must_use]
-    pub fn new(rules: config::Breaker) -> Breaker {
-        let state = Mutex::new(State::Closed);
-        Breaker { rules, window: Window::default(), tripped: AtomicBool::new(false), state }
+    pub fn new(rules: BreakerRules) -> Breaker {
+        let rules = BreakerRules { probes: rules.probes.clamp(1, PROBES_MAX), ..rules };
+        Breaker {
+            state: AtomicU64::new(CLOSED),
+            successes: Sliding::default(),
+            failures: Sliding::default(),
+            pace: Pace::new(rules.window),
+            rules,
+        }
     }
 
-    /// What it was made with.
+    /// What it was made with, `probes` within its bounds.
     #[must_use]
-    pub fn rules(&self) -> &config::Breaker {
+    pub fn rules(&self) -> &BreakerRules {
         &self.rules
     }
 
-    /// Whether it lets all through.
+    /// How it stands, for metrics.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        !self.tripped.load(Relaxed)
+    pub fn state(&self) -> State {
+        State::unpack(self.state.load(Relaxed))
     }
 
-    /// An exchange is to begin.
+    /// Whether an exchange is tried now.
+    #[inline]
+    #[must_use]
     pub fn admit(&self, now: Duration) -> Admit {
-        if self.is_closed() {
-            return Admit::Pass;
-        }
-        let mut state = self.state();
-        match *state {
-            State::Closed => Admit::Pass,
-            State::Open(until) if now < until => Admit::Refuse(until - now),
-            State::Open(_) => {
-                *state = State::Trying { running: 1, passed: 0 };
-                Admit::Trial
-            }
-            State::Trying { running, passed } if running + passed < self.rules.trials => {
-                *state = State::Trying { running: running + 1, passed };
-                Admit::Trial
-            }
-            State::Trying { .. } => Admit::Refuse(AGAIN),
+        match self.state.load(Relaxed) {
+            CLOSED => Admit::Pass,
+            _ => self.admit_on_trial(now),
         }
     }
 
-    /// An attempt of an exchange that passed ended.
-    pub fn count(&self, failed: bool, now: Duration) {
-        self.window.count(failed, now, self.rules.window);
-        if failed && self.is_closed() {
-            let counts = self.window.counts(now, self.rules.window);
-            if counts.reach(self.rules.failure_rate, self.rules.requests_min) {
-                let mut state = self.state();
-                if *state == State::Closed {
-                    self.open(&mut state, now);
-                }
+    /// An exchange that was let through has succeeded; `trial` as it was admitted.
+    #[inline]
+    pub fn succeeded(&self, now: Duration, trial: bool) {
+        if self.state.load(Relaxed) == CLOSED {
+            if self.rules.failure_rate != 0 {
+                self.successes.add(self.pace.epoch(now));
             }
+        } else if trial {
+            self.change(|state| state.succeed(&self.rules));
         }
     }
 
-    /// An exchange on trial ended. Each is told exactly once.
-    pub fn tried(&self, how: Trial, now: Duration) {
-        let mut state = self.state();
-        let State::Trying { running, passed } = *state else { return };
-        let running = running.saturating_sub(1);
-        match how {
-            Trial::Failed => self.open(&mut state, now),
-            Trial::Unknown => *state = State::Trying { running, passed },
-            Trial::Passed if passed + 1 >= self.rules.trials => {
-                *state = State::Closed;
-                self.window.clear();
-                self.tripped.store(false, Relaxed);
-            }
-            Trial::Passed => *state = State::Trying { running, passed: passed + 1 },
+    /// An exchange that was let through has failed; `trial` as it was admitted. Whether the breaker opened because of
+    /// it.
+    pub fn failed(&self, now: Duration, trial: bool) -> bool {
+        let opened = State::Open { until: now.saturating_add(self.rules.open) };
+        if self.state.load(Relaxed) != CLOSED {
+            // What was let through before it opened says nothing new.
+            return trial && self.change(|state| matches!(state, State::HalfOpen { .. }).then_some(opened));
+        }
+        if self.rules.failure_rate == 0 {
+            return false;
+        }
+        self.failures.add(self.pace.epoch(now));
+        let opens = self.is_too_much(now) && self.change(|state| (state == State::Closed).then_some(opened));
+        if opens {
+            // Nothing is counted until it closes; then it begins anew.
+            self.successes.clear();
+            self.failures.clear();
+        }
+        opens
+    }
+
+    /// A trial ended without saying anything of the pool, as when its client went away: another one may take its place.
+    pub fn forget(&self, trial: bool) {
+        if trial {
+            self.change(State::forget);
         }
     }
 
-    fn open(&self, state: &mut State, now: Duration) {
-        *state = State::Open(now + self.rules.open);
-        self.tripped.store(true, Relaxed);
+    #[cold]
+    fn admit_on_trial(&self, now: Duration) -> Admit {
+        let mut admit = Admit::Pass;
+        self.change(|state| {
+            let (next, answer) = state.admit(&self.rules, now);
+            admit = answer;
+            next
+        });
+        admit
     }
 
-    /// A panic elsewhere leaves it whole: each change is one store.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_too_much(&self, now: Duration) -> bool {
+        let epoch = self.pace.epoch(now);
+        let counts = Counts { in_a_row: 0, successes: self.successes.sum(epoch), failures: self.failures.sum(epoch) };
+        counts.requests() >= u64::from(self.rules.requests_min)
+            && reaches(counts.failures, counts.requests(), self.rules.failure_rate)
+    }
+
+    /// Goes on to what `next` says of the state, if it says so; asks again if another thread was faster. Whether it
+    /// did.
+    fn change(&self, mut next: impl FnMut(State) -> Option<State>) -> bool {
+        self.state.fetch_update(Relaxed, Relaxed, |packed| next(State::unpack(packed)).map(State::pack)).is_ok()
     }
 }
 
-/// When to come again while others are on trial.
-const AGAIN: Duration = Duration::from_secs(1);
+impl State {
+    /// As it stands in metrics and in `weir status`.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            State::Closed => "closed",
+            State::Open { .. } => "open",
+            State::HalfOpen { .. } => "half_open",
+        }
+    }
+
+    fn admit(self, rules: &BreakerRules, now: Duration) -> (Option<State>, Admit) {
+        let trial =
+            |succeeded| (Some(State::HalfOpen { since: now, admitted: succeeded + 1, succeeded }), Admit::Trial);
+        let refuse = |until: Duration| (None, Admit::Refuse { retry_after: until - now });
+        match self {
+            State::Closed => (None, Admit::Pass),
+            State::Open { until } if now < until => refuse(until),
+            State::Open { .. } => trial(0),
+            State::HalfOpen { since, admitted, succeeded } if admitted < rules.probes => {
+                (Some(State::HalfOpen { since, admitted: admitted + 1, succeeded }), Admit::Trial)
+            }
+            State::HalfOpen { since, .. } if now < since.saturating_add(rules.open) => {
+                refuse(since.saturating_add(rules.open))
+            }
+            // The trials that are missing are taken for lost.
+            State::HalfOpen { succeeded, .. } => trial(succeeded),
+        }
+    }
+
+    fn succeed(self, rules: &BreakerRules) -> Option<State> {
+        match self {
+            State::HalfOpen { succeeded, .. } if succeeded + 1 >= rules.probes => Some(State::Closed),
+            State::HalfOpen { since, admitted, succeeded } => {
+                let succeeded = succeeded + 1;
+                Some(State::HalfOpen { since, admitted: admitted.max(succeeded), succeeded })
+            }
+            State::Closed | State::Open { .. } => None,
+        }
+    }
+
+    fn forget(self) -> Option<State> {
+        match self {
+            State::HalfOpen { since, admitted, succeeded } if admitted > succeeded => {
+                Some(State::HalfOpen { since, admitted: admitted - 1, succeeded })
+            }
+            _ => None,
+        }
+    }
+
+    /// Kind, two counts, milliseconds: 2 + 11 + 11 + 40 bits.
+    fn pack(self) -> u64 {
+        let time = |time| millis(time).min((1 << MILLIS_BITS) - 1) << (2 + 2 * COUNT_BITS);
+        match self {
+            State::Closed => CLOSED,
+            State::Open { until } => OPEN | time(until),
+            State::HalfOpen { since, admitted, succeeded } => {
+                HALF_OPEN | u64::from(admitted) << 2 | u64::from(succeeded) << (2 + COUNT_BITS) | time(since)
+            }
+        }
+    }
+
+    fn unpack(packed: u64) -> State {
+        let count = |shift: u32| (packed >> shift) as u32 & PROBES_MAX;
+        let time = Duration::from_millis(packed >> (2 + 2 * COUNT_BITS));
+        match packed & 3 {
+            CLOSED => State::Closed,
+            OPEN => State::Open { until: time },
+            _ => State::HalfOpen { since: time, admitted: count(2), succeeded: count(2 + COUNT_BITS) },
+        }
+    }
+}
+
+const CLOSED: u64 = 0;
+const OPEN: u64 = 1;
+const HALF_OPEN: u64 = 2;
+
+const COUNT_BITS: u32 = 11;
+
+/// 34 years.
+const MILLIS_BITS: u32 = 64 - 2 - 2 * COUNT_BITS;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-
-    fn breaker() -> Breaker {
-        Breaker::new(config::Breaker {
-            failure_rate: 5_000,
-            window: S(10),
-            requests_min: 4,
-            open: S(5),
-            trials: 2,
-            statuses: config::Statuses::default(),
-        })
-    }
-
-    fn tripped() -> Breaker {
-        let breaker = breaker();
-        (0..4).for_each(|_| breaker.count(true, S(1)));
-        breaker
-    }
-
-    #[test]
-    fn it_opens_at_its_rate_and_refuses_until_its_time_is_over() {
-        let breaker = breaker();
-        for failed in [true, false, true] {
-            breaker.count(failed, S(1));
-            assert_eq!(breaker.admit(S(1)), Admit::Pass);
-        }
-        breaker.count(true, S(1));
-        assert_eq!(breaker.admit(S(2)), Admit::Refuse(S(4)));
-        assert_eq!(breaker.admit(S(6)), Admit::Trial);
-    }
-
-    #[test]
-    fn a_few_that_pass_close_it_and_one_that_fails_opens_it_again() {
-        let breaker = tripped();
-        assert_eq!((breaker.admit(S(6)), breaker.admit(S(6))), (Admit::Trial, Admit::Trial));
-        assert_eq!(breaker.admit(S(6)), Admit::Refuse(AGAIN), "two are under way");
-        breaker.tried(Trial::Passed, S(6));
-        assert_eq!(breaker.admit(S(6)), Admit::Refuse(AGAIN), "one passed, one is under way");
-        breaker.tried(Trial::Passed, S(6));
-        assert_eq!(breaker.admit(S(6)), Admit::Pass);
-        let breaker = tripped();
-        assert_eq!(breaker.admit(S(6)), Admit::Trial);
-        breaker.tried(Trial::Failed, S(7));
-        assert_eq!(breaker.admit(S(8)), Admit::Refuse(S(4)));
-    }
-
-    #[test]
-    fn a_trial_without_an_end_makes_room_for_another() {
-        let breaker = tripped();
-        for _ in 0..100 {
-            assert_eq!(breaker.admit(S(6)), Admit::Trial);
-            breaker.tried(Trial::Unknown, S(6));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn it_never_stays_shut_once_exchanges_succeed(steps: Vec<(u8, u16)>) {
-            let (breaker, mut now, mut on_trial) = (breaker(), S(0), 0);
-            for (what, wait) in steps {
-                now += Duration::from_millis(u64::from(wait));
-                match (what % 4, on_trial) {
-                    (0, _) => on_trial += u32::from(breaker.admit(now) == Admit::Trial),
-                    (1, _) => breaker.count(what > 128, now),
-                    (2, 1..) => {
-                        on_trial -= 1;
-                        breaker.tried(Trial::Failed, now);
-                    }
-                    (3, 1..) => {
-                        on_trial -= 1;
-                        breaker.tried(if what > 128 { Trial::Passed } else { Trial::Unknown }, now);
-                    }
-                    _ => {}
-                }
-            }
-            (0..on_trial).for_each(|_| breaker.tried(Trial::Unknown, now));
-            now += S(6);
-            for _ in 0..2 {
-                if breaker.admit(now) == Admit::Trial {
-                    breaker.tried(Trial::Passed, now);
-                }
-            }
-            prop_assert_eq!(breaker.admit(now), Admit::Pass);
-        }
-    }
-}
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -1,92 +1,144 @@
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+//! Whether a retry can be afforded: retries are a share of requests, so that a pool in trouble is not given several
+//! times its load.
+//!
+//! After Finagle's `RetryBudget` (Kevin Oliver, "Retry Budgets", 2016): each first attempt deposits a part of a retry.
+//! There deposits expire; here the balance has a bound instead, and no clock is read.
 
-/// What bounds a pool's retries: each first attempt pays a share of one in, each retry takes a whole one out (Finagle's
-/// `RetryBudget`). However bad it gets, attempts are at most (1 + share) × exchanges, and `RESERVE` more.
+use super::SHARE_WHOLE;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Retries that a pool can afford before its first request, so that a pool with little traffic can retry at all.
+pub const RESERVE_RETRIES: u64 = 10;
+
+/// At most what so many requests deposit is saved up, and the reserve at least. At 20 % these are 500 retries: a
+/// backend that dies takes its exchanges in flight with it, and they are all retried at once.
+pub const SAVED_REQUESTS_MAX: u64 = 2_500;
+
+/// What a pool may retry; shared between threads.
+///
+/// However threads meet, retries ≤ share × requests + [`RESERVE_RETRIES`].
 #[derive(Debug)]
+// A line of its own: each first attempt reads it.
+#[repr(align(128))]
 pub struct Budget {
-    share: i64,
-    max: i64,
-    balance: AtomicI64,
+    /// In 1/10,000 of an attempt.
+    balance: AtomicU64,
+    share: u16,
 }
 
-/// Retries that are there before anything was paid in.
-const RESERVE: i64 = 10;
-
-/// Exchanges whose shares are saved up at most: enough for a burst of retries when a busy backend dies.
-const EXCHANGES_MAX: i64 = 10_000;
-
-/// One retry, in the unit of the balance.
-const WHOLE: i64 = 10_000;
-
 impl Budget {
-    /// A budget that is paid `share` of a retry for each exchange, in 1/10,000.
+    /// Retries up to `share` of the requests, in 1/10,000. 0 allows none, not even the reserve.
     #[must_use]
     pub fn new(share: u16) -> Budget {
-        let share = i64::from(share);
-        let max = (share * EXCHANGES_MAX).max(RESERVE * WHOLE);
-        Budget { share, max, balance: AtomicI64::new(RESERVE * WHOLE) }
+        let reserve = if share == 0 { 0 } else { RESERVE_RETRIES * RETRY };
+        Budget { balance: AtomicU64::new(reserve), share }
     }
 
-    /// An exchange begins. Only a load once it is full.
+    /// What it was made with.
+    #[must_use]
+    pub fn share(&self) -> u16 {
+        self.share
+    }
+
+    /// A first attempt is made. Only a load while all is saved up that may be, which is how it mostly is.
+    #[inline]
     pub fn deposit(&self) {
-        if self.balance.load(Relaxed) < self.max {
-            self.balance.fetch_add(self.share, Relaxed);
+        // Threads that meet here go over the bound by a part of a retry each.
+        if self.balance.load(Relaxed) < self.balance_max() {
+            self.balance.fetch_add(u64::from(self.share), Relaxed);
         }
     }
 
-    /// Takes one retry, if there is one.
+    /// Takes a whole retry, if there is one.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        let take = |balance| (balance >= WHOLE).then_some(balance - WHOLE);
-        self.balance.fetch_update(Relaxed, Relaxed, take).is_ok()
+        self.balance.fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(RETRY)).is_ok()
+    }
+
+    /// Whole retries that could be made now.
+    #[must_use]
+    pub fn balance(&self) -> u64 {
+        self.balance.load(Relaxed) / RETRY
+    }
+
+    fn balance_max(&self) -> u64 {
+        let saved = u64::from(self.share) * SAVED_REQUESTS_MAX;
+        if self.share == 0 { 0 } else { saved.max(RESERVE_RETRIES * RETRY) }
     }
 }
+
+/// A retry, in the unit of the balance.
+const RETRY: u64 = SHARE_WHOLE as u64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::sync::atomic::AtomicU64;
 
     #[test]
-    fn what_was_saved_up_is_bounded() {
+    fn a_pool_starts_with_the_reserve() {
         let budget = Budget::new(2_000);
-        (0..100_000).for_each(|_| budget.deposit());
-        let retries = (0..100_000).filter(|_| budget.withdraw()).count();
-        assert_eq!(retries, 2_000);
+        assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 10);
+        (0..5).for_each(|_| budget.deposit());
+        assert!(budget.withdraw() && !budget.withdraw(), "five requests make a retry at 20 %");
     }
 
-    proptest! {
-        #[test]
-        fn retries_stay_within_the_budget_whatever_the_order(share in 1u16..=10_000, retries: Vec<bool>) {
+    #[test]
+    fn nothing_is_nothing_and_all_is_all() {
+        let none = Budget::new(0);
+        none.deposit();
+        assert!(!none.withdraw());
+        let all = Budget::new(10_000);
+        assert!((0..1_000).all(|_| {
+            all.deposit();
+            all.withdraw()
+        }));
+    }
+
+    #[test]
+    fn what_is_saved_up_is_bounded() {
+        for (share, saved) in [(1, 10), (100, 25), (2_000, 500), (10_000, 2_500)] {
             let budget = Budget::new(share);
-            let (mut paid, mut taken) = (0i64, 0i64);
-            for retry in retries {
-                if retry {
-                    taken += i64::from(budget.withdraw());
-                } else {
-                    budget.deposit();
-                    paid += 1;
-                }
-                prop_assert!(taken * WHOLE <= paid * i64::from(share) + RESERVE * WHOLE);
-            }
+            (0..100_000).for_each(|_| budget.deposit());
+            assert_eq!(budget.balance(), saved, "{share}");
         }
     }
 
     #[test]
-    fn threads_together_stay_within_it() {
-        let (budget, taken) = (Budget::new(1_000), AtomicU64::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..20_000 {
+    fn threads_together_keep_to_it() {
+        const REQUESTS: u64 = 20_000;
+        let budget = Budget::new(1_000);
+        let retries: u64 = std::thread::scope(|scope| {
+            let work = || {
+                (0..REQUESTS)
+                    .filter(|_| {
                         budget.deposit();
-                        taken.fetch_add(u64::from(budget.withdraw()), Relaxed);
-                    }
-                });
-            }
+                        budget.withdraw()
+                    })
+                    .count() as u64
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        assert!(taken.load(Relaxed) <= 8_000 + RESERVE as u64);
-        assert!(taken.load(Relaxed) >= 7_900);
+        // Nothing is lost either: the balance never came near its bound.
+        assert_eq!(retries + budget.balance(), 4 * REQUESTS / 10 + RESERVE_RETRIES);
+    }
+
+    proptest! {
+        #[test]
+        fn retries_are_a_share_of_requests_and_the_reserve(
+            share in 0u16..=10_000, steps in proptest::collection::vec(0u8..4, 0..400)
+        ) {
+            let budget = Budget::new(share);
+            let bound = if share == 0 { 0 } else { RESERVE_RETRIES };
+            let (mut requests, mut retries) = (0, 0);
+            for step in steps {
+                if step == 0 { budget.deposit(); requests += 1 } else if budget.withdraw() { retries += 1 }
+                let left = (requests * u64::from(share) + bound * RETRY) / RETRY - retries;
+                // 400 requests fill it up only where the share is small.
+                prop_assert!(budget.balance() == left || (share < 48 && budget.balance() < left));
+                prop_assert!(retries * RETRY <= u64::from(share) * requests + bound * RETRY);
+            }
+        }
     }
 }

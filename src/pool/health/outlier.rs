@@ -1,205 +1,169 @@
-//! Backends that fail exchanges are ejected for a while (Envoy's outlier detection): for failures in a row, or for a rate
-//! of failures that is high in itself and against the other backends. If all fail alike, ejecting one helps nobody.
+//! Passive checks: whether a backend is ejected, taken out for a while because of what exchanges saw.
+//!
+//! After Envoy's outlier detection (architecture overview, "Outlier detection"): so many failures in a row, or a rate
+//! of failures that stands out from the other backends', as Envoy's success rate does. Where all fail alike, nothing is
+//! won by taking one out. An ejection grows with each that follows another, and never more than a share of the pool is
+//! out.
+//!
+//! The order of calls: [`Tally::failed`](super::Tally::failed) says that a backend is worth judging; the caller locks
+//! the pool's ejections, reads [`Counts`] and calls [`judge`]; on an ejection it stores it, calls
+//! [`Tally::restart`](super::Tally::restart) with its end, and unlocks. The lock makes the bound on ejections hold; no
+//! other path takes it. Nobody has to do anything when an ejection ends.
 
-use super::window::{Counts, WHOLE, Window};
-use crate::config::Outlier;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use super::{Counts, SHARE_WHOLE, reaches};
 use std::time::Duration;
 
-/// What exchanges saw of a backend; any thread writes.
-#[derive(Debug, Default)]
-pub struct Tally {
-    in_a_row: AtomicU32,
-    window: Window,
-    /// Ejections in a row, and when the last of them ended.
-    ejections: AtomicU32,
-    ended_ms: AtomicU64,
+/// An ejection lasts at most so many times [`OutlierRules::eject`].
+pub const EJECT_GROWTH_MAX: u32 = 10;
+
+/// How many times the rate of the others a rate of failures must be to stand out.
+pub const STANDS_OUT_FACTOR: u64 = 2;
+
+/// When a backend is ejected, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutlierRules {
+    /// So many failures in a row eject; 0: none do.
+    pub consecutive_failures: u32,
+    /// This share of failures in the window ejects if the other backends fail half as often or less; 0: none does.
+    pub failure_rate: u16,
+    /// What the rate is taken over: at least the last half of it, at most all.
+    pub window: Duration,
+    /// A rate of fewer exchanges than this says nothing.
+    pub requests_min: u32,
+    /// How long a first ejection lasts; the second in a row twice as long, up to [`EJECT_GROWTH_MAX`].
+    pub eject: Duration,
+    /// The share of the pool that may be out at once, rounded down; but one of two or more, unless it is 0.
+    pub max_ejected: u16,
 }
 
-/// How a backend stands when one of its exchanges failed.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// Failures in a row.
+/// The last ejection of a backend; kept when it is over, for the next one's length and the ramp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// When it ends, or ended.
+    pub until: Duration,
+    /// Which one it is of those that followed each other closely, from 1.
     pub in_a_row: u32,
-    /// Its own exchanges.
-    pub own: Counts,
-    /// Those of the pool's other backends.
+    /// What led to it.
+    pub cause: Cause,
+}
+
+/// Why a backend was ejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It failed so many times in a row.
+    Consecutive,
+    /// It failed more often than the others.
+    Rate,
+}
+
+/// What a judgement has to know of the pool, beside the backend that is judged. Backends without weight and those that
+/// are draining are not of the pool here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// All backends, the judged one, too.
+    pub size: usize,
+    /// Those that are ejected now, whatever their checks say.
+    pub ejected: usize,
+    /// How many other backends may be used now.
+    pub others_usable: usize,
+    /// What exchanges saw of the others.
     pub others: Counts,
 }
 
-/// How a pool stands when a backend is to be ejected.
-#[derive(Clone, Copy, Debug)]
-pub struct Room {
-    /// Backends that are not draining.
-    pub size: usize,
-    /// Backends that are ejected.
-    pub ejected: usize,
-    /// Other backends that may be used.
-    pub available_others: usize,
-}
-
-impl Tally {
-    /// An exchange went well. A load, where rates do not count.
-    pub fn succeeded(&self, rules: &Outlier, now: Duration) {
-        if self.in_a_row.load(Relaxed) != 0 {
-            self.in_a_row.store(0, Relaxed);
-        }
-        if rules.failure_rate > 0 {
-            self.window.count(false, now, rules.window);
-        }
-    }
-
-    /// An exchange failed.
-    pub fn failed(&self, rules: &Outlier, now: Duration) {
-        // Saturates: a wrap would be a success.
-        if self.in_a_row.fetch_add(1, Relaxed) == u32::MAX {
-            self.in_a_row.store(u32::MAX, Relaxed);
-        }
-        if rules.failure_rate > 0 {
-            self.window.count(true, now, rules.window);
-        }
-    }
-
-    /// Failures since the last success.
-    #[must_use]
-    pub fn in_a_row(&self) -> u32 {
-        self.in_a_row.load(Relaxed)
-    }
-
-    /// What was counted within the window.
-    #[must_use]
-    pub fn counts(&self, rules: &Outlier, now: Duration) -> Counts {
-        self.window.counts(now, rules.window)
-    }
-
-    /// It is ejected: until when. What led to it is forgotten, so that it comes back with a clean slate.
-    pub fn eject(&self, rules: &Outlier, now: Duration) -> Duration {
-        let ended = Duration::from_millis(self.ended_ms.load(Relaxed));
-        let count = in_a_row_after(self.ejections.load(Relaxed), now.saturating_sub(ended), rules.eject);
-        let until = now + rules.eject * count;
-        self.ejections.store(count, Relaxed);
-        self.ended_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Relaxed);
-        self.in_a_row.store(0, Relaxed);
-        self.window.clear();
-        until
-    }
-}
-
-/// Whether a backend fails enough to be ejected.
+/// Whether a backend is to be ejected, by what exchanges saw of it and its `last` ejection.
 #[must_use]
-pub fn is_outlier(case: &Case, rules: &Outlier) -> bool {
-    let in_a_row = rules.consecutive_failures > 0 && case.in_a_row >= rules.consecutive_failures;
-    in_a_row
-        || (rules.failure_rate > 0
-            && case.own.reach(rules.failure_rate, rules.requests_min)
-            && is_worse(case.own, case.others))
+pub fn judge(
+    counts: &Counts,
+    last: Option<Ejection>,
+    company: &Company,
+    rules: &OutlierRules,
+    now: Duration,
+) -> Option<Ejection> {
+    let cause = cause(counts, &company.others, rules)?;
+    let spared = last.is_some_and(|last| last.holds(now)) || !may_eject(company, rules);
+    (!spared).then(|| {
+        let in_a_row = last.map_or(0, |last| last.weight(rules, now)).saturating_add(1).min(EJECT_GROWTH_MAX);
+        Ejection { until: now.saturating_add(rules.eject.saturating_mul(in_a_row)), in_a_row, cause }
+    })
 }
 
-/// Whether one more may be ejected: a share of the pool, at least one, and never the last one that may be used.
+/// How many backends of a pool of `size` may be ejected at once.
 #[must_use]
-pub fn has_room(room: &Room, rules: &Outlier) -> bool {
-    let share = room.size as u64 * u64::from(rules.max_ejected) / WHOLE;
-    let max = share.max(1) as usize;
-    room.ejected < max && room.available_others > 0
+pub fn ejected_max(size: usize, rules: &OutlierRules) -> usize {
+    match (rules.max_ejected, size) {
+        (0, _) | (_, 0 | 1) => 0,
+        (share, _) => (size.saturating_mul(usize::from(share.min(SHARE_WHOLE))) / usize::from(SHARE_WHOLE)).max(1),
+    }
 }
 
-/// At least twice the rate of the others.
-fn is_worse(own: Counts, others: Counts) -> bool {
-    others.total == 0
-        || u128::from(own.failed) * u128::from(others.total) >= 2 * u128::from(others.failed) * u128::from(own.total)
+impl Ejection {
+    /// Whether the backend is out because of it.
+    #[must_use]
+    pub fn holds(&self, now: Duration) -> bool {
+        now < self.until
+    }
+
+    /// Ends it early: for a backend that its check has seen go down and come up since. That is another life than the
+    /// one that was ejected. The caller calls [`Tally::restart`](super::Tally::restart) with `now`, too.
+    pub fn lift(&mut self, now: Duration) {
+        self.until = self.until.min(now);
+    }
+
+    /// What it still counts for in the length of the next: one less for each [`OutlierRules::eject`] without another,
+    /// as Envoy lowers its multiplier for each interval that a host stays healthy.
+    fn weight(&self, rules: &OutlierRules, now: Duration) -> u32 {
+        let quiet = now.saturating_sub(self.until).as_nanos() / rules.eject.as_nanos().max(1);
+        self.in_a_row.saturating_sub(u32::try_from(quiet).unwrap_or(u32::MAX))
+    }
 }
 
-/// Ejections in a row with the one that begins now: each `eject` without one forgives one.
-fn in_a_row_after(before: u32, since: Duration, eject: Duration) -> u32 {
-    let forgiven = since.as_nanos() / eject.as_nanos().max(1);
-    let left = before.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
-    (left + 1).min(LONGER_MAX)
+impl Cause {
+    /// As it stands in metrics and logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Cause::Consecutive => "consecutive_failures",
+            Cause::Rate => "failure_rate",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Cause; 2] = [Cause::Consecutive, Cause::Rate];
 }
 
-/// An ejection is at most so many times as long as the first.
-const LONGER_MAX: u32 = 10;
+impl OutlierRules {
+    /// Whether so many failures in a row eject.
+    pub(super) fn is_row(&self, in_a_row: u32) -> bool {
+        self.consecutive_failures != 0 && in_a_row >= self.consecutive_failures
+    }
+
+    /// Whether the rate of failures ejects if it stands out.
+    pub(super) fn is_rate(&self, counts: &Counts) -> bool {
+        let requests = counts.requests();
+        self.failure_rate != 0
+            && requests >= u64::from(self.requests_min)
+            && reaches(counts.failures, requests, self.failure_rate)
+    }
+}
+
+fn cause(counts: &Counts, others: &Counts, rules: &OutlierRules) -> Option<Cause> {
+    if rules.is_row(counts.in_a_row) {
+        return Some(Cause::Consecutive);
+    }
+    (rules.is_rate(counts) && stands_out(counts, others)).then_some(Cause::Rate)
+}
+
+/// Compares two rates crosswise, so that nobody divides. Others that nothing is known of do not fail.
+fn stands_out(counts: &Counts, others: &Counts) -> bool {
+    let cross = |failures: u64, requests: u64| u128::from(failures) * u128::from(requests);
+    cross(counts.failures, others.requests())
+        >= u128::from(STANDS_OUT_FACTOR) * cross(others.failures, counts.requests())
+}
+
+fn may_eject(company: &Company, rules: &OutlierRules) -> bool {
+    company.others_usable > 0 && company.ejected < ejected_max(company.size, rules)
+}
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::config::Statuses;
-    use proptest::prelude::*;
-
-    pub(crate) fn rules() -> Outlier {
-        Outlier {
-            consecutive_failures: 5,
-            failure_rate: 4_000,
-            window: Duration::from_secs(10),
-            requests_min: 20,
-            eject: Duration::from_secs(30),
-            max_ejected: 5_000,
-            statuses: Statuses::default(),
-        }
-    }
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-
-    fn case(tally: &Tally, others: Counts) -> Case {
-        Case { in_a_row: tally.in_a_row(), own: tally.counts(&rules(), S(1)), others }
-    }
-
-    #[test]
-    fn failures_in_a_row_make_an_outlier_and_a_success_breaks_the_row() {
-        let (tally, rules) = (Tally::default(), rules());
-        let none = Counts::default();
-        for _ in 0..4 {
-            tally.failed(&rules, S(1));
-        }
-        assert!(!is_outlier(&case(&tally, none), &rules));
-        tally.succeeded(&rules, S(1));
-        for _ in 0..4 {
-            tally.failed(&rules, S(1));
-        }
-        assert!(!is_outlier(&case(&tally, none), &rules));
-        tally.failed(&rules, S(1));
-        assert!(is_outlier(&case(&tally, none), &rules));
-    }
-
-    #[test]
-    fn half_of_all_failing_makes_an_outlier_unless_the_others_fail_as_well() {
-        let (tally, rules) = (Tally::default(), rules());
-        for exchange in 0..20 {
-            let judged = is_outlier(&case(&tally, Counts { total: 100, failed: 2 }), &rules);
-            assert!(!judged, "after {exchange}");
-            if exchange % 2 == 0 { tally.failed(&rules, S(1)) } else { tally.succeeded(&rules, S(1)) }
-        }
-        assert!(is_outlier(&case(&tally, Counts { total: 100, failed: 2 }), &rules));
-        assert!(is_outlier(&case(&tally, Counts { total: 100, failed: 25 }), &rules));
-        assert!(!is_outlier(&case(&tally, Counts { total: 100, failed: 26 }), &rules));
-    }
-
-    #[test]
-    fn an_ejected_backend_comes_back_with_a_clean_slate_and_stays_out_longer_if_it_fails_again() {
-        let (tally, rules) = (Tally::default(), rules());
-        assert_eq!(tally.eject(&rules, S(100)), S(130));
-        assert!(!is_outlier(&case(&tally, Counts::default()), &rules));
-        assert_eq!(tally.eject(&rules, S(131)), S(191), "twice as long");
-        assert_eq!(tally.eject(&rules, S(192)), S(282));
-        // After an hour all is forgiven.
-        assert_eq!(tally.eject(&rules, S(4_000)), S(4_030));
-    }
-
-    proptest! {
-        #[test]
-        fn there_is_room_for_a_share_but_never_for_the_last(size in 1usize..50, ejected in 0usize..50, max in 1u16..=10_000) {
-            let ejected = ejected.min(size);
-            let rules = Outlier { max_ejected: max, ..rules() };
-            let room = Room { size, ejected, available_others: (size - ejected).saturating_sub(1) };
-            if has_room(&room, &rules) {
-                prop_assert!(ejected + 1 < size, "one is left");
-                prop_assert!(ejected == 0 || (ejected + 1) * 10_000 <= size * usize::from(max));
-            }
-        }
-
-        #[test]
-        fn ejections_are_bounded_in_length(before in 0u32..100, since in 0u64..100_000) {
-            let count = in_a_row_after(before, S(since), S(30));
-            prop_assert!((1..=LONGER_MAX).contains(&count));
-        }
-    }
-}
+#[path = "outlier_tests.rs"]
+mod tests;

@@ -1,149 +1,253 @@
-//! Thousands of backends through failures, slow starts and ejections, on a clock of the test's own.
+//! Pools under a clock that is only a number: thousands of backends fall ill and recover, and what must hold is checked
+//! at each step.
 
-use super::outlier::{Case, Room, Tally, has_room, is_outlier, tests::rules};
-use super::probe::{Checked, Rules, next_probe};
-use super::window::Counts;
-use super::{Standing, slow_start};
-use std::time::Duration;
+use super::outlier::{Company, ejected_max, judge};
+use super::probe::{Rules, first_probe, next_probe};
+use super::standing::Facts;
+use super::*;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
-/// One backend as it is, and as the pool sees it.
-#[derive(Default)]
-struct Backend {
-    fails_exchanges: bool,
-    fails_probes: bool,
-    checked: Checked,
-    probe_at: Duration,
-    tally: Tally,
-    ejected_until: Duration,
-    up_since: Duration,
+const PROBE: Rules = Rules { every: secs(5), timeout: secs(1), rise: 2, fall: 3 };
+
+const OUTLIER: OutlierRules = OutlierRules {
+    consecutive_failures: 5,
+    failure_rate: 3_000,
+    window: secs(10),
+    requests_min: 20,
+    eject: secs(5),
+    max_ejected: 3_000,
+};
+
+const BREAKER: BreakerRules =
+    BreakerRules { failure_rate: 8_000, window: secs(10), requests_min: 50, open: secs(5), probes: 3 };
+
+const SLOW_START: Duration = secs(10);
+
+/// How long an exchange waits for a backend that says nothing.
+const STALL: Duration = secs(2);
+
+/// How long a backend that is well again may be left out: its exchanges still end, the longest ejection, its check, the
+/// ramp.
+const BACK_WITHIN: Duration = secs(2 + 10 * 5 + 4 * 6 + 10 + 1);
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
 }
 
-impl Backend {
-    fn standing(&self, now: Duration) -> Standing {
-        match self.checked {
-            Checked::Unknown => Standing::Unchecked,
-            Checked::Down { .. } => Standing::Down,
-            _ if now < self.ejected_until => Standing::Ejected { until: self.ejected_until },
-            _ if slow_start::share(self.up_since, now, RAMP) < slow_start::WHOLE => Standing::Ramping,
-            _ => Standing::Up,
-        }
-    }
+/// What is wrong with a backend, which nobody in the pool is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Illness {
+    Well,
+    /// Refuses connections; probes fail, too.
+    Dead,
+    /// Accepts and says nothing.
+    Stalls,
+    /// Half of its responses are errors, and its check passes.
+    Half,
+}
+
+struct Backend {
+    facts: Facts,
+    tally: Tally,
+    illness: Illness,
+    well_since: Duration,
+    /// Attempts that ended.
+    ended: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Probe,
+    Success { trial: bool },
+    Failure { trial: bool },
 }
 
 struct Pool {
     backends: Vec<Backend>,
-    now: Duration,
-    random: u64,
+    events: BinaryHeap<Reverse<(Duration, usize, Event)>>,
+    breaker: Breaker,
+    budget: Budget,
+    random: Random,
+    probes: u64,
+    ejections: u64,
+    requests: u64,
+    attempts: u64,
 }
-
-const PROBES: Rules = Rules { every: Duration::from_secs(5), rise: 2, fall: 3 };
-const RAMP: Duration = Duration::from_secs(30);
-const STEP: Duration = Duration::from_millis(500);
 
 impl Pool {
-    /// Marsaglia's xorshift: the same run each time.
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
-    }
-
-    fn chance(&mut self, one_in: u64) -> bool {
-        (self.random() >> 33).is_multiple_of(one_in)
-    }
-
-    fn probe(&mut self, at: usize) {
-        let random = self.random();
-        let backend = &mut self.backends[at];
-        if self.now >= backend.probe_at {
-            let was_up = matches!(backend.checked, Checked::Up { .. });
-            backend.checked.judge(!backend.fails_probes, &PROBES);
-            if !was_up && matches!(backend.checked, Checked::Up { .. }) {
-                backend.up_since = self.now;
-            }
-            backend.probe_at = self.now + next_probe(Duration::ZERO, &PROBES, random);
-        }
-    }
-
-    fn exchange(&mut self, at: usize) {
-        let now = self.now;
-        if !self.backends[at].standing(now).available() {
-            return;
-        }
-        if !self.backends[at].fails_exchanges {
-            return self.backends[at].tally.succeeded(&rules(), now);
-        }
-        self.backends[at].tally.failed(&rules(), now);
-        let backend = &self.backends[at];
-        let case = Case {
-            in_a_row: backend.tally.in_a_row(),
-            own: backend.tally.counts(&rules(), now),
-            others: Counts { total: 1_000, failed: 0 },
+    fn new(size: usize, checked: bool, seed: u64) -> Pool {
+        let backend = |_| Backend {
+            facts: Facts { checked: checked.then(Checked::default), ..Facts::default() },
+            tally: Tally::new(OUTLIER),
+            illness: Illness::Well,
+            well_since: Duration::ZERO,
+            ended: 0,
         };
-        let ejected = self.ejected();
-        let available = self.backends.iter().filter(|backend| backend.standing(now).available()).count();
-        let room = Room { size: self.backends.len(), ejected, available_others: available - 1 };
-        if is_outlier(&case, &rules()) && has_room(&room, &rules()) {
-            let until = self.backends[at].tally.eject(&rules(), now);
-            let backend = &mut self.backends[at];
-            (backend.ejected_until, backend.up_since) = (until, until);
+        let probes = (0..size).filter(|_| checked);
+        let probes = probes.map(|at| Reverse((first_probe(at, size, &PROBE), at, Event::Probe)));
+        Pool {
+            backends: (0..size).map(backend).collect(),
+            events: probes.collect(),
+            breaker: Breaker::new(BREAKER),
+            budget: Budget::new(2_000),
+            random: Random(seed),
+            probes: 0,
+            ejections: 0,
+            requests: 0,
+            attempts: 0,
         }
     }
 
-    fn ejected(&self) -> usize {
-        self.backends.iter().filter(|it| self.now < it.ejected_until).count()
-    }
-}
-
-#[test]
-fn no_sequence_leaves_a_healthy_backend_out_for_good() {
-    const COUNT: usize = 2_000;
-    let mut pool = Pool { backends: Vec::new(), now: Duration::ZERO, random: 88_172_645_463_325_252 };
-    pool.backends.resize_with(COUNT, Backend::default);
-    // Ten minutes of trouble.
-    for step in 0..1_200 {
-        for at in 0..COUNT {
-            if pool.chance(400) {
-                pool.backends[at].fails_exchanges ^= true;
-            }
-            if pool.chance(400) {
-                pool.backends[at].fails_probes ^= true;
-            }
-            pool.probe(at);
-            if (at + step) % 4 == 0 {
-                pool.exchange(at);
+    /// All that ends up to `now`, in order.
+    fn advance(&mut self, now: Duration) {
+        while self.events.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
+            let Some(Reverse((at, backend, event))) = self.events.pop() else { return };
+            self.backends[backend].ended += u32::from(event != Event::Probe);
+            match event {
+                Event::Probe => self.probe(backend, at),
+                Event::Success { trial } => {
+                    self.backends[backend].tally.succeeded(at);
+                    self.breaker.succeeded(at, trial);
+                }
+                Event::Failure { trial } => {
+                    self.breaker.failed(at, trial);
+                    if self.backends[backend].tally.failed(at) {
+                        self.judge(backend, at);
+                    }
+                    if self.budget.withdraw() {
+                        self.attempt(at);
+                    }
+                }
             }
         }
-        assert!(pool.ejected() <= COUNT / 2, "at {:?}", pool.now);
-        pool.now += STEP;
     }
-    // Then all are well; the longest ejection, a rise and a slow start later all are up.
-    let (ejection, rise) = (rules().eject * 10, PROBES.every * (PROBES.rise + 2));
-    let end = pool.now + ejection + rise + RAMP;
-    for backend in &mut pool.backends {
-        (backend.fails_exchanges, backend.fails_probes) = (false, false);
+
+    fn probe(&mut self, at: usize, now: Duration) {
+        self.probes += 1;
+        self.events.push(Reverse((next_probe(now, &PROBE, self.random.next()), at, Event::Probe)));
+        let Backend { facts, tally, illness, .. } = &mut self.backends[at];
+        let Some(checked) = &mut facts.checked else { return };
+        let was = *checked;
+        let turn = checked.judge(matches!(illness, Illness::Well | Illness::Half), &PROBE);
+        if turn == Some(Turn::Up) && was != Checked::Unknown {
+            facts.up_since = Some(now);
+            if let Some(ejection) = facts.ejection.as_mut().filter(|ejection| ejection.holds(now)) {
+                ejection.lift(now);
+                tally.restart(now);
+            }
+        }
     }
-    while pool.now < end {
-        (0..COUNT).for_each(|at| pool.probe(at));
-        pool.now += STEP;
+
+    fn judge(&mut self, at: usize, now: Duration) {
+        let others = self.backends.iter().enumerate().filter(|(other, _)| *other != at);
+        let company = Company {
+            size: self.backends.len(),
+            ejected: self.ejected(now),
+            others_usable: others.clone().filter(|(_, other)| other.standing(now).available()).count(),
+            others: others.map(|(_, other)| other.tally.counts(now)).sum(),
+        };
+        let backend = &mut self.backends[at];
+        let counts = backend.tally.counts(now);
+        if let Some(ejection) = judge(&counts, backend.facts.ejection, &company, backend.tally.rules(), now) {
+            backend.facts.ejection = Some(ejection);
+            backend.tally.restart(ejection.until);
+            self.ejections += 1;
+            assert!(company.others_usable > 0);
+            assert!(self.ejected(now) <= ejected_max(self.backends.len(), &OUTLIER));
+        }
     }
-    for backend in &pool.backends {
-        assert_eq!(backend.standing(pool.now), Standing::Up);
+
+    fn request(&mut self, now: Duration) {
+        self.requests += 1;
+        self.budget.deposit();
+        self.attempt(now);
+    }
+
+    fn attempt(&mut self, now: Duration) {
+        let Some(at) = self.pick(now) else { return };
+        let trial = match self.breaker.admit(now) {
+            Admit::Refuse { .. } => return,
+            admit => admit == Admit::Trial,
+        };
+        self.attempts += 1;
+        let (success, failure) = (Event::Success { trial }, Event::Failure { trial });
+        let (wait, end) = match self.backends[at].illness {
+            Illness::Well => (Duration::from_millis(20), success),
+            Illness::Dead => (Duration::from_millis(1), failure),
+            Illness::Stalls => (STALL, failure),
+            Illness::Half if self.random.below(2) == 0 => (Duration::from_millis(20), success),
+            Illness::Half => (Duration::from_millis(5), failure),
+        };
+        self.events.push(Reverse((now + wait, at, end)));
+    }
+
+    /// By chance and share; a few tries, then the next one that may be used.
+    fn pick(&mut self, now: Duration) -> Option<usize> {
+        let size = self.backends.len();
+        let from = self.random.below(size);
+        for _ in 0..8 {
+            let at = self.random.below(size);
+            let share = self.backends[at].facts.share(SLOW_START, now) as usize;
+            if self.backends[at].standing(now).available() && self.random.below(256) < share {
+                return Some(at);
+            }
+        }
+        (from..from + size).map(|at| at % size).find(|&at| self.backends[at].standing(now).available())
+    }
+
+    fn ejected(&self, now: Duration) -> usize {
+        let ejections = self.backends.iter().filter_map(|backend| backend.facts.ejection);
+        ejections.filter(|ejection| ejection.holds(now)).count()
+    }
+
+    /// Somebody falls ill, somebody else recovers.
+    fn stir(&mut self, now: Duration) {
+        const ILLNESSES: [Illness; 3] = [Illness::Dead, Illness::Stalls, Illness::Half];
+        let ill = self.random.below(self.backends.len());
+        self.backends[ill].illness = ILLNESSES[self.random.below(ILLNESSES.len())];
+        let well = self.random.below(self.backends.len());
+        self.heal(well, now);
+    }
+
+    fn heal(&mut self, at: usize, now: Duration) {
+        let backend = &mut self.backends[at];
+        if std::mem::replace(&mut backend.illness, Illness::Well) != Illness::Well {
+            backend.well_since = now;
+        }
+    }
+
+    fn check(&self, now: Duration) {
+        assert!(self.ejected(now) <= ejected_max(self.backends.len(), &OUTLIER));
+        for (at, backend) in self.backends.iter().enumerate() {
+            let due = backend.illness == Illness::Well && now > backend.well_since + BACK_WITHIN;
+            assert!(!due || backend.standing(now) == Standing::Up, "{at} at {now:?}: {:?}", backend.facts);
+        }
+        assert!(self.attempts * 10 <= self.requests * 12 + budget::RESERVE_RETRIES * 10);
     }
 }
 
-#[test]
-fn the_probes_of_many_backends_do_not_stay_in_step() {
-    let mut pool = Pool { backends: Vec::new(), now: Duration::ZERO, random: 1 };
-    pool.backends.resize_with(1_000, Backend::default);
-    for _ in 0..120 {
-        (0..1_000).for_each(|at| pool.probe(at));
-        pool.now += STEP;
+impl Backend {
+    fn standing(&self, now: Duration) -> Standing {
+        Standing::of(&self.facts, SLOW_START, now)
     }
-    // A minute later at most a third of them fall into one half second of five.
-    let mut next: Vec<u128> = pool.backends.iter().map(|it| it.probe_at.as_millis() / 500).collect();
-    next.sort_unstable();
-    let most = next.chunk_by(|a, b| a == b).map(<[u128]>::len).max().unwrap_or(0);
-    assert!(most < 333, "{most}");
 }
+
+/// SplitMix64 (Steele, Lea, Flood, 2014): the same numbers each time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+}
+
+#[path = "simulation_tests.rs"]
+mod tests;

@@ -1,26 +1,45 @@
-//! A backend that came up gets a share of its weight that grows, so that its caches and its compiler can warm up
-//! (HAProxy's `slowstart`, Envoy's slow start mode).
+//! How much a backend gets that has come back: a little at first, then more and more.
+//!
+//! The ramp is linear with a floor, as Envoy's slow start has it (aggression 1, `min_weight_percent` 10), and as
+//! HAProxy's `slowstart` is. As with HAProxy, it is not for the backends that a process starts with: all would ramp
+//! alike.
 
 use std::time::Duration;
 
-/// All of a weight, in the unit of [`share`].
-pub const WHOLE: u32 = 256;
+/// Its whole weight, in the unit of [`share`].
+pub const SHARE_FULL: u32 = 256;
 
-/// How often a share that grows is looked at.
-pub const STEP: Duration = Duration::from_millis(100);
+/// What it gets at first: about a tenth.
+pub const SHARE_FLOOR: u32 = 26;
 
-/// What a backend begins with: about a tenth.
-const FIRST: u32 = WHOLE / 10;
+/// A ramp is followed in so many steps.
+pub const STEPS: u32 = 16;
 
-/// The share, in 1/[`WHOLE`], of a backend that is up `since` then; linear over `ramp`, never 0.
+/// No step is shorter, so that a short ramp does not keep workers busy.
+pub const STEP_MIN: Duration = Duration::from_millis(50);
+
+/// The share of its weight that a backend gets which may be used since `up_since`, in 1/256; never 0, and all of it
+/// after `slow_start`.
 #[must_use]
-pub fn share(since: Duration, now: Duration, ramp: Duration) -> u32 {
-    let up = now.saturating_sub(since);
-    if up >= ramp {
-        return WHOLE;
+pub fn share(up_since: Duration, now: Duration, slow_start: Duration) -> u32 {
+    let up = now.saturating_sub(up_since);
+    if up >= slow_start {
+        return SHARE_FULL;
     }
-    let grown = u128::from(WHOLE - FIRST) * up.as_nanos() / ramp.as_nanos();
-    FIRST + u32::try_from(grown).unwrap_or(0)
+    let share = u128::from(SHARE_FULL) * up.as_nanos() / slow_start.as_nanos();
+    u32::try_from(share).unwrap_or(SHARE_FULL).max(SHARE_FLOOR)
+}
+
+/// When shares are worth working out again while a backend ramps; none when it has its whole weight.
+///
+/// The steps of all ramps of a pool fall on the same times, so that a thousand backends that ramp cost as much as one.
+#[must_use]
+pub fn next_step(up_since: Duration, now: Duration, slow_start: Duration) -> Option<Duration> {
+    (share(up_since, now, slow_start) < SHARE_FULL).then(|| {
+        let step = (slow_start / STEPS).max(STEP_MIN).as_nanos();
+        let next = (now.as_nanos() / step + 1).saturating_mul(step);
+        Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
+    })
 }
 
 #[cfg(test)]
@@ -28,22 +47,40 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const S: fn(u64) -> Duration = Duration::from_secs;
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_share_begins_at_a_tenth_and_ends_whole() {
-        assert_eq!(share(S(10), S(10), S(30)), FIRST);
-        assert_eq!(share(S(10), S(25), S(30)), FIRST + (WHOLE - FIRST) / 2);
-        assert_eq!(share(S(10), S(40), S(30)), WHOLE);
-        assert_eq!(share(S(10), S(10), S(0)), WHOLE, "no slow start");
+    fn it_grows_from_a_tenth_to_all() {
+        let at = |seconds| share(100 * SECOND, seconds * SECOND, 64 * SECOND);
+        assert_eq!([99, 100, 106, 107, 116, 132, 163, 164, 900].map(at), [26, 26, 26, 28, 64, 128, 252, 256, 256]);
+    }
+
+    #[test]
+    fn without_slow_start_it_gets_all_at_once() {
+        assert_eq!(share(SECOND, SECOND, Duration::ZERO), SHARE_FULL);
+        assert_eq!(next_step(SECOND, SECOND, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_thousand_ramps_are_followed_in_the_same_steps() {
+        let steps: std::collections::BTreeSet<_> =
+            (0..1_000).map(|n| next_step(n * Duration::from_millis(1), SECOND, 32 * SECOND).unwrap()).collect();
+        assert_eq!(steps.into_iter().collect::<Vec<_>>(), [2 * SECOND]);
     }
 
     proptest! {
         #[test]
-        fn a_share_never_shrinks_nor_leaves_its_bounds(since in 0u64..9_000, a in 0u64..99_000, b in 0u64..99_000, ramp in 0u64..50_000) {
-            let of = |now| share(Duration::from_millis(since), Duration::from_millis(now), Duration::from_millis(ramp));
-            prop_assert!(of(a.min(b)) <= of(a.max(b)));
-            prop_assert!((FIRST..=WHOLE).contains(&of(a)));
+        fn a_ramp_rises_to_all_in_a_bounded_number_of_steps(up_since in 0u64..1 << 40, slow_start in 0u64..1 << 30) {
+            let (up_since, slow_start) = (Duration::from_millis(up_since), Duration::from_millis(slow_start));
+            let (mut now, mut last, mut steps) = (up_since, 0, 0);
+            while let Some(next) = next_step(up_since, now, slow_start) {
+                let share = share(up_since, now, slow_start);
+                prop_assert!(next > now && share >= last && (SHARE_FLOOR..SHARE_FULL).contains(&share));
+                (now, last, steps) = (next, share, steps + 1);
+            }
+            prop_assert!(steps <= STEPS + 1);
+            prop_assert!(now <= up_since + slow_start + (slow_start / STEPS).max(STEP_MIN));
+            prop_assert_eq!(share(up_since, now, slow_start), SHARE_FULL);
         }
     }
 }

@@ -1,12 +1,12 @@
 use super::{Settling, Shared};
 use crate::config::{Health, PoolId};
-use crate::live::{CheckState, LiveBackend, Member};
-use crate::pool::health::probe::{Checked, Rules, Turn, first_probe, next_probe};
+use crate::live::{LiveBackend, Member, probes};
+use crate::pool::health::probe::{Checked, Turn, first_probe, next_probe};
 use crate::upstream::ProbeError;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_local};
 
 /// The tasks that probe, one a backend with a check.
@@ -33,7 +33,7 @@ impl Watches {
         });
         let count = wanted.len();
         for (index, (backend, (pool, health, member))) in wanted.into_iter().enumerate() {
-            let begin = first_probe(index, count);
+            let begin = first_probe(index, count, &probes(&health));
             let watch = Watch { shared: shared.clone(), pool: pool.name.clone(), member, health };
             // The task holds the backend, so that the address stays its own.
             self.0.insert(backend, spawn_local(watch.run(begin, settling.cloned())));
@@ -52,21 +52,21 @@ struct Watch {
 impl Watch {
     async fn run(self, begin: Duration, mut settling: Option<Rc<Settling>>) {
         let backend = self.member.backend.clone();
-        let Health { every, rise, fall, .. } = self.health;
-        let rules = Rules { every, rise, fall };
+        let rules = probes(&self.health);
         let mut checked = Checked::default();
         tokio::time::sleep(begin).await;
         loop {
-            let began = Instant::now();
+            let began = tokio::time::Instant::now();
             let Some(result) = self.probe().await else { return };
             self.shared.counts.probed(&backend.metrics, result.is_ok());
             backend.set_why_down(result.as_ref().err().map(ToString::to_string));
-            if let Some(turn) = checked.judge(result.is_ok(), &rules) {
+            let turn = checked.judge(result.is_ok(), &rules);
+            backend.set_checked(checked, self.shared.clock.coarse());
+            if let Some(turn) = turn {
                 self.turned(turn, result.err());
             }
             settling.take();
-            let next = next_probe(began.elapsed(), &rules, random());
-            tokio::time::sleep(next).await;
+            tokio::time::sleep_until(began + next_probe(Duration::ZERO, &rules, random())).await;
         }
     }
 
@@ -82,17 +82,12 @@ impl Watch {
     /// Says so to the workers and to the operator.
     fn turned(&self, turn: Turn, error: Option<ProbeError>) {
         let backend = &self.member.backend;
-        let state = match turn {
-            Turn::Up => CheckState::Up,
-            Turn::Down => CheckState::Down,
-        };
-        backend.set_check_state(state, self.shared.clock.coarse());
         if let Some((_, live)) = self.shared.generation.borrow().as_ref().and_then(|it| it.snapshot.pool(&self.pool)) {
             live.state.turned();
         }
-        match error {
-            None => tracing::info!(pool = self.pool, backend = backend.name, "up"),
-            Some(why) => tracing::warn!(pool = self.pool, backend = backend.name, %why, "down"),
+        match (turn, error) {
+            (Turn::Down, Some(why)) => tracing::warn!(pool = self.pool, backend = backend.name, %why, "down"),
+            _ => tracing::info!(pool = self.pool, backend = backend.name, "up"),
         }
     }
 }
