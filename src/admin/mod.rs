@@ -5,7 +5,7 @@ mod bind;
 mod job;
 mod serve;
 
-pub use bind::{AdminListener, adopt, bind};
+pub use bind::{AdminListener, adopt, bind, retire};
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
 pub use serve::{Admin, END_WAIT, start};
 
