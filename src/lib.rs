@@ -12,8 +12,8 @@
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
 //! | 4 | [`exchange`] | the engine: one request with its response |
-//! | 5 | [`server`] | listeners, workers, TLS, signals |
-//! | 5 | [`admin`] | the admin listener: metrics, health |
+//! | 5 | [`server`] | listeners, workers, TLS, signals, reload, upgrade |
+//! | 5 | [`admin`] | the admin listener: metrics, health, what an operator may ask |
 //! | 5 | [`command`] | one file a command-line verb |
 //! | side | [`telemetry`] | metrics and logs, handed down as handles |
 //! | side | [`clock`] | a worker's coarse timer |

@@ -71,8 +71,11 @@ const WHOLE: &[(&str, &[&str])] = &[
     ("[admin]\nlisten = \"127.0.0.1:{port2}\"\n", &["[admin] listen"]),
 ];
 
+/// What puts a file there, and what is said of it.
+type Placed = (fn(&Weir), &'static [&'static str]);
+
 /// The file itself is at fault.
-const FILES: &[(fn(&Weir), &[&str])] = &[
+const FILES: &[Placed] = &[
     (|_| {}, &["no such file"]),
     (|weir| fs::write(weir.path("weir.toml"), "").unwrap(), &["version"]),
     (|weir| fs::create_dir(weir.path("weir.toml")).unwrap(), &["it is a directory"]),

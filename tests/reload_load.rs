@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use support::load::{Load, echo};
-use support::{Authority, Weir};
+use support::{Authority, Client, Weir, Wire};
 
 /// Reloads before memory is looked at, and after.
 const WARM_UP: u32 = 20;
@@ -91,4 +93,64 @@ fn reloads_that_come_faster_than_they_are_done_are_merged() {
     let done = weir.metric("weir_reloads_total{result=\"ok\"}");
     assert!((1.0..=f64::from(WISHES)).contains(&done), "{done}");
     weir.counts("weir_reloads_total{result=\"failed\"}", 0.0);
+}
+
+/// A backend that turns each connection into a tunnel, and sends back what comes through it.
+fn tunnels() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                stream.write_all(SWITCHED).unwrap();
+                let mut word = [0; 4];
+                while stream.read_exact(&mut word).is_ok() && stream.write_all(&word).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+const SWITCH: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+#[test]
+fn five_hundred_tunnels_outlive_a_reload() {
+    const TUNNELS: usize = 500;
+    let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
+    rlimit::Resource::NOFILE.set(hard, hard).unwrap();
+    let text = |word: &str| {
+        format!("[[route]]\npool = \"app\"\n[[route]]\npath = \"/x\"\nrespond = {{ body = \"{word}\" }}\n")
+    };
+    let weir = Weir::start(&text("old"), &[("origin", &tunnels().to_string())]);
+    let mut open: Vec<TcpStream> = (0..TUNNELS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(weir.address()).unwrap();
+            stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+            stream.write_all(SWITCH).unwrap();
+            let mut client = Client::over(Wire::new(stream.try_clone().unwrap()));
+            client.sees(101);
+            stream
+        })
+        .collect();
+    for word in ["new", "newer"] {
+        weir.becomes(&text(word));
+        weir.client().get("/x").sees(200).body(word);
+        for stream in &mut open {
+            stream.write_all(b"ping").unwrap();
+        }
+        for stream in &mut open {
+            let mut answer = [0; 4];
+            stream.read_exact(&mut answer).expect("an open tunnel");
+            assert_eq!(&answer, b"ping");
+        }
+    }
 }

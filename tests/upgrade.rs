@@ -165,7 +165,7 @@ fn a_binary_that_does_not_come_to_serve_leaves_the_old_one_serving() {
         ("exit 3".to_owned(), "exit status: 3"),
         ("sleep 60 <&- >&- 2>&- &".to_owned(), "exit status: 0"),
         ("exec sleep 60".to_owned(), "within 2s"),
-        ("exec <&-; sleep 60".to_owned(), "within 2s"),
+        ("exec <&-; exec sleep 60".to_owned(), "error: the new process"),
         ("echo hello >&0".to_owned(), "another language"),
         ("kill -9 $$".to_owned(), "signal: 9"),
         (format!("exec {real} run -c {}", broken.display()), "broken.toml:3:1"),
@@ -307,4 +307,26 @@ fn an_admin_listener_on_a_path_goes_along_with_its_file() {
     weir.signal("TERM");
     weir.log.all();
     assert!(!path.exists(), "the file is left");
+}
+
+#[test]
+fn the_new_process_serves_even_if_the_old_one_dies_before_it_says_so() {
+    let (mut weir, binary) = installed(&says("x"), &[]);
+    let (gate, pid) = (weir.path("gate"), weir.path("pid"));
+    let real = env!("CARGO_BIN_EXE_weir");
+    let waits = format!("while ! test -e {}; do sleep 0.01; done", gate.display());
+    let names = format!("echo $$ > {0}.new; mv {0}.new {0}", pid.display());
+    install_script(&format!("{names}\n{waits}\nexec {real} \"$@\""), &binary);
+    weir.signal("USR2");
+    support::until(|| pid.exists(), "it does not start");
+    let other: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    weir.signal("KILL");
+    assert!(!weir.first_ends().success());
+    // Nobody serves now, and nobody is turned away.
+    let mut waiting = weir.client();
+    waiting.get("/").sent();
+    fs::write(&gate, "").unwrap();
+    waiting.sees(200).body("x");
+    weir.counts("weir_upgrades_total{result=\"ok\"}", 1.0);
+    assert!(support::kill("KILL", other));
 }

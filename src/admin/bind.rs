@@ -32,9 +32,9 @@ impl SocketFile {
         Ok(SocketFile { identity: identity(&path)?, path, is_ours: true })
     }
 
-    /// Somebody else removes it.
-    pub(super) fn leave(mut self) {
-        self.is_ours = false;
+    /// Whether it goes away with this value, or somebody else removes it.
+    pub(super) fn set_ours(&mut self, is_ours: bool) {
+        self.is_ours = is_ours;
     }
 }
 
@@ -53,7 +53,8 @@ pub fn bind(listen: &AdminListen) -> io::Result<AdminListener> {
     listener.nonblocking()
 }
 
-/// Makes a listener of a socket that another process bound there, and its file with it.
+/// Makes a listener of a socket that another process bound there. Its file stays that process's until
+/// [`Admin::begin`](super::Admin::begin).
 ///
 /// # Errors
 /// The file is gone, and cannot be bound anew; or the socket has no descriptor to be had.
@@ -61,11 +62,19 @@ pub fn adopt(listen: &AdminListen, socket: OwnedFd) -> io::Result<AdminListener>
     let listener = match listen {
         AdminListen::Tcp(_) => AdminListener::Tcp(socket.into()),
         AdminListen::Unix(path) => match SocketFile::at(path.clone()) {
-            Ok(file) => AdminListener::Unix(socket.into(), file),
+            Ok(mut file) => {
+                file.set_ours(false);
+                AdminListener::Unix(socket.into(), file)
+            }
             Err(_) => bind_unix(path)?,
         },
     };
     listener.nonblocking()
+}
+
+/// Removes the file of a socket that another process bound and handed over for good.
+pub fn retire(path: &Path) {
+    drop(SocketFile::at(path.to_owned()));
 }
 
 impl AdminListener {

@@ -7,7 +7,7 @@ mod job;
 mod serve;
 mod status;
 
-pub use bind::{AdminListener, adopt, bind};
+pub use bind::{AdminListener, adopt, bind, retire};
 pub use drain::{Drain, Drainer};
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
 pub use serve::{Admin, END_WAIT, start};

@@ -37,8 +37,11 @@ pub fn start(listener: AdminListener, state: Arc<AdminState>) -> io::Result<Admi
 }
 
 impl Admin {
-    /// Accepts from now on.
+    /// Accepts from now on; the file of a Unix-domain socket, if there is one, goes away with this value.
     pub fn begin(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.set_ours(true);
+        }
         if let Some(begin) = self.begin.take() {
             let _ = begin.send(());
         }
@@ -63,10 +66,10 @@ impl Admin {
         self.thread.is_finished()
     }
 
-    /// The file of a Unix-domain socket now belongs to the process that took the socket.
+    /// The file of a Unix-domain socket belongs to somebody else, such as the process that took the socket over.
     pub fn leave_file(&mut self) {
-        if let Some(file) = self.file.take() {
-            file.leave();
+        if let Some(mut file) = self.file.take() {
+            file.set_ours(false);
         }
     }
 }

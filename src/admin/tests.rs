@@ -178,6 +178,8 @@ fn a_socket_that_was_taken_over_is_served_on_with_its_file() {
     let path = dir.path().join("admin.sock");
     let mut old = on_unix(&path);
     let socket = old.socket().unwrap().try_clone_to_owned().unwrap();
+    // Whoever does not come to serve leaves it alone.
+    drop(adopt(&AdminListen::Unix(path.clone()), socket.try_clone().unwrap()).unwrap());
     let listener = adopt(&AdminListen::Unix(path.clone()), socket).unwrap();
     let (asker, _) = mpsc::channel(ASKS_MAX);
     let mut new = super::start(listener, AdminState::new(Metrics::new(NonZeroUsize::MIN), asker)).unwrap();

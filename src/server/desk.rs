@@ -35,8 +35,8 @@ pub(super) enum Event {
 
 /// How what ran has ended.
 pub(super) enum Done {
-    Reload(Result<Built, RunError>),
-    Upgrade(Result<Successor, UpgradeError>),
+    Reload(Box<Result<Built, RunError>>),
+    Upgrade(Box<Result<Successor, UpgradeError>>),
 }
 
 impl Desk {
@@ -84,11 +84,11 @@ impl Desk {
         self.running = None;
         match done {
             Done::Reload(result) => {
-                let verdict = process.reload(result).await;
+                let verdict = process.reload(*result).await;
                 self.answer(verdict);
             }
             Done::Upgrade(result) => {
-                let result = match result {
+                let result = match *result {
                     Ok(successor) => process.hand_over(successor, self.agenda.reload_waits()).await,
                     Err(error) => Err(error),
                 };
@@ -122,11 +122,11 @@ impl Desk {
         self.running = Some(match job {
             Job::Reload => {
                 let read = process.read();
-                Box::pin(async { Done::Reload(read.await) })
+                Box::pin(async { Done::Reload(Box::new(read.await)) })
             }
             Job::Upgrade => {
                 let upgrade = process.upgrade(self.program.clone());
-                Box::pin(async { Done::Upgrade(upgrade.await) })
+                Box::pin(async { Done::Upgrade(Box::new(upgrade.await)) })
             }
         });
     }

@@ -3,7 +3,7 @@ use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
 use super::sockets::{Inherited, Shares};
 use super::systemd::{Manager, State, interval, watch};
-use super::worker::{self, Handle, Order};
+use super::worker::{self, Handle, Order, Starting};
 use super::{RunError, Source};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
@@ -73,25 +73,14 @@ impl Process {
         metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
         let counts = metrics.keeper().expect("one keeper asks once");
         let keeper = Rc::new(Keeper::start(began, metrics.clone(), counts).map_err(RunError::System)?);
-        let mut workers = Vec::new();
-        for index in 0..count.get() {
-            let shard = metrics.worker(index).expect("each worker asks once");
-            workers
-                .push(worker::start(index, began, latest.clone(), shard, access.worker()).map_err(RunError::System)?);
-        }
+        let workers = start_workers(count, began, &metrics, &latest, &access).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
-        let admin = match admin_listen {
-            Some(listen) => {
-                let state = AdminState::new(Arc::clone(&metrics), asker);
-                let drained = latest.clone();
-                state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
-                    drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
-                }));
-                let admin = start_admin(&listen, &mut inherited, &state);
-                Some((admin.map_err(|error| RunError::Admin(listen, error))?, state))
-            }
-            None => None,
-        };
+        let state = AdminState::new(Arc::clone(&metrics), asker);
+        let drained = latest.clone();
+        state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
+            drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
+        }));
+        let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
         let process = Process {
             source,
             metrics,
@@ -167,13 +156,38 @@ impl Process {
     }
 }
 
-fn start_admin(listen: &AdminListen, inherited: &mut Inherited, state: &Arc<AdminState>) -> io::Result<Admin> {
-    let Some((socket, is_foreign)) = inherited.admin(listen)? else {
-        return admin::start(admin::bind(listen)?, Arc::clone(state));
+fn start_workers(
+    count: NonZeroUsize,
+    began: Instant,
+    metrics: &Arc<Metrics>,
+    latest: &Arc<ArcSwap<Generation>>,
+    access: &AccessLog,
+) -> io::Result<Vec<Handle>> {
+    let start = |index| {
+        let shard = metrics.worker(index).expect("each worker asks once");
+        worker::start(index, began, Arc::clone(latest), shard, access.worker())
     };
-    let mut admin = admin::start(admin::adopt(listen, socket)?, Arc::clone(state))?;
-    if is_foreign {
-        admin.leave_file();
+    let starting: Vec<_> = (0..count.get()).map(start).collect::<Result<_, _>>()?;
+    starting.into_iter().map(Starting::begun).collect()
+}
+
+fn start_admin(
+    listen: AdminListen,
+    inherited: &mut Inherited,
+    state: Arc<AdminState>,
+) -> Result<(Admin, Arc<AdminState>), RunError> {
+    let mut start = || match inherited.admin(&listen)? {
+        None => admin::start(admin::bind(&listen)?, Arc::clone(&state)),
+        Some((socket, is_foreign)) => {
+            let mut admin = admin::start(admin::adopt(&listen, socket)?, Arc::clone(&state))?;
+            if is_foreign {
+                admin.leave_file();
+            }
+            Ok(admin)
+        }
+    };
+    match start() {
+        Ok(admin) => Ok((admin, state)),
+        Err(error) => Err(RunError::Admin(listen, error)),
     }
-    Ok(admin)
 }

@@ -123,11 +123,8 @@ impl Inherited {
     /// Takes note that this process serves, and lets go of what it does not want.
     pub(super) fn settle(&mut self) {
         self.handed.clear();
-        // The one before served it as long as it served anything; its file goes now.
-        if let Some((AdminListen::Unix(path), socket)) =
-            self.handed_admin.take().and_then(|(name, socket)| Some((name.parse().ok()?, socket)))
-        {
-            drop(crate::admin::adopt(&AdminListen::Unix(path), socket));
+        if let Some(Ok(AdminListen::Unix(path))) = self.handed_admin.take().map(|(name, _)| name.parse()) {
+            crate::admin::retire(&path);
         }
     }
 

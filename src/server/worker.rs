@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
@@ -48,6 +48,23 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long a thread may take to start.
 const START_MAX: Duration = Duration::from_secs(10);
 
+/// A worker whose thread may not run yet.
+pub(super) struct Starting {
+    handle: Handle,
+    begins: Receiver<io::Result<()>>,
+}
+
+impl Starting {
+    /// Waits until it runs.
+    ///
+    /// # Errors
+    /// The system gives it no runtime, or no time.
+    pub(super) fn begun(self) -> io::Result<Handle> {
+        self.begins.recv_timeout(START_MAX).map_err(|_| io::Error::other("a worker does not start"))??;
+        Ok(self.handle)
+    }
+}
+
 /// Starts a worker's thread.
 pub(super) fn start(
     index: usize,
@@ -55,7 +72,7 @@ pub(super) fn start(
     latest: Arc<ArcSwap<Generation>>,
     metrics: WorkerMetrics,
     log: AccessWorker,
-) -> io::Result<Handle> {
+) -> io::Result<Starting> {
     let (orders, received) = unbounded_channel();
     let (begun, begins) = sync_channel(1);
     let body = move || {
@@ -67,8 +84,7 @@ pub(super) fn start(
         runtime.block_on(work(Worker::new(index, began, latest, metrics, log), received));
     };
     let thread = thread::Builder::new().name(format!("weir-{index}")).spawn(body)?;
-    begins.recv_timeout(START_MAX).map_err(|_| io::Error::other("a worker does not start"))??;
-    Ok(Handle { orders, thread })
+    Ok(Starting { handle: Handle { orders, thread }, begins })
 }
 
 /// An address that a worker serves.

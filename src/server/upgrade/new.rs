@@ -56,17 +56,22 @@ impl Predecessor {
         Ok(slots.into_iter().zip(descriptors).collect())
     }
 
-    /// Says that nothing can fail any more, and waits until this process is to serve. It is, too, if the other is gone.
+    /// Says that nothing can fail any more, and waits until this process is to serve. It is, too, if the other is gone:
+    /// one that did not want it any more would have killed it before.
     ///
     /// # Errors
-    /// The other process does not want it any more, or says nothing.
+    /// The other process says nothing.
     pub(in crate::server) fn ready(&self) -> io::Result<Go> {
         self.0.set_read_timeout(Some(GO_WAIT))?;
         self.0.set_write_timeout(Some(GO_WAIT))?;
-        (&self.0).write_all(READY.as_bytes())?;
         let mut said = String::new();
-        (&self.0).take(GO_BYTES_MAX).read_to_string(&mut said)?;
-        Ok(if said == GO_RELOAD { Go::Reload } else { Go::Serve })
+        let heard =
+            (&self.0).write_all(READY.as_bytes()).and_then(|()| (&self.0).take(GO_BYTES_MAX).read_to_string(&mut said));
+        match heard {
+            Ok(_) if said == GO_RELOAD => Ok(Go::Reload),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(Go::Serve),
+        }
     }
 
     /// Says why this process cannot serve; whether anybody heard it.
@@ -80,7 +85,7 @@ impl Predecessor {
 /// How long the sockets may take to come.
 const SOCKETS_WAIT: Duration = Duration::from_secs(10);
 
-/// How long the other process may take to say `go`. It then wants this one no more: it says so at once, or hangs.
+/// How long the other process may take to say `go`: it does so at once, or hangs.
 const GO_WAIT: Duration = Duration::from_secs(60);
 
 const GO_BYTES_MAX: u64 = 64;
