@@ -94,12 +94,12 @@ fn a_server_gets_traffic_while_its_service_is_serving() {
     assert_eq!((one.asked.load(SeqCst), two.asked.load(SeqCst)), (6, 0));
     assert!(weir.log.text().contains("gRPC health says status 2"), "{}", weir.log.text());
     two.status.store(SERVING, SeqCst);
-    one.status.store(BROKEN, SeqCst);
-    eventually("the first is known to be down", || weir.log.text().contains("gRPC health answered with error 5"));
     eventually("the second is up", || {
         ask();
         two.asked.load(SeqCst) > 0
     });
+    one.status.store(BROKEN, SeqCst);
+    eventually("the first is known to be down", || weir.log.text().contains("gRPC health answered with error 5"));
     let before = one.asked.load(SeqCst);
     (0..6).for_each(|_| drop(ask()));
     assert_eq!(one.asked.load(SeqCst), before);

@@ -70,10 +70,12 @@ pub(super) async fn attempt<D: Downstream>(
             (result, up.heard(), up.unprocessed())
         }
     };
-    if let Some(latency) = sent.zip(trail.first_byte).map(|(sent, first)| first.duration_since(sent)) {
-        backend.latency.record(latency, task.now());
-    }
     let Err(fault) = result else {
+        // An error that comes fast is no reason to ask there more.
+        let latency = sent.zip(trail.first_byte).filter(|_| response.status < 500);
+        if let Some((sent, first_byte)) = latency {
+            backend.latency.record(first_byte.duration_since(sent), task.now());
+        }
         note(task, seated, Outcome::Status(response.status));
         return Step::Ended(Ended::Answered);
     };

@@ -1,7 +1,7 @@
 use super::members::{Names, seats};
 use super::snapshot::fresh;
 use super::{Endpoint, LiveBackend, Member, Members, Queue, rules};
-use crate::config::{self, Health, Statuses};
+use crate::config::{self, HashTable, Health, Statuses};
 use crate::pool::StickyValues;
 use crate::pool::health::breaker::State;
 use crate::pool::health::outlier::{Company, judge};
@@ -38,6 +38,8 @@ pub struct PoolState {
     turns: AtomicU64,
     backends: Mutex<HashMap<Key, Weak<LiveBackend>>>,
     names: Mutex<Names>,
+    /// What keys were looked up in last.
+    table: Mutex<Option<KnownTable>>,
     /// Names whose last lookup failed, and why.
     unresolved: Mutex<BTreeMap<String, String>>,
     /// Held while a failure is judged, so that no more are ejected at once than may be.
@@ -54,6 +56,7 @@ impl Default for PoolState {
             turns: AtomicU64::default(),
             backends: Mutex::default(),
             names: Mutex::default(),
+            table: Mutex::default(),
             unresolved: Mutex::default(),
             judging: Mutex::default(),
             secret: getrandom::fill(&mut secret).is_ok().then_some(secret),
@@ -63,6 +66,13 @@ impl Default for PoolState {
 
 /// Under which a backend's state is found again.
 type Key = (Endpoint, Option<Health>);
+
+/// A table, and what it was made of.
+struct KnownTable {
+    kind: HashTable,
+    backends: Vec<(String, u16)>,
+    table: Arc<Table>,
+}
 
 /// What an attempt showed of its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +95,22 @@ impl Outcome {
 /// An exchange that the pool's breaker let through.
 #[derive(Debug)]
 pub struct Admitted<'p> {
-    trial: Option<(&'p Breaker, Cell<Option<(bool, Duration)>>)>,
+    trial: Option<Trial<'p>>,
+}
+
+/// An exchange that shows whether the pool is well again.
+#[derive(Debug)]
+struct Trial<'p> {
+    breaker: &'p Breaker,
+    /// Whether its last attempt failed, and when.
+    last: Cell<Option<(bool, Duration)>>,
 }
 
 impl Drop for Admitted<'_> {
     /// The last attempt of an exchange on trial decides how it ended.
     fn drop(&mut self) {
-        let Some((breaker, how)) = &self.trial else { return };
-        match how.get() {
+        let Some(Trial { breaker, last }) = &self.trial else { return };
+        match last.get() {
             Some((true, when)) => _ = breaker.failed(when, true),
             Some((false, when)) => breaker.succeeded(when, true),
             None => breaker.forget(true),
@@ -170,7 +188,7 @@ impl LivePool {
         let Some(breaker) = self.breaker.as_deref() else { return Some(Admitted { trial: None }) };
         match breaker.admit(now) {
             Admit::Pass => Some(Admitted { trial: None }),
-            Admit::Trial => Some(Admitted { trial: Some((breaker, Cell::new(None))) }),
+            Admit::Trial => Some(Admitted { trial: Some(Trial { breaker, last: Cell::new(None) }) }),
             Admit::Refuse { .. } => None,
         }
     }
@@ -181,7 +199,7 @@ impl LivePool {
         if let (Some(breaker), Some(rules)) = (&self.breaker, &pool.breaker) {
             let failed = outcome.failed(rules.statuses);
             match (&admitted.trial, failed) {
-                (Some((_, how)), failed) => how.set(Some((failed, now))),
+                (Some(trial), failed) => trial.last.set(Some((failed, now))),
                 (None, false) => breaker.succeeded(now, false),
                 (None, true) if breaker.failed(now, false) => {
                     tracing::warn!(pool = pool.name, "too much fails: its exchanges are refused for a while");
@@ -287,7 +305,24 @@ impl PoolState {
             Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend, tally }
         });
         let list: Vec<_> = list.collect();
-        Members { sticky: self.sticky(pool, &list), table: table(pool, &list), list }
+        Members { sticky: self.sticky(pool, &list), table: self.table(pool, &list), list }
+    }
+
+    /// What keys are looked up in, where the policy hashes; the same as before for the same backends, as it is costly.
+    fn table(&self, pool: &config::Pool, list: &[Member]) -> Option<Arc<Table>> {
+        let config::Policy::Hash(hash) = &pool.balance.policy else { return None };
+        let backends: Vec<_> = list.iter().map(|member| (member.backend.name.clone(), member.weight)).collect();
+        let mut known = lock(&self.table);
+        if let Some(known) = &*known
+            && known.kind == hash.table
+            && known.backends == backends
+        {
+            return Some(Arc::clone(&known.table));
+        }
+        let named: Vec<_> = backends.iter().map(|(name, weight)| (name.as_str(), *weight)).collect();
+        let table = Arc::new(Table::build(hash.table, &named));
+        *known = Some(KnownTable { kind: hash.table, table: Arc::clone(&table), backends });
+        Some(table)
     }
 
     fn sticky(&self, pool: &config::Pool, list: &[Member]) -> Option<StickyValues> {
@@ -311,13 +346,6 @@ fn first_facts(before: Option<Facts>, has_check: bool, now: Duration) -> Facts {
             Some(now).filter(|now| !now.is_zero())
         },
     }
-}
-
-/// What keys are looked up in, where the policy hashes.
-fn table(pool: &config::Pool, list: &[Member]) -> Option<Arc<Table>> {
-    let config::Policy::Hash(hash) = &pool.balance.policy else { return None };
-    let backends: Vec<_> = list.iter().map(|member| (member.backend.name.as_str(), member.weight)).collect();
-    Some(Arc::new(Table::build(hash.table, &backends)))
 }
 
 /// A panic elsewhere leaves these whole: each change is one call.

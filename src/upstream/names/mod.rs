@@ -1,6 +1,6 @@
 //! What the names of backends stand for, asked again as their records expire: addresses of hosts, and SRV.
 //!
-//! [`follow`] asks for a name again and again and tells what changes; nothing here runs on a worker. The decisions are
+//! [`follow()`] asks for a name again and again and tells what changes; nothing here runs on a worker. The decisions are
 //! pure: [`next`] says when to ask again, [`Hold`] for how long a set outlives failing lookups.
 //!
 //! The resolver is a stub: it asks the servers of `/etc/resolv.conf`, after `/etc/hosts`, and keeps nothing between two
