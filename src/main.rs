@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use weir::admin::Drain;
 use weir::command::{self, Where};
 use weir::config::AdminListen;
 use weir::server::{self, RunError, Source};
@@ -52,6 +53,18 @@ enum Verb {
     Reload(Running),
     /// Have the running process start its binary anew, and hand over to it.
     Upgrade(Running),
+    /// Say what is up in the running process, pool by pool; fail if a pool has no backend that may be used.
+    Status {
+        #[command(flatten)]
+        running: Running,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a backend out softly: it gets no new exchanges.
+    Drain(OneBackend),
+    /// Give it exchanges again.
+    Undrain(OneBackend),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
 }
@@ -65,6 +78,24 @@ struct Running {
     /// Its admin listener.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<AdminListen>,
+}
+
+/// Which backend is meant.
+#[derive(Args)]
+struct OneBackend {
+    /// The name of its pool.
+    pool: String,
+    /// Its address, as `weir status` shows it.
+    address: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl OneBackend {
+    fn drain(self, drain: bool, out: &mut dyn std::io::Write) -> std::io::Result<ExitCode> {
+        let OneBackend { pool, address, running } = self;
+        command::drain::drain(&running.into(), &Drain { pool, backend: address, drain }, out)
+    }
 }
 
 impl From<Running> for Where {
@@ -91,6 +122,9 @@ fn main() -> ExitCode {
         Verb::Check { config, routes, json } => done(command::check::check(&config, routes, json, &mut out)),
         Verb::Reload(running) => done(command::reload::reload(&running.into(), &mut out)),
         Verb::Upgrade(running) => done(command::upgrade::upgrade(&running.into(), &mut out)),
+        Verb::Status { running, json } => done(command::status::status(&running.into(), json, &mut out)),
+        Verb::Drain(backend) => done(backend.drain(true, &mut out)),
+        Verb::Undrain(backend) => done(backend.drain(false, &mut out)),
         Verb::Schema => done(command::schema::schema(&mut out).map(|()| ExitCode::SUCCESS)),
     }
 }

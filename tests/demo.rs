@@ -14,6 +14,8 @@ const SEEN: &[(&str, u16, &str)] = &[
     ("/", 200, "<h1>Backend "),
     ("/canary/json", 200, "\"path\":\"/json\""),
     ("/data/json", 200, "\"backend\":"),
+    ("/failover/json", 200, "\"backend\":\"one\""),
+    ("/sticky/json", 200, "set-cookie: demo_backend="),
     ("/old/page", 308, "location: /hello"),
     ("/hello", 200, "Weir itself"),
     ("/gone", 502, "\"status\":502"),

@@ -1,5 +1,6 @@
-use super::AdminState;
-use super::job::{Job, ask};
+use super::job::{Job, ask, drain};
+use super::status::status;
+use super::{AdminState, Drain};
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -7,9 +8,11 @@ use hyper::body::Bytes;
 
 /// The response to a request; its content is ignored. `is_near`: it came from this machine.
 pub(super) async fn answer<B>(request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
-    match Job::of(request.uri().path()) {
-        Some(job) => ask(job, request, state, is_near).await,
-        None => page(request, state),
+    let path = request.uri().path();
+    match (Job::of(path), Drain::of(path)) {
+        (Some(job), _) => ask(job, request, state, is_near).await,
+        (None, Some(wanted)) => drain(&wanted, request, state, is_near),
+        (None, None) => page(request, state),
     }
 }
 
@@ -20,6 +23,11 @@ fn page<B>(request: &Request<B>, state: &AdminState) -> Response<Full<Bytes>> {
         "/readyz" if state.is_ready() => Page::text(StatusCode::OK, "ready\n"),
         "/readyz" => Page::text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         "/metrics" => metrics(request, state),
+        "/v1/status" => Page {
+            status: StatusCode::OK,
+            content_type: "application/json",
+            content: format!("{:#}\n", status(state)).into(),
+        },
         _ => Page::text(StatusCode::NOT_FOUND, "there is no such page; / lists them\n"),
     };
     if page.status == StatusCode::NOT_FOUND || matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -67,9 +75,11 @@ weir
 /metrics   counters, as Prometheus text or OpenMetrics
 /healthz   200 while the process lives
 /readyz    200 while it takes traffic, 503 before and while it drains
+/v1/status what is up, pool by pool, as JSON
 
 POST, from this machine, with content-type: application/json:
 
 /v1/reload    reads the configuration again and applies it, or says what is wrong with it
+/v1/pools/POOL/backends/ADDRESS/drain, .../undrain   takes a backend out softly, and back
 /v1/upgrade   starts the binary anew and hands over to it, or says why not
 ";

@@ -1,7 +1,7 @@
 //! `/v1/reload` and `/v1/upgrade`: what changes the process is asked of the thread that owns it.
 
-use super::AdminState;
 use super::answer::Page;
+use super::{AdminState, Drain};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -53,14 +53,8 @@ impl Job {
 
 /// Asks for `job`, if whoever sent the request may. `is_near`: it came from this machine.
 pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
-    if request.method() != Method::POST {
-        // RFC 9110 §15.5.6: a 405 says what is allowed.
-        let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "send POST\n").response();
-        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    if let Some(refused) = refused(request, is_near) {
         return refused;
-    }
-    if let Err(why) = may(request.headers(), is_near) {
-        return said(StatusCode::FORBIDDEN, &serde_json::json!({ "applied": false, "error": why }));
     }
     let (status, content) = match asked(job, &state.asks).await {
         Verdict::Done(content) => (StatusCode::OK, content),
@@ -74,6 +68,37 @@ pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, i
         }
     };
     said(status, &content)
+}
+
+/// Takes a backend out, or back, if whoever sent the request may.
+pub(super) fn drain<B>(
+    wanted: &Drain,
+    request: &Request<B>,
+    state: &AdminState,
+    is_near: bool,
+) -> Response<Full<Bytes>> {
+    if let Some(refused) = refused(request, is_near) {
+        return refused;
+    }
+    match state.drain(wanted) {
+        true => said(StatusCode::OK, &serde_json::json!({ "applied": true })),
+        false => {
+            let error = format!("pool {:?} has no backend {:?}: `weir status` lists them", wanted.pool, wanted.backend);
+            said(StatusCode::NOT_FOUND, &serde_json::json!({ "applied": false, "error": error }))
+        }
+    }
+}
+
+/// What whoever may not change anything gets.
+fn refused<B>(request: &Request<B>, is_near: bool) -> Option<Response<Full<Bytes>>> {
+    if request.method() != Method::POST {
+        // RFC 9110 §15.5.6: a 405 says what is allowed.
+        let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "send POST\n").response();
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Some(refused);
+    }
+    let why = may(request.headers(), is_near).err()?;
+    Some(said(StatusCode::FORBIDDEN, &serde_json::json!({ "applied": false, "error": why })))
 }
 
 async fn asked(job: Job, asks: &mpsc::Sender<Ask>) -> Verdict {

@@ -2,16 +2,19 @@
 
 mod answer;
 mod bind;
+mod drain;
 mod job;
 mod serve;
+mod status;
 
 pub use bind::{AdminListener, adopt, bind, retire};
+pub use drain::{Drain, Drainer};
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
 pub use serve::{Admin, END_WAIT, start};
 
 use crate::telemetry::Metrics;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// What the admin listener shows, and whom it asks.
@@ -21,13 +24,23 @@ pub struct AdminState {
     /// The thread that does what an operator asks for.
     pub asks: mpsc::Sender<Ask>,
     ready: AtomicBool,
+    drainer: OnceLock<Drainer>,
 }
 
 impl AdminState {
     /// Not ready yet.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, asks: mpsc::Sender<Ask>) -> Arc<AdminState> {
-        Arc::new(AdminState { metrics, asks, ready: AtomicBool::new(false) })
+        Arc::new(AdminState { metrics, asks, ready: AtomicBool::new(false), drainer: OnceLock::new() })
+    }
+
+    /// Who takes backends out and back. Only the first counts.
+    pub fn set_drainer(&self, drainer: Drainer) {
+        let _ = self.drainer.set(drainer);
+    }
+
+    fn drain(&self, wanted: &Drain) -> bool {
+        self.drainer.get().is_some_and(|drainer| drainer(wanted))
     }
 
     /// `/readyz`: true once all listeners are bound, false again from the start of the drain.

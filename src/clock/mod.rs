@@ -33,11 +33,19 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Clock { start: Instant::now(), tick: Cell::new(0), wheel: RefCell::default(), date: HttpDate::default() }
+        Clock::starting(Instant::now())
     }
 }
 
 impl Clock {
+    /// A clock whose time counts from `start`, so that clocks with the same start agree.
+    #[must_use]
+    pub fn starting(start: Instant) -> Clock {
+        let clock = Clock { start, tick: Cell::new(0), wheel: RefCell::default(), date: HttpDate::default() };
+        clock.tick.set(clock.tick_at(Instant::now()));
+        clock
+    }
+
     /// Turns the wheel for as long as it is polled.
     pub async fn run(&self) {
         let mut interval = tokio::time::interval(TICK);
@@ -64,7 +72,7 @@ impl Clock {
         &self.date
     }
 
-    /// Time since this clock was made, to the tick.
+    /// Time since the start, to the tick.
     #[must_use]
     pub fn coarse(&self) -> Duration {
         TICK * u32::try_from(self.tick.get()).unwrap_or(u32::MAX)

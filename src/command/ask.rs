@@ -1,4 +1,4 @@
-//! What `weir reload` and `weir upgrade` share: they ask the running process through its admin listener.
+//! What `weir reload`, `weir upgrade`, `weir status` and `weir drain` share: they ask the running process through its admin listener.
 
 use crate::config::{self, AdminListen, ConfigErrors};
 use serde_json::Value;
@@ -40,12 +40,29 @@ pub(super) struct Answer {
 impl Where {
     /// Sends an empty POST for `path`.
     pub(super) fn ask(&self, path: &str) -> Result<Answer, NoAnswer> {
+        let answer = self.exchange("POST", path)?;
+        let is_ours = answer.1.content["applied"].is_boolean();
+        if is_ours { Ok(answer.1) } else { Err(NoAnswer::Strange(answer.0)) }
+    }
+
+    /// Reads what is at `path`.
+    pub(super) fn read(&self, path: &str) -> Result<Value, NoAnswer> {
+        match self.exchange("GET", path)? {
+            (_, Answer { status: 200, content }) => Ok(content),
+            (listen, _) => Err(NoAnswer::Strange(listen)),
+        }
+    }
+
+    fn exchange(&self, method: &str, path: &str) -> Result<(AdminListen, Answer), NoAnswer> {
         let listen = match &self.admin {
             Some(listen) => listen.clone(),
             None => found(&self.config)?,
         };
-        let text = exchange(&listen, path).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
-        parse(&text).ok_or(NoAnswer::Strange(listen))
+        let text = exchange(&listen, method, path).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
+        match parse(&text) {
+            Some(answer) => Ok((listen, answer)),
+            None => Err(NoAnswer::Strange(listen)),
+        }
     }
 }
 
@@ -61,19 +78,19 @@ fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
     }
 }
 
-fn exchange(listen: &AdminListen, path: &str) -> io::Result<Vec<u8>> {
+fn exchange(listen: &AdminListen, method: &str, path: &str) -> io::Result<Vec<u8>> {
     match listen {
         AdminListen::Tcp(address) => {
             let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX)?;
             stream.set_read_timeout(Some(ANSWER_MAX))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, path)
+            over(stream, method, path)
         }
         AdminListen::Unix(file) => {
             let stream = UnixStream::connect(file)?;
             stream.set_read_timeout(Some(ANSWER_MAX))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, path)
+            over(stream, method, path)
         }
     }
 }
@@ -88,10 +105,10 @@ fn near(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn over(mut stream: impl Read + Write, path: &str) -> io::Result<Vec<u8>> {
+fn over(mut stream: impl Read + Write, method: &str, path: &str) -> io::Result<Vec<u8>> {
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: 2\r\n\r\n{{}}"
     )?;
     let mut text = Vec::new();
@@ -104,7 +121,7 @@ fn parse(text: &[u8]) -> Option<Answer> {
     let end = text.windows(4).position(|four| four == b"\r\n\r\n")?;
     let status: u16 = std::str::from_utf8(text.get(9..12)?).ok()?.parse().ok()?;
     let content: Value = serde_json::from_slice(&text[end + 4..]).ok()?;
-    content["applied"].is_boolean().then_some(Answer { status, content })
+    content.is_object().then_some(Answer { status, content })
 }
 
 impl Answer {
@@ -161,7 +178,7 @@ mod tests {
         assert!(done.is_done() && done.content["pid"] == 7);
         let refused = answer("HTTP/1.1 422 X\r\n\r\n{\"applied\":false,\"error\":\"why\"}").unwrap();
         assert!(!refused.is_done() && refused.has_failed() && refused.error() == "why");
-        for strange in ["", "HTTP/1.1 200 OK\r\n\r\nok\n", "HTTP/1.1 200 OK\r\n\r\n{}", "\r\n\r\n{\"applied\":true}"] {
+        for strange in ["", "HTTP/1.1 200 OK\r\n\r\nok\n", "HTTP/1.1 200 OK\r\n\r\n[]", "\r\n\r\n{\"applied\":true}"] {
             assert!(answer(strange).is_none(), "{strange}");
         }
     }

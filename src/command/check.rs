@@ -2,6 +2,7 @@
 
 use crate::config::{self, Action, Config, Route};
 use crate::route::{Rank, order};
+use crate::server;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 /// # Errors
 /// `out` cannot be written to.
 pub fn check(path: &Path, routes: bool, json: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
-    let config = match config::load(path) {
+    let mut config = match config::load(path) {
         Ok(config) => config,
         Err(errors) if json => {
             let report = serde_json::json!({ "ok": false, "errors": errors.to_json(), "more": errors.more });
@@ -24,6 +25,16 @@ pub fn check(path: &Path, routes: bool, json: bool, out: &mut dyn Write) -> io::
             return Ok(ExitCode::FAILURE);
         }
     };
+    if let Err(error) = server::verify(&mut config) {
+        match json {
+            true => {
+                let errors = serde_json::json!([{ "message": error.to_string() }]);
+                writeln!(out, "{:#}", serde_json::json!({ "ok": false, "errors": errors, "more": 0 }))?;
+            }
+            false => writeln!(out, "{error}")?,
+        }
+        return Ok(ExitCode::FAILURE);
+    }
     match (routes, json) {
         (_, true) => writeln!(out, "{:#}", summary(&config, routes))?,
         (true, false) => write_routes(&config, out)?,

@@ -3,8 +3,10 @@
 mod ask;
 pub mod check;
 pub mod demo;
+pub mod drain;
 pub mod reload;
 pub mod schema;
+pub mod status;
 pub mod upgrade;
 
 pub use ask::Where;

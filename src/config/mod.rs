@@ -1,19 +1,24 @@
 //! Text to checked values. What a [`Config`] holds is valid: names resolve, ranges hold, files were read.
 
+mod balance;
 mod error;
 mod file;
+mod health;
 mod listener;
 mod load;
 mod log;
 mod pool;
 mod precedence;
 mod read;
+mod resilience;
 mod route;
 mod ties;
 
+pub use balance::{Balance, HashBy, HashPolicy, HashTable, Policy, Sticky};
 pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
+pub use health::{Check, Health};
 pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text};
 pub use precedence::{Rank, order};
 
@@ -21,7 +26,10 @@ pub use listener::{
     Certificate, ClientAuth, H2Limits, HeadLimits, Listener, ListenerTimeouts, ListenerTls, Protocols, TlsVersion,
 };
 pub use log::{AccessFormat, AccessLog, Destination, Level, Log};
-pub use pool::{Backend, BackendAddress, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut};
+pub use pool::{
+    Backend, BackendAddress, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut, Resolve,
+};
+pub use resilience::{Breaker, Outlier, Retry, Statuses};
 pub use route::{
     Action, ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Rewrite, Route, RouteTimeouts, ValuePattern,
 };

@@ -1,4 +1,6 @@
-use super::{Certificate, Place};
+use super::balance::Balance;
+use super::resilience::{Breaker, Outlier, Retry};
+use super::{Certificate, Health, Place};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,12 +18,58 @@ pub struct Pool {
     pub protocol: PoolProtocol,
     /// Bounds on waiting for a backend.
     pub timeouts: PoolTimeouts,
-    /// How long an unused connection is kept, `connections.idle`; default 60 s.
-    pub idle: Duration,
+    /// Bounds on connections to one backend, and on waiting for one.
+    pub connections: Connections,
     /// TLS towards the backends.
     pub tls: Option<PoolTls>,
     /// A PROXY header at the start of each connection, which is then used for one client only.
     pub proxy_protocol: Option<ProxyProtocolOut>,
+    /// Which backend an attempt goes to.
+    pub balance: Balance,
+    /// The active check, if there is one; without, a backend counts as up.
+    pub health: Option<Health>,
+    /// When a backend is ejected for what exchanges saw of it; `None`: never.
+    pub outlier: Option<Outlier>,
+    /// How long a backend that came up takes to get its full share; default 0: at once.
+    pub slow_start: Duration,
+    /// If less than this share of the backends may be used (in 1/10,000), health is ignored; default: never.
+    pub panic: Option<u16>,
+    /// When an exchange is tried again.
+    pub retry: Retry,
+    /// When the whole pool is given a rest.
+    pub breaker: Option<Breaker>,
+    /// How names are followed.
+    pub resolve: Resolve,
+}
+
+impl Pool {
+    /// Whether its backends may change without a reload.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        self.backends.iter().any(|backend| backend.address.is_name())
+    }
+}
+
+/// `connections = { … }`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Exchanges that one backend gets at once, over all workers; default: no limit.
+    pub max: Option<u32>,
+    /// Exchanges of the pool that may wait while all backends have `max`; default 500.
+    pub queue: u32,
+    /// How long they may wait; default 2 s.
+    pub queue_timeout: Duration,
+    /// How long an unused connection is kept; default 60 s.
+    pub idle: Duration,
+}
+
+/// `resolve = { … }`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Resolve {
+    /// Names are asked for again at least that often; default: when their time to live is over.
+    pub every: Option<Duration>,
+    /// Servers that are asked; default: the system's.
+    pub servers: Vec<SocketAddr>,
 }
 
 /// One address in a pool.
@@ -38,10 +86,29 @@ pub struct Backend {
 pub enum BackendAddress {
     /// `127.0.0.1:9000`, `[::1]:9000`
     Ip(SocketAddr),
-    /// `name:port`, resolved at connect.
+    /// `name:port`, all addresses that the name has.
     Name(String, u16),
+    /// `srv:_http._tcp.name`: addresses, ports and weights as SRV records say.
+    Srv(String),
     /// `unix:/path`
     Unix(PathBuf),
+}
+
+impl BackendAddress {
+    /// Whether it stands for addresses that a resolver finds.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self, BackendAddress::Name(..) | BackendAddress::Srv(_))
+    }
+
+    /// The name in `name:port`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            BackendAddress::Name(name, _) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for BackendAddress {
@@ -49,6 +116,7 @@ impl std::fmt::Display for BackendAddress {
         match self {
             BackendAddress::Ip(address) => address.fmt(f),
             BackendAddress::Name(name, port) => write!(f, "{name}:{port}"),
+            BackendAddress::Srv(name) => write!(f, "srv:{name}"),
             BackendAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

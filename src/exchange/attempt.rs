@@ -1,118 +1,61 @@
-//! Attempts: one try at one backend each, until one gives a response or none can.
+//! One try at one backend.
 
-use super::mirror::Tee;
-use super::relay::{self, Bounds, Fault, Moved};
-use super::worker::{Held, HeldPool};
-use super::{Body, Broken, Client, Downstream, Refusal, Reply, Request, Source, Upstream, Worker, prepare};
-use crate::config::{PoolId, Route};
-use crate::http::{FieldName, Length, RequestHead, ResponseHead};
-use crate::live::LiveBackend;
-use crate::route;
+use super::attempts::{Ended, Seated, Task, Trail};
+use super::chances::{Cause, Chances};
+use super::kept::Kept;
+use super::relay::{self, Fault, Moved, Witnesses};
+use super::{Body, Broken, Downstream, Refusal, Reply, Request, Source, Upstream};
+use crate::config::Policy;
+use crate::http::{Length, ResponseHead};
+use crate::live::{self, Outcome};
 use crate::telemetry::metrics::AttemptFailure;
 use crate::upstream::{Connection, Line, Taken};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
-
-/// Tries at backends for one exchange.
-const ATTEMPTS_MAX: u32 = 3;
-
-/// What attempts need to know.
-pub(super) struct Task<'a> {
-    pub(super) worker: &'a Worker,
-    pub(super) client: &'a Client,
-    pub(super) held: &'a Held,
-    pub(super) route: &'a Route,
-    pub(super) pool: PoolId,
-    pub(super) head: &'a RequestHead,
-    pub(super) tee: &'a Tee,
-}
-
-/// What is known of the attempts made.
-#[derive(Default)]
-pub(super) struct Trail {
-    pub(super) attempts: u32,
-    pub(super) backend: Option<usize>,
-    pub(super) first_byte: Option<Instant>,
-    pub(super) moved: Moved,
-}
-
-/// How the attempts ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// The client has the whole response.
-    Answered,
-    /// Nothing was said to the client yet.
-    Refused(Refusal),
-    /// The response broke off midway.
-    Broken(Refusal),
-    /// The client is gone.
-    ClientGone,
-}
-
-/// Tries backends until one answers.
-pub(super) async fn attempts<D: Downstream>(
-    task: &Task<'_>,
-    response: &mut ResponseHead,
-    down: &mut D,
-    trail: &mut Trail,
-) -> Ended {
-    let pool = &task.held.pools[task.pool.0];
-    let mut tried = Tried::default();
-    let mut last = Refusal::NoBackend;
-    let mut again = None;
-    while trail.attempts < ATTEMPTS_MAX {
-        let fresh = again.is_some();
-        let Some(at) = again.take().or_else(|| pool.policy.borrow_mut().pick(|at| !tried.has(at))) else { break };
-        trail.attempts += 1;
-        trail.backend = Some(at);
-        if trail.attempts > 1 {
-            task.worker.metrics.retried(&task.live_pool().metrics);
-        }
-        match attempt(task, pool, at, fresh, response, down, trail).await {
-            Step::Ended(ended) => return ended,
-            Step::Next(refusal) => {
-                tried.add(at);
-                last = refusal;
-            }
-            Step::Again => again = Some(at),
-        }
-    }
-    Ended::Refused(last)
-}
+use std::time::Instant;
 
 /// What follows an attempt.
-enum Step {
+pub(super) enum Step {
     Ended(Ended),
-    /// Nothing was sent: another backend may have it.
-    Next(Refusal),
+    /// Nothing was said to the client: another backend may have it. `granted`: that was decided already.
+    Next {
+        refusal: Refusal,
+        granted: bool,
+        cause: Cause,
+    },
     /// A connection that had stood was closed under us: the same backend, on a new one.
     Again,
 }
 
-async fn attempt<D: Downstream>(
+pub(super) async fn attempt<D: Downstream>(
     task: &Task<'_>,
-    pool: &HeldPool,
-    at: usize,
-    fresh: bool,
+    seated: &Seated<'_>,
+    chances: &Chances<'_>,
+    kept: &mut Kept<'_>,
     response: &mut ResponseHead,
     down: &mut D,
     trail: &mut Trail,
 ) -> Step {
-    let (worker, backend) = (task.worker, &task.live_pool().backends[at]);
-    let line = &pool.lines[at];
-    let Taken { connection, reused } = match connect(task, line, backend, fresh).await {
+    let (worker, backend) = (task.worker, seated.slot.backend);
+    let line = &seated.crew.lines[seated.slot.at];
+    let Taken { connection, reused } = match connect(task, line, seated).await {
         Ok(taken) => taken,
-        Err(refusal) => return Step::Next(refusal),
+        Err(refusal) => {
+            note(task, seated, Outcome::Failed);
+            return Step::Next { refusal, granted: false, cause: Cause::Unsent };
+        }
     };
     worker.metrics.attempt(&backend.metrics, reused);
     let before = trail.moved.up;
+    trail.first_byte = None;
+    let sent = learns(task).then(Instant::now);
+    let try_one = Try { task, seated, chances };
     let (result, heard, unprocessed) = match connection {
         Connection::Http1(mut connection) => {
             let mut up = connection.exchange(&worker.buffers, task.head.method.clone(), !task.head.protocol.is_empty());
-            let result = run(task, response, down, &mut up, trail).await;
+            let result = try_one.run(response, kept, down, &mut up, trail).await;
             drop(up);
             let heard = connection.heard();
             if result.is_ok() {
@@ -123,27 +66,40 @@ async fn attempt<D: Downstream>(
         Connection::Http2(connection) => {
             let mut up = Box::new(connection.exchange(task.head.method.clone()));
             // Boxed: the future for HTTP/2 is larger, and what is boxed costs nothing where it is not used.
-            let result = Box::pin(run(task, response, down, &mut *up, trail)).await;
+            let result = Box::pin(try_one.run(response, kept, down, &mut *up, trail)).await;
             (result, up.heard(), up.unprocessed())
         }
     };
-    let Err(fault) = result else { return Step::Ended(Ended::Answered) };
+    if let Some(latency) = sent.zip(trail.first_byte).map(|(sent, first)| first.duration_since(sent)) {
+        backend.latency.record(latency, task.now());
+    }
+    let Err(fault) = result else {
+        note(task, seated, Outcome::Status(response.status));
+        return Step::Ended(Ended::Answered);
+    };
     let started = down.halves().1.started();
     let untouched = trail.moved.up == before && !started;
     // RFC 9110 §9.2.2: closed before a word was said, a request may be repeated if that changes nothing.
     let stale = reused && !heard && matches!(fault, Fault::Backend(Broken::Closed)) && task.head.method.is_idempotent();
-    if untouched && (stale || unprocessed) {
+    if untouched && !seated.fresh && (stale || unprocessed) {
         return Step::Again;
     }
-    Step::Ended(conclude(task, backend, fault, started))
+    try_one.conclude(fault, started, unprocessed)
+}
+
+/// Whether the pool's policy wants latencies.
+fn learns(task: &Task<'_>) -> bool {
+    task.config().balance.policy == Policy::PeakEwma
 }
 
 /// A connection that stands, or a new one.
-async fn connect(task: &Task<'_>, line: &Line, backend: &LiveBackend, fresh: bool) -> Result<Taken, Refusal> {
-    if !fresh && let Some(taken) = line.take() {
+async fn connect(task: &Task<'_>, line: &Line, seated: &Seated<'_>) -> Result<Taken, Refusal> {
+    if !seated.fresh
+        && let Some(taken) = line.take()
+    {
         return Ok(taken);
     }
-    let (worker, limit) = (task.worker, task.config().timeouts.connect);
+    let (worker, backend, limit) = (task.worker, seated.slot.backend, task.config().timeouts.connect);
     // Boxed: rare, and large.
     let dial = Box::pin(line.dial(task.client.peer, task.client.local, &worker.clock));
     match worker.clock.within(limit, dial).await {
@@ -164,141 +120,122 @@ async fn connect(task: &Task<'_>, line: &Line, backend: &LiveBackend, fresh: boo
     }
 }
 
-fn conclude(task: &Task<'_>, backend: &LiveBackend, fault: Fault, started: bool) -> Ended {
-    let (refusal, failure) = match fault {
-        Fault::ClientGone => return Ended::ClientGone,
-        Fault::Client(refusal) if started => return Ended::Broken(refusal),
-        Fault::Client(refusal) => return Ended::Refused(refusal),
-        Fault::BackendTimeout => (Refusal::BackendTimeout, AttemptFailure::Timeout),
-        Fault::Backend(broken) => match Refusal::of_backend(&broken) {
-            refusal @ Refusal::BackendProtocol(rule) => {
-                tracing::warn!(backend = backend.name, rule, "a response that breaks a rule");
-                (refusal, AttemptFailure::Protocol)
-            }
-            refusal => (refusal, AttemptFailure::Closed),
-        },
-    };
-    task.worker.metrics.attempt_failed(&backend.metrics, failure);
-    if started { Ended::Broken(refusal) } else { Ended::Refused(refusal) }
+/// Tells the pool what the attempt showed.
+fn note(task: &Task<'_>, seated: &Seated<'_>, outcome: Outcome) {
+    let Seated { slot, crew, admitted, .. } = seated;
+    let ended = live::Ended { at: slot.at, outcome, now: task.now() };
+    if task.live_pool().note(task.config(), &crew.members, admitted, ended) {
+        task.worker.metrics.ejected(&slot.backend.metrics);
+        tracing::warn!(pool = task.config().name, backend = slot.backend.name, "ejected: too many failures");
+    }
 }
 
-/// One exchange over one connection.
-async fn run<D: Downstream, U: Upstream>(
-    task: &Task<'_>,
-    head: &mut ResponseHead,
-    down: &mut D,
-    up: &mut U,
-    trail: &mut Trail,
-) -> Result<(), Fault> {
-    let clock = &*task.worker.clock;
-    let bounds = task.bounds();
-    let (body, reply) = down.halves();
-    let (request, response) = up.halves();
-    request.head(task.head, body.length()).await.map_err(Fault::Backend)?;
-    let Trail { first_byte, moved, .. } = trail;
-    let is_tunnel = {
-        let sent = Cell::new(false);
-        let answered = Cell::new(false);
-        let Moved { up: moved_up, down: moved_down } = &mut *moved;
-        let mut upward = pin!(async {
-            let result = relay::upload(body, request, task.tee, clock, &bounds, moved_up).await;
-            sent.set(true);
-            result?;
-            body.gone().await;
-            Err::<(), Fault>(Fault::ClientGone)
-        });
-        let mut downward = pin!(async {
-            relay::response_head(response, reply, head).await?;
-            answered.set(true);
-            *first_byte = Some(Instant::now());
-            task.respond(head).map_err(|_| Fault::Backend(Broken::Malformed("connection_options")))?;
-            let length = response.length();
-            reply.head(head, length).await.map_err(|_| Fault::ClientGone)?;
-            if length == Length::Tunnel {
-                return Ok(true);
+struct Try<'a> {
+    task: &'a Task<'a>,
+    seated: &'a Seated<'a>,
+    chances: &'a Chances<'a>,
+}
+
+impl Try<'_> {
+    fn conclude(&self, fault: Fault, started: bool, unprocessed: bool) -> Step {
+        let backend = self.seated.slot.backend;
+        let (refusal, failure) = match fault {
+            Fault::ClientGone => return Step::Ended(Ended::ClientGone),
+            Fault::Client(refusal) if started => return Step::Ended(Ended::Broken(refusal)),
+            Fault::Client(refusal) => return Step::Ended(Ended::Refused(refusal)),
+            Fault::Status(status) => {
+                note(self.task, self.seated, Outcome::Status(status));
+                return Step::Next { refusal: Refusal::NoBackend, granted: true, cause: Cause::Status(status) };
             }
-            relay::download(response, reply, clock, &bounds, moved_down).await.map(|()| false)
-        });
-        let mut first_byte_timer = clock.timer(bounds.first_byte);
-        let mut upward_over = false;
-        poll_fn(|cx| {
-            // Once the request is sent, upward only watches whether the client goes: the answer comes first.
-            let was_sent = sent.get();
-            if was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
-                return Poll::Ready(result);
-            }
-            if !upward_over && let Poll::Ready(Err(fault)) = upward.as_mut().poll(cx) {
-                upward_over = true;
-                // A backend that takes no more may still have an answer for us.
-                if !matches!(fault, Fault::Backend(_)) {
-                    return Poll::Ready(Err(fault));
+            Fault::BackendTimeout => (Refusal::BackendTimeout, AttemptFailure::Timeout),
+            Fault::Backend(broken) => match Refusal::of_backend(&broken) {
+                refusal @ Refusal::BackendProtocol(rule) => {
+                    tracing::warn!(backend = backend.name, rule, "a response that breaks a rule");
+                    (refusal, AttemptFailure::Protocol)
                 }
-            }
-            if !was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
-                return Poll::Ready(result);
-            }
-            if sent.get() && !answered.get() {
-                return first_byte_timer.poll_elapsed(cx).map(|()| Err(Fault::BackendTimeout));
-            }
-            Poll::Pending
-        })
-        .await?
-    };
-    if is_tunnel {
-        Box::pin(relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved)).await;
-    }
-    Ok(())
-}
-
-impl Task<'_> {
-    pub(super) fn live_pool(&self) -> &crate::live::LivePool {
-        &self.held.generation.snapshot.pools[self.pool.0]
-    }
-
-    fn config(&self) -> &crate::config::Pool {
-        &self.held.generation.snapshot.config.pools[self.pool.0]
-    }
-
-    fn bounds(&self) -> Bounds {
-        let (pool, route) = (&self.config().timeouts, &self.route.timeouts);
-        Bounds {
-            client: self.client.gate.timeouts.body,
-            backend: route.idle.unwrap_or(pool.idle),
-            first_byte: route.first_byte.unwrap_or(pool.first_byte),
-            tunnel: route.upgrade_idle.unwrap_or(TUNNEL_IDLE),
-            max_body: self.route.max_body,
+                refusal => (refusal, AttemptFailure::Closed),
+            },
+        };
+        self.task.worker.metrics.attempt_failed(&backend.metrics, failure);
+        note(self.task, self.seated, Outcome::Failed);
+        if started {
+            return Step::Ended(Ended::Broken(refusal));
         }
+        let cause = if unprocessed { Cause::Unsent } else { Cause::Status(refusal.status()) };
+        Step::Next { refusal, granted: false, cause }
     }
 
-    /// Makes the backend's response the client's.
-    fn respond(&self, head: &mut ResponseHead) -> Result<(), Refusal> {
-        let clock = &self.worker.clock;
-        prepare::response(head, self.route, clock)?;
-        if let crate::config::Action::ReadWrite { read_your_writes: Some(ttl), .. } = &self.route.action
-            && !self.head.method.is_safe()
-            && head.status < 500
-        {
-            head.fields.push_known(FieldName::SetCookie, &route::wrote_cookie(clock.date().unix(), *ttl));
+    /// One exchange over one connection.
+    async fn run<D: Downstream, U: Upstream>(
+        &self,
+        head: &mut ResponseHead,
+        kept: &mut Kept<'_>,
+        down: &mut D,
+        up: &mut U,
+        trail: &mut Trail,
+    ) -> Result<(), Fault> {
+        let Try { task, seated, chances } = *self;
+        let clock = &*task.worker.clock;
+        let bounds = task.bounds();
+        let (body, reply) = down.halves();
+        let (request, response) = up.halves();
+        request.head(task.head, body.length()).await.map_err(Fault::Backend)?;
+        let Trail { first_byte, moved, .. } = trail;
+        let is_tunnel = {
+            let sent = Cell::new(false);
+            let answered = Cell::new(false);
+            let Moved { up: moved_up, down: moved_down } = &mut *moved;
+            let mut upward = pin!(async {
+                let seen = Witnesses { tee: task.tee, kept, moved: moved_up };
+                let result = relay::upload(body, request, seen, clock, &bounds).await;
+                sent.set(true);
+                result?;
+                body.gone().await;
+                Err::<(), Fault>(Fault::ClientGone)
+            });
+            let mut downward = pin!(async {
+                relay::response_head(response, reply, head).await?;
+                answered.set(true);
+                *first_byte = Some(Instant::now());
+                if chances.allow(Cause::Status(head.status), seated.slot.at) {
+                    return Err(Fault::Status(head.status));
+                }
+                task.respond(head, seated).map_err(|_| Fault::Backend(Broken::Malformed("connection_options")))?;
+                let length = response.length();
+                reply.head(head, length).await.map_err(|_| Fault::ClientGone)?;
+                if length == Length::Tunnel {
+                    return Ok(true);
+                }
+                relay::download(response, reply, clock, &bounds, moved_down).await.map(|()| false)
+            });
+            let mut first_byte_timer = clock.timer(bounds.first_byte);
+            let mut upward_over = false;
+            poll_fn(|cx| {
+                // Once the request is sent, upward only watches whether the client goes: the answer comes first.
+                let was_sent = sent.get();
+                if was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if !upward_over && let Poll::Ready(Err(fault)) = upward.as_mut().poll(cx) {
+                    upward_over = true;
+                    // A backend that takes no more may still have an answer for us.
+                    if !matches!(fault, Fault::Backend(_)) {
+                        return Poll::Ready(Err(fault));
+                    }
+                }
+                if !was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if sent.get() && !answered.get() {
+                    return first_byte_timer.poll_elapsed(cx).map(|()| Err(Fault::BackendTimeout));
+                }
+                Poll::Pending
+            })
+            .await?
+        };
+        if is_tunnel {
+            Box::pin(relay::tunnel((body, reply), (request, response), clock, bounds.tunnel, moved)).await;
         }
         Ok(())
-    }
-}
-
-/// How long a tunnel may be silent unless the route says otherwise.
-const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
-
-/// Backends that were tried: those beyond the first 128 are taken for untried.
-#[derive(Default)]
-struct Tried(u128);
-
-impl Tried {
-    fn has(&self, at: usize) -> bool {
-        at < 128 && self.0 & (1 << at) != 0
-    }
-
-    fn add(&mut self, at: usize) {
-        if at < 128 {
-            self.0 |= 1 << at;
-        }
     }
 }

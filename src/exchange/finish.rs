@@ -1,4 +1,4 @@
-use super::attempt::Trail;
+use super::attempts::Trail;
 use super::worker::Held;
 use super::{Client, Worker};
 use crate::config::PoolId;
@@ -44,7 +44,6 @@ pub(super) fn finish(f: &Finish<'_>) {
     let mut log = f.worker.log.borrow_mut();
     if log.is_on() {
         let id = request_id(f.id);
-        let live = f.pool.map(|PoolId(at)| &snapshot.pools[at]);
         log.log(&Record {
             time: SystemTime::now(),
             client: f.who,
@@ -61,7 +60,7 @@ pub(super) fn finish(f: &Finish<'_>) {
             first_byte,
             route: f.route.map(|at| snapshot.config.routes[at].name.as_str()),
             pool: f.pool.map(|PoolId(at)| snapshot.config.pools[at].name.as_str()),
-            backend: live.zip(f.trail.backend).map(|(pool, at)| pool.backends[at].name.as_str()),
+            backend: f.trail.backend(),
             attempts: f.trail.attempts,
             cache: None,
             request_id: &id,

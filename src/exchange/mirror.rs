@@ -1,6 +1,6 @@
 //! Copies of requests to another pool: never waited for, bounded in number, size and time, their answers thrown away.
 
-use super::attempt::{Task, Trail, attempts};
+use super::attempts::{Task, Trail, attempts};
 use super::worker::Held;
 use super::{Body, Broken, Chunk, Client, Downstream, Piece, Reply, Sink, Source, Worker};
 use crate::config::{Mirror, PoolId};
@@ -9,6 +9,7 @@ use crate::telemetry::metrics::Mirrored;
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::future::pending;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ const TOTAL: Duration = Duration::from_secs(30);
 pub(super) struct Original<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) client: &'a Client,
+    pub(super) who: IpAddr,
     pub(super) held: &'a Rc<Held>,
     /// The index of its route.
     pub(super) route: usize,
@@ -97,6 +99,7 @@ struct Twin {
     slot: Slot,
     pool: PoolId,
     client: Client,
+    who: IpAddr,
     held: Rc<Held>,
     route: usize,
     head: RequestHead,
@@ -107,13 +110,13 @@ struct Twin {
 
 impl Twin {
     fn of(slot: Slot, pool: PoolId, original: &Original<'_>) -> Twin {
-        let Original { client, held, route, head, length, .. } = *original;
+        let Original { client, who, held, route, head, length, .. } = *original;
         let content = match length {
             Length::Known(bytes) => Vec::with_capacity(usize::try_from(bytes).unwrap_or(0).min(CONTENT_MAX)),
             _ => Vec::new(),
         };
         let (client, held, head) = (client.clone(), Rc::clone(held), head.clone());
-        Twin { slot, pool, client, held, route, head, length, content, trailers: None }
+        Twin { slot, pool, client, who, held, route, head, length, content, trailers: None }
     }
 
     /// Sends it on a task of its own.
@@ -124,10 +127,10 @@ impl Twin {
     }
 
     async fn run(self) {
-        let Twin { slot, pool, client, held, route, head, length, content, trailers } = self;
+        let Twin { slot, pool, client, who, held, route, head, length, content, trailers } = self;
         let worker = &slot.worker;
         let route = &held.generation.snapshot.config.routes[route];
-        let task = Task { worker, client: &client, held: &held, route, pool, head: &head, tee: &Tee::default() };
+        let task = Task { worker, client: &client, who, held: &held, route, pool, head: &head, tee: &Tee::default() };
         let mut down = Nobody { body: Content { length, content: content.into(), trailers }, reply: Void::default() };
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
         let ended = worker.clock.within(TOTAL, attempts(&task, &mut response, &mut down, &mut trail)).await;

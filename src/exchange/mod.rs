@@ -5,9 +5,13 @@
 mod admit;
 mod answer;
 mod attempt;
+mod attempts;
+mod chances;
 mod client;
 mod count;
+mod crew;
 mod finish;
+mod kept;
 mod max_forwards;
 mod mirror;
 mod port;

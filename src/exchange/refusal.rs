@@ -37,6 +37,12 @@ pub enum Refusal {
     Maintenance,
     /// No backend may be used.
     NoBackend,
+    /// Too many wait for a backend already.
+    QueueFull,
+    /// No backend had room in time.
+    QueueTimeout,
+    /// The pool is given a rest.
+    Breaker,
     /// No backend could be connected to.
     ConnectFailed,
     /// The backend ended before its response did.
@@ -63,6 +69,7 @@ impl Refusal {
             Refusal::Expectation => 417,
             Refusal::Loop => 508,
             Refusal::Maintenance | Refusal::NoBackend => 503,
+            Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout => 504,
         }
@@ -82,6 +89,8 @@ impl Refusal {
             Refusal::Loop => RefusalReason::Loop,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
+            Refusal::QueueFull | Refusal::QueueTimeout => RefusalReason::Queue,
+            Refusal::Breaker => RefusalReason::Breaker,
             Refusal::ConnectFailed => RefusalReason::ConnectFailed,
             Refusal::BackendClosed => RefusalReason::BackendClosed,
             Refusal::BackendProtocol(_) => RefusalReason::BackendProtocol,
@@ -102,7 +111,7 @@ impl Refusal {
     fn retry_after(self) -> Option<&'static [u8]> {
         match self {
             Refusal::Maintenance => Some(b"60"),
-            Refusal::NoBackend => Some(b"1"),
+            Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(b"1"),
             _ => None,
         }
     }

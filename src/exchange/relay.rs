@@ -1,7 +1,8 @@
 //! Content from one side to the other, both ways at once.
 
+use super::kept::Kept;
 use super::mirror::Tee;
-use super::{Body, Broken, Piece, Refusal, Reply, Request, Response, Sink, Source};
+use super::{Body, Broken, Chunk, Piece, Refusal, Reply, Request, Response, Sink, Source};
 use crate::clock::Clock;
 use crate::http::{Length, ResponseHead};
 use std::future::poll_fn;
@@ -42,19 +43,31 @@ pub(super) enum Fault {
     Backend(Broken),
     /// The backend makes no progress.
     BackendTimeout,
+    /// The backend answered with a status for which another one is asked.
+    Status(u16),
 }
 
-/// Sends the request's content on, then waits for the client to go.
+/// What sees request content pass.
+pub(super) struct Witnesses<'a, 'w> {
+    pub(super) tee: &'a Tee,
+    pub(super) kept: &'a mut Kept<'w>,
+    pub(super) moved: &'a mut u64,
+}
+
+/// Sends the request's content on, first what an earlier attempt had read.
 pub(super) async fn upload<B: Body, Q: Request>(
     body: &mut B,
     request: &mut Q,
-    tee: &Tee,
+    seen: Witnesses<'_, '_>,
     clock: &Clock,
     bounds: &Bounds,
-    moved: &mut u64,
 ) -> Result<(), Fault> {
     if body.length() == Length::None {
         return request.end(None).await.map_err(Fault::Backend);
+    }
+    let Witnesses { tee, kept, moved } = seen;
+    if again(request, kept, clock, bounds).await? {
+        return Ok(());
     }
     request.flush().await.map_err(Fault::Backend)?;
     loop {
@@ -69,16 +82,30 @@ pub(super) async fn upload<B: Body, Q: Request>(
                     return Err(Fault::Client(Refusal::BodyTooLarge));
                 }
                 tee.data(chunk.as_slice());
+                kept.data(chunk.as_slice());
                 let sent = clock.within(bounds.backend, pin!(request.data(chunk, more))).await;
                 sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
             }
             Piece::End(trailers) => {
                 tee.end(trailers);
+                kept.end(trailers);
                 let sent = clock.within(bounds.backend, pin!(request.end(trailers))).await;
                 return sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend);
             }
         }
     }
+}
+
+/// Sends what was read by an earlier attempt; whether that was all.
+async fn again<Q: Request>(request: &mut Q, kept: &Kept<'_>, clock: &Clock, bounds: &Bounds) -> Result<bool, Fault> {
+    if !kept.content().is_empty() {
+        let sent = request.data(Chunk::Lent(kept.content()), kept.ended().is_some());
+        clock.within(bounds.backend, pin!(sent)).await.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
+    }
+    let Some(trailers) = kept.ended() else { return Ok(false) };
+    let sent = clock.within(bounds.backend, pin!(request.end(trailers))).await;
+    sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
+    Ok(true)
 }
 
 fn of_client(broken: Broken) -> Fault {

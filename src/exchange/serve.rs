@@ -1,4 +1,4 @@
-use super::attempt::{Ended, Task, Trail, attempts};
+use super::attempts::{Ended, Task, Trail, attempts};
 use super::count::protocol_error;
 use super::finish::{Finish, finish};
 use super::mirror::{self, Original, Tee};
@@ -122,8 +122,8 @@ impl Course<'_> {
         }
         let tee = self.tee(at, route, &scratch.request, length);
         let Scratch { request, response, .. } = &mut *scratch;
-        let task =
-            Task { worker: self.worker, client: self.client, held: self.held, route, pool, head: request, tee: &tee };
+        let Course { worker, client, held, who, .. } = *self;
+        let task = Task { worker, client, who, held, route, pool, head: request, tee: &tee };
         let ended = self.ask(&task, response, down, trail).await;
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
     }
@@ -157,8 +157,8 @@ impl Course<'_> {
     /// What makes a copy of the request, where the route says so.
     fn tee(&self, at: usize, route: &Route, head: &RequestHead, length: Length) -> Tee {
         let Some(mirror) = &route.mirror else { return Tee::default() };
-        let Course { worker, client, held, id, .. } = *self;
-        mirror::mirror(mirror, &Original { worker, client, held, route: at, head, length, id })
+        let Course { worker, client, who, held, id, .. } = *self;
+        mirror::mirror(mirror, &Original { worker, client, who, held, route: at, head, length, id })
     }
 
     async fn conclude<D: Downstream>(

@@ -1,20 +1,23 @@
+use super::crew::Crew;
 use crate::clock::Clock;
-use crate::live::Snapshot;
-use crate::pool::RoundRobin;
+use crate::config::{self, PoolId};
+use crate::live::{Members, Snapshot};
+use crate::pool::policy::Policy;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
-use crate::upstream::{Dialers, Line, Lines};
+use crate::upstream::{Dialers, Lines};
 use crate::wire::Buffers;
 use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// One configuration as it runs: what is looked up, and how backends are reached.
 pub struct Generation {
     /// Routes, pools, counters.
     pub snapshot: Snapshot,
-    /// By pool and backend.
+    /// By pool.
     pub dialers: Dialers,
 }
 
@@ -52,26 +55,32 @@ pub(super) struct Held {
     pub(super) pools: Vec<HeldPool>,
 }
 
+/// A pool's members as one worker holds them; they may change within a generation.
 pub(super) struct HeldPool {
-    pub(super) policy: RefCell<RoundRobin>,
-    pub(super) lines: Vec<Rc<Line>>,
+    latest: RefCell<Cache<Arc<ArcSwap<Members>>, Arc<Members>>>,
+    crew: RefCell<Option<Rc<Crew>>>,
 }
 
 impl Worker {
-    /// A worker that serves what `latest` holds.
+    /// A worker that serves what `latest` holds. Its clock counts from `start`, as those of all workers do.
     #[must_use]
-    pub fn new(index: usize, latest: Arc<ArcSwap<Generation>>, metrics: WorkerMetrics, log: AccessWorker) -> Worker {
-        let lines = Lines::default();
-        let current = RefCell::new(Rc::new(Held::new(latest.load_full(), &lines, index)));
+    pub fn new(
+        index: usize,
+        start: Instant,
+        latest: Arc<ArcSwap<Generation>>,
+        metrics: WorkerMetrics,
+        log: AccessWorker,
+    ) -> Worker {
+        let current = RefCell::new(Rc::new(Held::new(latest.load_full())));
         Worker {
             index,
-            clock: Rc::default(),
+            clock: Rc::new(Clock::starting(start)),
             buffers: Rc::default(),
             metrics,
             log: RefCell::new(log),
             draining: Cell::new(false),
             drain: Notify::new(),
-            lines,
+            lines: Lines::default(),
             latest: RefCell::new(Cache::new(latest)),
             current,
             random: Cell::new(seed()),
@@ -100,14 +109,43 @@ impl Worker {
         let latest = latest.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(latest, &current.generation) {
-            *current = Rc::new(Held::new(Arc::clone(latest), &self.lines, self.index));
+            let new = Rc::new(Held::new(Arc::clone(latest)));
+            // While the old one still holds the connections that the new one takes over.
+            self.man(&new);
+            *current = new;
         }
         Rc::clone(&current)
     }
 
+    /// Sees to it that all pools have the crews of their members.
+    fn man(&self, held: &Held) {
+        (0..held.pools.len()).for_each(|at| drop(self.crew(held, PoolId(at))));
+    }
+
+    /// The backends of a pool as they are now, with the connections to them.
+    pub(super) fn crew(&self, held: &Held, pool: PoolId) -> Rc<Crew> {
+        let HeldPool { latest, crew } = &held.pools[pool.0];
+        let mut latest = latest.borrow_mut();
+        let members = latest.load();
+        let mut crew = crew.borrow_mut();
+        match &*crew {
+            Some(crew) if Arc::ptr_eq(&crew.members, members) => Rc::clone(crew),
+            _ => {
+                let config = &held.generation.snapshot.config.pools[pool.0];
+                let dialers = held.generation.dialers.pool(pool);
+                let line = |member| self.lines.line(dialers.dialer(member), config.connections.idle);
+                let lines = members.list.iter().map(line).collect();
+                let policy = policy(config, members, self.index);
+                let new = Rc::new(Crew::new(Arc::clone(members), lines, policy));
+                Rc::clone(crew.insert(new))
+            }
+        }
+    }
+
     /// To be called about once a second: closes connections to backends that are of no more use.
     pub fn sweep(&self) {
-        let _ = self.current();
+        // What left a pool is let go of, also where nobody asks for that pool any more.
+        self.man(&self.current());
         self.lines.sweep(self.clock.coarse());
     }
 
@@ -125,22 +163,27 @@ impl Worker {
 }
 
 impl Held {
-    fn new(generation: Arc<Generation>, lines: &Lines, worker: usize) -> Held {
-        let pools = generation
-            .snapshot
-            .config
-            .pools
-            .iter()
-            .zip(generation.dialers.pools())
-            .map(|(pool, dialers)| {
-                let weights: Vec<u16> = pool.backends.iter().map(|backend| backend.weight).collect();
-                HeldPool {
-                    policy: RefCell::new(RoundRobin::new(&weights, worker)),
-                    lines: dialers.iter().map(|dialer| lines.line(dialer, pool.idle)).collect(),
-                }
-            })
-            .collect();
+    fn new(generation: Arc<Generation>) -> Held {
+        let pool = |live: &crate::live::LivePool| HeldPool {
+            latest: RefCell::new(Cache::new(Arc::clone(&live.members))),
+            crew: RefCell::new(None),
+        };
+        let pools = generation.snapshot.pools.iter().map(pool).collect();
         Held { generation, pools }
+    }
+}
+
+/// One worker's state of a pool's policy.
+fn policy(pool: &config::Pool, members: &Members, worker: usize) -> Policy {
+    match &pool.balance.policy {
+        config::Policy::RoundRobin => Policy::round_robin(worker),
+        config::Policy::Random => Policy::random(),
+        config::Policy::LeastConnections => Policy::least_connections(worker),
+        config::Policy::PeakEwma => Policy::peak_ewma(),
+        config::Policy::Hash(hash) => match &members.table {
+            Some(table) => Policy::hash(Arc::clone(table), hash.bounded_load),
+            None => Policy::random(),
+        },
     }
 }
 

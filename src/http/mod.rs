@@ -2,6 +2,7 @@
 
 mod accept;
 mod authority;
+mod cookie;
 mod date;
 mod field_name;
 mod fields;
@@ -15,6 +16,7 @@ mod status;
 
 pub use accept::{PageKind, preferred};
 pub use authority::{Authority, parse_authority, same_authority};
+pub use cookie::{cookie, cookie_pairs};
 pub use date::{DATE_LEN, imf_fixdate};
 pub use field_name::FieldName;
 pub use fields::{Fields, is_name, is_value, is_value_byte};

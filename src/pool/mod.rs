@@ -1,5 +1,9 @@
-//! Which backend of a pool an attempt goes to: pure decisions.
+//! Which backend of a pool an attempt goes to, and which may be used at all: pure decisions.
 
-mod round_robin;
+mod affinity;
+pub mod health;
+pub mod policy;
+mod sticky;
 
-pub use round_robin::RoundRobin;
+pub use affinity::with_part;
+pub use sticky::{StickyValues, sticky_cookie};

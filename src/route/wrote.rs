@@ -3,7 +3,7 @@
 //! The memory is the client's own, so it needs no table and works across workers and machines. It is not signed: whoever
 //! forges it only sends his own reads to the write pool, which he could load by writing as well.
 
-use crate::http::{FieldName, Fields};
+use crate::http::{FieldName, Fields, cookie_pairs};
 use std::time::Duration;
 
 /// The value of a Set-Cookie field for the response to an unsafe method; `now` in unix seconds.
@@ -18,16 +18,16 @@ pub fn wrote_cookie(now: u64, ttl: Duration) -> Vec<u8> {
 pub fn wrote_recently(fields: &Fields, now: u64, ttl: Duration) -> bool {
     // A time further off than we ever set is not ours.
     let is_current = |value: &[u8]| parse(value).is_some_and(|end| now < end && end <= until(now, ttl));
-    fields.all(FieldName::Cookie).flat_map(pairs).filter_map(|pair| pair.strip_prefix(NAME)).any(is_current)
+    cookie_pairs(fields).filter_map(|pair| pair.strip_prefix(NAME)).any(is_current)
 }
 
 /// Takes our cookie out of the request, so that no backend sees it; the others become one line.
 pub fn strip_wrote_cookie(fields: &mut Fields) {
-    if !fields.all(FieldName::Cookie).flat_map(pairs).any(|pair| pair.starts_with(NAME)) {
+    if !cookie_pairs(fields).any(|pair| pair.starts_with(NAME)) {
         return;
     }
     let mut kept = Vec::new();
-    for pair in fields.all(FieldName::Cookie).flat_map(pairs).filter(|pair| !pair.starts_with(NAME)) {
+    for pair in cookie_pairs(fields).filter(|pair| !pair.starts_with(NAME)) {
         if !kept.is_empty() {
             kept.extend_from_slice(b"; ");
         }
@@ -43,11 +43,6 @@ pub fn strip_wrote_cookie(fields: &mut Fields) {
 fn until(now: u64, ttl: Duration) -> u64 {
     let part = u64::from(ttl.subsec_nanos() > 0);
     now.saturating_add(ttl.as_secs()).saturating_add(part).saturating_add(1)
-}
-
-/// RFC 6265 §4.2.1.
-fn pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&b| b == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
 fn parse(digits: &[u8]) -> Option<u64> {

@@ -1,5 +1,5 @@
 use super::listener::ListenerState;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigErrors, Listener};
 use crate::exchange::Generation;
 use crate::live::Snapshot;
 use crate::telemetry::Metrics;
@@ -7,6 +7,7 @@ use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a configuration cannot be served.
 #[derive(Debug)]
@@ -15,6 +16,17 @@ pub enum LoadError {
     Config(ConfigErrors),
     /// A certificate, key or authority that it names is not usable; where that is asked for.
     Tls(String, TlsError),
+}
+
+impl LoadError {
+    pub(super) fn of_listener(listener: &Listener, error: TlsError) -> LoadError {
+        let place = &listener.place;
+        LoadError::Tls(format!("{}:{}: [[listener]]", place.file.display(), place.line), error)
+    }
+
+    pub(super) fn of_pool((pool, error): (String, TlsError)) -> LoadError {
+        LoadError::Tls(format!("[pool.{pool}]"), error)
+    }
 }
 
 impl fmt::Display for LoadError {
@@ -30,22 +42,27 @@ impl std::error::Error for LoadError {}
 
 /// All that is made of a configuration, before anything of it is in use.
 pub(super) struct Built {
-    pub(super) generation: Generation,
+    pub(super) generation: Arc<Generation>,
     pub(super) listeners: Vec<Arc<ListenerState>>,
     pub(super) warnings: Vec<String>,
 }
 
 /// Makes all of it, or nothing.
-pub(super) fn build(config: Config, metrics: &Metrics, tickets: &Tickets) -> Result<Built, LoadError> {
+pub(super) fn build(
+    mut config: Config,
+    metrics: &Metrics,
+    tickets: &Tickets,
+    before: Option<&Snapshot>,
+    now: Duration,
+) -> Result<Built, LoadError> {
     let mut warnings = config.warnings.clone();
     let mut listeners = Vec::new();
     for listener in &config.listeners {
-        let state = ListenerState::build(listener, metrics, tickets, &mut warnings).map_err(|error| {
-            LoadError::Tls(format!("{}:{}: [[listener]]", listener.place.file.display(), listener.place.line), error)
-        })?;
-        listeners.push(Arc::new(state));
+        let state = ListenerState::build(listener, metrics, tickets, &mut warnings);
+        listeners.push(Arc::new(state.map_err(|error| LoadError::of_listener(listener, error))?));
     }
-    let dialers =
-        Dialers::build(&config.pools).map_err(|(pool, error)| LoadError::Tls(format!("[pool.{pool}]"), error))?;
-    Ok(Built { generation: Generation { snapshot: Snapshot::build(config, metrics), dialers }, listeners, warnings })
+    let dialers = Dialers::build(&config.pools).map_err(LoadError::of_pool)?;
+    config.warnings.clone_from(&warnings);
+    let snapshot = Snapshot::build(config, metrics, before, now);
+    Ok(Built { generation: Arc::new(Generation { snapshot, dialers }), listeners, warnings })
 }

@@ -1,10 +1,11 @@
 use super::build::{Built, build};
+use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
 use super::sockets::{Inherited, Shares};
 use super::systemd::{Manager, State, interval, watch};
 use super::worker::{self, Handle, Order, Starting};
 use super::{RunError, Source};
-use crate::admin::{self, Admin, AdminState, Ask};
+use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::telemetry::{AccessLog, Events, Metrics};
@@ -16,7 +17,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -36,7 +37,9 @@ pub(super) struct Process {
     pub(super) workers: Vec<Handle>,
     pub(super) admin: Option<(Admin, Arc<AdminState>)>,
     pub(super) watchdog: Option<JoinHandle<()>>,
-    started: Instant,
+    pub(super) keeper: Rc<Keeper>,
+    /// All clocks count from here.
+    pub(super) began: Instant,
 }
 
 /// What a process that is about to serve stands ready with.
@@ -54,20 +57,26 @@ impl Process {
         events: Option<Events>,
         mut inherited: Inherited,
     ) -> Result<(Process, Ready), RunError> {
-        let started = Instant::now();
+        let began = Instant::now();
         let count = config.server.workers;
         let metrics = Metrics::new(count);
         let tickets = Tickets::new();
         let access = AccessLog::open(&config.log.access, Arc::clone(&metrics)).map_err(RunError::Access)?;
         let admin_listen = config.admin.clone();
         inherited.unwanted(&config).iter().for_each(|warning| tracing::warn!("{warning}"));
-        let Built { generation, listeners, warnings } = build(config, &metrics, &tickets).map_err(RunError::Load)?;
+        let Built { generation, listeners, warnings } =
+            build(config, &metrics, &tickets, None, Duration::ZERO).map_err(RunError::Load)?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
-        let latest = Arc::new(ArcSwap::from_pointee(generation));
-        let workers = start_workers(count, &metrics, &latest, &access).map_err(RunError::System)?;
+        let latest = Arc::new(ArcSwap::new(generation));
+        let keeper = Rc::new(start_keeper(&metrics, &latest, began).map_err(RunError::System)?);
+        let start_worker = |index| {
+            let shard = metrics.worker(index).expect("each worker asks once");
+            worker::start(index, began, latest.clone(), shard, access.worker())
+        };
+        let workers = start_workers(count, start_worker).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
-        let state = AdminState::new(Arc::clone(&metrics), asker);
+        let state = admin_state(&metrics, &latest, asker, began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
         let process = Process {
             source,
@@ -83,9 +92,15 @@ impl Process {
             workers,
             admin,
             watchdog: None,
-            started,
+            keeper,
+            began,
         };
         Ok((process, Ready { listeners, shares, asks }))
+    }
+
+    /// Waits for the first words of backends, so that whoever is let in finds some; for a bounded time.
+    pub(super) async fn settle(&self) {
+        self.keeper.keep(&self.latest.load_full()).await;
     }
 
     /// Accepts from now on; `has_predecessor`: in the place of another process.
@@ -109,7 +124,7 @@ impl Process {
             tokio::task::spawn_local(watch(interval, Rc::clone(&self.manager), workers))
         });
         let workers = self.workers.len();
-        tracing::info!(workers, listeners = listeners.len(), took = ?self.started.elapsed(), "serving");
+        tracing::info!(workers, listeners = listeners.len(), took = ?self.began.elapsed(), "serving");
     }
 
     /// Tells the service manager that all is as it should be.
@@ -138,16 +153,29 @@ impl Process {
     }
 }
 
-fn start_workers(
-    count: NonZeroUsize,
+fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began: Instant) -> io::Result<Keeper> {
+    let looked_at = Arc::clone(latest);
+    metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
+    let counts = metrics.keeper().expect("one keeper asks once");
+    Keeper::start(began, Arc::clone(metrics), counts)
+}
+
+fn admin_state(
     metrics: &Arc<Metrics>,
     latest: &Arc<ArcSwap<Generation>>,
-    access: &AccessLog,
-) -> io::Result<Vec<Handle>> {
-    let start = |index| {
-        let shard = metrics.worker(index).expect("each worker asks once");
-        worker::start(index, Arc::clone(latest), shard, access.worker())
-    };
+    asker: mpsc::Sender<Ask>,
+    began: Instant,
+) -> Arc<AdminState> {
+    let state = AdminState::new(Arc::clone(metrics), asker);
+    let drained = Arc::clone(latest);
+    state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
+        drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
+    }));
+    state
+}
+
+/// Starts them all, then waits for each.
+fn start_workers(count: NonZeroUsize, start: impl Fn(usize) -> io::Result<Starting>) -> io::Result<Vec<Handle>> {
     let starting: Vec<_> = (0..count.get()).map(start).collect::<Result<_, _>>()?;
     starting.into_iter().map(Starting::begun).collect()
 }

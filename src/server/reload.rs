@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::telemetry::access::Prepared;
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ impl Process {
         self.manager.tell(&[State::Reloading, State::Status("reloading")]);
         let (source, latest) = (self.source.clone(), Arc::clone(&self.latest));
         let (metrics, tickets) = (Arc::clone(&self.metrics), self.tickets.clone());
+        let (keeper, began) = (Rc::clone(&self.keeper), self.began);
         // A thread that still hangs on a file is not joined by another one.
         let hangs = Arc::strong_count(&self.reading) > 1;
         let reading = Arc::clone(&self.reading);
@@ -31,14 +33,18 @@ impl Process {
             let read = tokio::task::spawn_blocking(move || {
                 let _reading = reading;
                 let config = source.load().map_err(RunError::Load)?;
-                refuse_what_stays(&latest.load().snapshot.config, &config)?;
-                build(config, &metrics, &tickets).map_err(RunError::Load)
+                let before = latest.load();
+                refuse_what_stays(&before.snapshot.config, &config)?;
+                build(config, &metrics, &tickets, Some(&before.snapshot), began.elapsed()).map_err(RunError::Load)
             });
-            match timeout(READ_MAX, read).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(panic)) => Err(RunError::System(io::Error::other(panic))),
-                Err(_) => Err(RunError::Slow(READ_MAX)),
-            }
+            let built = match timeout(READ_MAX, read).await {
+                Ok(Ok(result)) => result?,
+                Ok(Err(panic)) => return Err(RunError::System(io::Error::other(panic))),
+                Err(_) => return Err(RunError::Slow(READ_MAX)),
+            };
+            // Who is sent to a new backend finds it known.
+            keeper.keep(&built.generation).await;
+            Ok(built)
         }
     }
 
@@ -56,6 +62,7 @@ impl Process {
                 Verdict::Done(serde_json::json!({ "applied": true, "warnings": warnings }))
             }
             Err(error) => {
+                self.keeper.keep_on(self.latest.load_full());
                 tracing::error!("not reloaded, the old configuration serves on\n{error}");
                 Verdict::Failed(error.to_string(), error.to_json())
             }
@@ -90,7 +97,7 @@ impl Process {
         if let Some(events) = &self.events {
             events.set_level(log.level);
         }
-        self.latest.store(Arc::new(generation));
+        self.latest.store(generation);
         for state in &listeners {
             match shares.remove(&state.config.address) {
                 Some(share) => self.open(state, share),

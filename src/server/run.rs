@@ -55,6 +55,7 @@ fn start(
         let mut signals = Signals::take().map_err(RunError::System)?;
         let (mut process, Ready { listeners, shares, asks }) =
             Process::start(source.clone(), config, events, inherited)?;
+        process.settle().await;
         let mut desk = Desk::new(program, asks);
         let go = predecessor.map(Predecessor::ready).transpose().map_err(RunError::Inherit)?;
         process.serve(&listeners, shares, go.is_some());

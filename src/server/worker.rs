@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -68,6 +68,7 @@ impl Starting {
 /// Starts a worker's thread.
 pub(super) fn start(
     index: usize,
+    began: Instant,
     latest: Arc<ArcSwap<Generation>>,
     metrics: WorkerMetrics,
     log: AccessWorker,
@@ -80,7 +81,7 @@ pub(super) fn start(
             Err(error) => return drop(begun.send(Err(error))),
         };
         let _ = begun.send(Ok(()));
-        runtime.block_on(work(Worker::new(index, latest, metrics, log), received));
+        runtime.block_on(work(Worker::new(index, began, latest, metrics, log), received));
     };
     let thread = thread::Builder::new().name(format!("weir-{index}")).spawn(body)?;
     Ok(Starting { handle: Handle { orders, thread }, begins })

@@ -1,8 +1,9 @@
-use super::resolve;
-use crate::config::{Backend, BackendAddress, Pool, PoolProtocol, ProxyProtocolOut};
+use super::dialers::PoolDialer;
+use crate::config::{PoolProtocol, ProxyProtocolOut};
+use crate::live::Endpoint;
 use crate::wire::Transport;
 use crate::wire::proxy_protocol;
-use crate::wire::tls::{ClientTls, TlsError};
+use crate::wire::tls::ClientTls;
 use rustls_pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -11,24 +12,27 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsConnector, TlsStream};
 
-/// How to reach one backend; made once a configuration.
+/// How to reach one backend.
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    address: BackendAddress,
+    endpoint: Endpoint,
     protocol: PoolProtocol,
     proxy_protocol: Option<ProxyProtocolOut>,
-    tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    tls: Option<(Arc<rustls::ClientConfig>, Option<ServerName<'static>>)>,
     key: Key,
 }
 
 /// What makes two backends' connections interchangeable, also across a reload.
 pub(super) type Key = Arc<str>;
 
+/// A client's address, and the one of ours that it came to.
+pub(super) type Ends = (SocketAddr, SocketAddr);
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub enum DialError {
-    /// The name has no address.
-    Resolve(io::Error),
+    /// There is no name that its certificate could be verified against.
+    Nameless,
     /// Nobody listens, or the network is in the way.
     Connect(io::Error),
     /// TLS failed; what it said.
@@ -43,22 +47,18 @@ pub(super) enum Speaks {
 }
 
 impl Dialer {
-    /// Reads what TLS needs.
-    ///
-    /// # Errors
-    /// A file of `pool.tls` is not what it has to be, or there is no name to verify.
-    pub fn build(pool: &Pool, backend: &Backend, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Dialer, TlsError> {
-        let tls = match (&pool.tls, tls) {
-            (Some(config), Some(client)) => Some((client.clone(), ClientTls::server_name(config, &backend.address)?)),
-            _ => None,
-        };
-        Ok(Dialer {
-            address: backend.address.clone(),
-            protocol: pool.protocol,
-            proxy_protocol: pool.proxy_protocol,
-            tls,
-            key: format!("{} {:?} {:?} {:?}", backend.address, pool.protocol, pool.proxy_protocol, pool.tls).into(),
-        })
+    pub(super) fn new(pool: &PoolDialer, endpoint: &Endpoint, host: Option<&str>) -> Dialer {
+        let PoolDialer { protocol, proxy_protocol, tls } = pool;
+        let config = tls.as_ref().map(|(config, _)| config);
+        Dialer {
+            endpoint: endpoint.clone(),
+            protocol: *protocol,
+            proxy_protocol: *proxy_protocol,
+            tls: tls
+                .as_ref()
+                .map(|(config, client)| (client.clone(), ClientTls::server_name(config, host, Some(endpoint)).ok())),
+            key: format!("{endpoint} {host:?} {protocol:?} {proxy_protocol:?} {config:?}").into(),
+        }
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -71,52 +71,34 @@ impl Dialer {
         self.proxy_protocol.is_some()
     }
 
-    /// Connects, says PROXY, shakes hands. The caller bounds the time.
-    pub(super) async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<(Transport, Speaks), DialError> {
-        let stream = match &self.address {
-            BackendAddress::Ip(address) => connect(*address).await?,
-            BackendAddress::Name(name, port) => self.connect_name(name, *port).await?,
-            BackendAddress::Unix(path) => {
+    /// Connects, says PROXY, shakes hands. `ends`: the client's and ours; none if there is no client behind. The caller
+    /// bounds the time.
+    pub(super) async fn dial(&self, ends: Option<Ends>) -> Result<(Transport, Speaks), DialError> {
+        let stream = match &self.endpoint {
+            Endpoint::Ip(address) => connect(*address).await?,
+            Endpoint::Unix(path) => {
                 let mut stream = UnixStream::connect(path).await.map_err(DialError::Connect)?;
-                let header = self.proxy_header(client, local);
+                let header = self.proxy_header(ends);
                 stream.write_all(&header).await.map_err(DialError::Connect)?;
                 return Ok((Transport::Unix(stream), self.speaks(None)));
             }
         };
-        self.greet(stream, client, local).await
+        self.greet(stream, ends).await
     }
 
-    async fn greet(
-        &self,
-        mut stream: TcpStream,
-        client: SocketAddr,
-        local: SocketAddr,
-    ) -> Result<(Transport, Speaks), DialError> {
-        let header = self.proxy_header(client, local);
+    async fn greet(&self, mut stream: TcpStream, ends: Option<Ends>) -> Result<(Transport, Speaks), DialError> {
+        let header = self.proxy_header(ends);
         if !header.is_empty() {
             stream.write_all(&header).await.map_err(DialError::Connect)?;
         }
         let Some((config, name)) = &self.tls else {
             return Ok((Transport::Tcp(stream), self.speaks(None)));
         };
-        let connected = TlsConnector::from(config.clone()).connect(name.clone(), stream).await;
+        let name = name.clone().ok_or(DialError::Nameless)?;
+        let connected = TlsConnector::from(config.clone()).connect(name, stream).await;
         let tls = connected.map_err(DialError::Tls)?;
         let speaks = self.speaks(tls.get_ref().1.alpn_protocol());
         Ok((Transport::Tls(Box::new(TlsStream::Client(tls))), speaks))
-    }
-
-    /// The first address that answers.
-    async fn connect_name(&self, name: &str, port: u16) -> Result<TcpStream, DialError> {
-        let addresses = resolve::lookup(name, port).await.map_err(DialError::Resolve)?;
-        let mut last = io::Error::other("the name has no address");
-        for address in addresses {
-            match connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(DialError::Connect(error)) => last = error,
-                Err(other) => return Err(other),
-            }
-        }
-        Err(DialError::Connect(last))
     }
 
     /// Whether connections surely speak HTTP/2, so that one serves many exchanges.
@@ -135,12 +117,14 @@ impl Dialer {
         }
     }
 
-    fn proxy_header(&self, client: SocketAddr, local: SocketAddr) -> Vec<u8> {
+    fn proxy_header(&self, ends: Option<Ends>) -> Vec<u8> {
         let mut header = Vec::new();
-        match self.proxy_protocol {
-            None => {}
-            Some(ProxyProtocolOut::V1) => proxy_protocol::write_v1(client, local, &mut header),
-            Some(ProxyProtocolOut::V2) => proxy_protocol::write_v2(client, local, &mut header),
+        match (self.proxy_protocol, ends) {
+            (None, _) => {}
+            (Some(ProxyProtocolOut::V1), Some((client, local))) => proxy_protocol::write_v1(client, local, &mut header),
+            (Some(ProxyProtocolOut::V2), Some((client, local))) => proxy_protocol::write_v2(client, local, &mut header),
+            (Some(ProxyProtocolOut::V1), None) => proxy_protocol::write_unknown_v1(&mut header),
+            (Some(ProxyProtocolOut::V2), None) => proxy_protocol::write_local_v2(&mut header),
         }
         header
     }

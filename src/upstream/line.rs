@@ -16,7 +16,8 @@ const IDLE_MAX: usize = 256;
 /// One worker's connections to one backend.
 #[derive(Debug)]
 pub struct Line {
-    dialer: Dialer,
+    /// Replaced by a reload: certificates may be others by then.
+    dialer: RefCell<Rc<Dialer>>,
     idle_for: Duration,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Shared>>,
@@ -80,7 +81,7 @@ impl Line {
     /// # Errors
     /// [`DialError`]
     pub async fn dial(&self, client: SocketAddr, local: SocketAddr, clock: &Rc<Clock>) -> Result<Taken, DialError> {
-        if !self.dialer.is_h2() {
+        if !self.dialer().is_h2() {
             return self.dial_one(client, local, clock).await;
         }
         let _alone = self.dialing.lock().await;
@@ -91,14 +92,15 @@ impl Line {
     }
 
     async fn dial_one(&self, client: SocketAddr, local: SocketAddr, clock: &Rc<Clock>) -> Result<Taken, DialError> {
-        let (transport, speaks) = self.dialer.dial(client, local).await?;
+        let dialer = self.dialer();
+        let (transport, speaks) = dialer.dial(Some((client, local))).await?;
         let connection = match speaks {
             Speaks::Http1 => Connection::Http1(Box::new(h1::BackendConnection::new(transport))),
             Speaks::H2 => {
-                let scheme = if self.dialer.is_tls() { Scheme::Https } else { Scheme::Http };
+                let scheme = if dialer.is_tls() { Scheme::Https } else { Scheme::Http };
                 let made = h2::BackendConnection::connect(transport, scheme, clock.clone(), self.idle_for).await;
                 let connection = Rc::new(made.map_err(|_| DialError::Connect(io::ErrorKind::ConnectionReset.into()))?);
-                if !self.dialer.is_per_client() {
+                if !dialer.is_per_client() {
                     self.shared.borrow_mut().push(Shared { connection: connection.clone(), used: clock.coarse() });
                 }
                 Connection::Http2(connection)
@@ -109,13 +111,17 @@ impl Line {
 
     /// Takes a connection back after an exchange; `now` by the worker's clock.
     pub fn put_back(&self, mut connection: Box<h1::BackendConnection>, buffers: &Buffers, now: Duration) {
-        if self.dialer.is_per_client() || !connection.reusable(buffers) {
+        if self.dialer().is_per_client() || !connection.reusable(buffers) {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
             idle.push(Idle { connection, since: now });
         }
+    }
+
+    fn dialer(&self) -> Rc<Dialer> {
+        self.dialer.borrow().clone()
     }
 
     fn sweep(&self, now: Duration) {
@@ -137,22 +143,24 @@ pub struct Lines(RefCell<HashMap<Key, Weak<Line>>>);
 impl Lines {
     /// The line that `dialer` leads to, with the connections that stand.
     #[must_use]
-    pub fn line(&self, dialer: &Dialer, idle_for: Duration) -> Rc<Line> {
+    pub fn line(&self, dialer: Dialer, idle_for: Duration) -> Rc<Line> {
         let mut lines = self.0.borrow_mut();
         let standing = lines.get(dialer.key()).and_then(Weak::upgrade);
         let same = standing.as_ref().is_some_and(|line| line.idle_for == idle_for);
         if let (Some(line), true) = (&standing, same) {
+            line.dialer.replace(Rc::new(dialer));
             return line.clone();
         }
         let (idle, shared) = standing.map(|line| (line.idle.take(), line.shared.take())).unwrap_or_default();
+        let key = dialer.key().clone();
         let line = Rc::new(Line {
-            dialer: dialer.clone(),
+            dialer: RefCell::new(Rc::new(dialer)),
             idle_for,
             idle: RefCell::new(idle),
             shared: RefCell::new(shared),
             dialing: Mutex::default(),
         });
-        lines.insert(dialer.key().clone(), Rc::downgrade(&line));
+        lines.insert(key, Rc::downgrade(&line));
         line
     }
 

@@ -3,8 +3,10 @@
 mod dial;
 mod dialers;
 mod line;
-mod resolve;
+pub mod names;
+mod probe;
 
 pub use dial::{DialError, Dialer};
-pub use dialers::Dialers;
+pub use dialers::{Dialers, PoolDialer};
 pub use line::{Connection, Line, Lines, Taken};
+pub use probe::{ProbeError, Prober};

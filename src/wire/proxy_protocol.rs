@@ -98,6 +98,17 @@ pub fn write_v2(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) 
     out.extend_from_slice(&destination.port().to_be_bytes());
 }
 
+/// Appends the header of version 1 for a connection that has no client behind it, such as a probe's (§2.1).
+pub fn write_unknown_v1(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PROXY UNKNOWN\r\n");
+}
+
+/// The same in version 2: the command LOCAL (§2.2).
+pub fn write_local_v2(out: &mut Vec<u8>) {
+    out.extend_from_slice(V2_SIGNATURE);
+    out.extend_from_slice(&[V2_VERSION << 4 | COMMAND_LOCAL, 0, 0, 0]);
+}
+
 /// Both are equal as far as both go.
 fn begins(bytes: &[u8], signature: &[u8]) -> bool {
     let both = bytes.len().min(signature.len());

@@ -138,6 +138,8 @@ fn idle_connections_hold_little() {
 fn an_endless_head_ends_at_its_limit() {
     let origin = Origin::start();
     let weir = Weir::start(origin.address, "limits = { head = \"16KiB\" }", "", "");
+    // What a first exchange touches is there for all others.
+    honest(&weir, "/honest");
     let before = weir.resident();
     for lead in ["", "GET /", "GET /x HTTP/1.1\r\nHost: a\r\nX: ", "GET /x HTTP/1.1\r\nHost: a\r\n"] {
         let mut stream = weir.connect();

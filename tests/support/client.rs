@@ -160,13 +160,18 @@ impl Ask<'_> {
         client.send(text);
     }
 
-    /// Sends it, and reads the response, which has that status.
-    pub fn sees(mut self, status: u16) -> Response {
+    /// Sends it, and reads whatever comes.
+    pub fn gets(mut self) -> Result<Response, Broken> {
         let method = std::mem::take(&mut self.method);
         let Ask { client, target, host, fields, body, .. } = self;
         let ask = Ask { client: &mut *client, method: method.clone(), target, host, fields, body };
         ask.sent();
-        client.sees_to(&method, status)
+        client.response(&method)
+    }
+
+    /// Sends it, and reads the response, which has that status.
+    pub fn sees(self, status: u16) -> Response {
+        self.gets().unwrap_or_else(|broken| panic!("wanted {status}, but {broken:?}")).is(status)
     }
 }
 

@@ -5,7 +5,10 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
+mod backend;
 mod client;
+mod crowd;
+mod dns;
 pub mod load;
 mod log;
 mod message;
@@ -16,7 +19,10 @@ mod weir;
 mod wire;
 
 pub use self::weir::{Weir, free_port, kill};
+pub use backend::{Backend, Mood};
 pub use client::{Client, Response};
+pub use crowd::Crowd;
+pub use dns::{Dns, Record};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
 pub use puppet::{Peer, Puppet};
@@ -36,3 +42,12 @@ pub fn until(mut condition: impl FnMut() -> bool, otherwise: &str) {
 
 /// How long anything that is sure to come may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks again and again until `holds`, for as long as [`PATIENCE`] lasts.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -25,6 +25,8 @@ const LINES: &[(&str, &str, &str)] = &[
         "-i -d 'a=1' ",
         "/data/json",
     ),
+    ("failover: one of two backends is dead, and nobody notices", "", "/failover/json"),
+    ("a cookie that keeps a client with its backend: send it back with -H 'cookie: ...'", "-i ", "/sticky/json"),
     ("a redirect, and where it leads", "-L ", "/old/page"),
     ("a fixed response", "", "/hello"),
     (

@@ -1,6 +1,6 @@
 use super::key::{Default, Key, Kind, Spec, inner_specs};
 use super::keys::ROOT;
-use super::units::{show_integer, show_size};
+use super::units::{show_factor, show_integer, show_size};
 use std::fmt::Write;
 
 /// `docs/configuration.md`, made from the same tables by which files are checked.
@@ -32,6 +32,7 @@ fn form(kind: &Kind) -> String {
     match kind {
         Kind::Integer { min, max } if min == max => format!("Always {min}."),
         Kind::Integer { min, max } => format!("{} to {}.", show_integer(*min), show_integer(*max)),
+        Kind::Factor { min, max } => format!("{} to {}.", show_factor(*min), show_factor(*max)),
         Kind::Choice(words, _) => {
             format!("One of {}.", words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(", "))
         }

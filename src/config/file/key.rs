@@ -1,6 +1,6 @@
 //! The words with which `keys/` says what a file may hold. Readers, error texts, schema and docs all use these tables.
 
-use super::units::show_integer;
+use super::units::{show_factor, show_integer};
 
 /// A table of the file: a section, an inline table, or an element of an array of tables.
 pub(crate) struct Spec {
@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     Size { min: u64, max: u64 },
     /// `"10%"`
     Share,
+    /// `1.25`, within bounds in 1/100.
+    Factor { min: u16, max: u16 },
     /// An array with at least one element.
     List(&'static Kind),
     /// An element, or an array of at least one.
@@ -98,6 +100,9 @@ impl Kind {
             Kind::Duration | Kind::DurationOrZero => "a duration such as \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
             Kind::Size { .. } => "a size such as \"64KiB\", \"1MiB\" or \"1GiB\"".into(),
             Kind::Share => "a share such as \"10%\"".into(),
+            Kind::Factor { min, max } => {
+                format!("a number from {} to {} such as 1.25", show_factor(*min), show_factor(*max))
+            }
             Kind::List(of) => format!("an array, each element {}", of.wanted()),
             Kind::OneOrMore(of) => format!("{}, or an array of such", of.wanted()),
             Kind::Table(spec) => match spec.title.starts_with('[') {

@@ -61,6 +61,14 @@ impl<'a> Node<'a> {
         u64::from_str_radix(integer.as_str(), integer.radix()).ok()
     }
 
+    /// A number in 1/100.
+    pub(crate) fn factor(&self) -> Option<u16> {
+        match self.value {
+            DeValue::Float(float) => super::units::factor(float.as_str()),
+            _ => u16::try_from(self.integer()?).ok()?.checked_mul(100),
+        }
+    }
+
     /// The elements of an array, or the value itself.
     pub(crate) fn elements(&self) -> Vec<Node<'a>> {
         let Some(array) = self.value.as_array() else { return vec![self.clone()] };

@@ -44,6 +44,9 @@ fn of_kind(kind: &Kind) -> Value {
     match kind {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Factor { min, max } => {
+            json!({ "type": "number", "minimum": f64::from(*min) / 100.0, "maximum": f64::from(*max) / 100.0 })
+        }
         Kind::Text(_) => json!({ "type": "string" }),
         // A variable may stand for any string.
         Kind::Choice(words, _) => json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] }),
@@ -82,6 +85,6 @@ mod tests {
         assert_eq!(listener["properties"]["max_connections"]["default"], 100_000);
         let pool = &schema["properties"]["pool"]["additionalProperties"];
         assert!(pool["properties"]["backends"]["items"]["anyOf"].is_array());
-        assert!(pool["properties"].get("health").is_none(), "keys of later versions are not offered");
+        assert!(pool["properties"].get("register").is_none(), "keys of later versions are not offered");
     }
 }

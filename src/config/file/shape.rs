@@ -71,6 +71,7 @@ fn of_kind(node: &Node<'_>, kind: &'static Kind) {
         Kind::Duration | Kind::DurationOrZero => duration(node, kind),
         Kind::Size { min, max } => size(node, *min, *max, kind),
         Kind::Share => _ = unit(node, units::share, kind),
+        Kind::Factor { min, max } => factor(node, *min, *max, kind),
         Kind::List(of) | Kind::OneOrMore(of) => elements(node, of, kind),
         Kind::Table(spec) => table(node, spec),
         Kind::Map(_, of) => node.entries().iter().for_each(|(_, _, value)| of_kind(value, of)),
@@ -86,6 +87,7 @@ fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
     match kind {
         Kind::Bool => value.is_bool(),
         Kind::Integer { .. } => value.is_integer(),
+        Kind::Factor { .. } => value.is_integer() || value.is_float(),
         Kind::Text(_) | Kind::Choice(..) | Kind::Duration | Kind::DurationOrZero | Kind::Size { .. } | Kind::Share => {
             value.is_str()
         }
@@ -108,6 +110,13 @@ fn elements(node: &Node<'_>, of: &'static Kind, kind: &'static Kind) {
 
 fn integer(node: &Node<'_>, min: u64, max: u64, kind: &Kind) {
     if !node.integer().is_some_and(|n| (min..=max).contains(&n)) {
+        let wrong = Wrong::new(format!("`{}` is out of range", node.path));
+        node.wrong(wrong.help(format!("wanted: {}", kind.wanted())));
+    }
+}
+
+fn factor(node: &Node<'_>, min: u16, max: u16, kind: &Kind) {
+    if !node.factor().is_some_and(|n| (min..=max).contains(&n)) {
         let wrong = Wrong::new(format!("`{}` is out of range", node.path));
         node.wrong(wrong.help(format!("wanted: {}", kind.wanted())));
     }

@@ -101,10 +101,24 @@ impl<'a> Table<'a> {
         units::size(&self.text(name)?)
     }
 
+    /// A share or its default, in 1/10,000.
+    pub(crate) fn share(&self, name: &str) -> u16 {
+        let default = || units::share(self.default_text(name)).expect("defaults are shares: a test reads them");
+        self.share_if_any(name).unwrap_or_else(default)
+    }
+
+    pub(crate) fn share_if_any(&self, name: &str) -> Option<u16> {
+        units::share(&self.text(name)?)
+    }
+
+    /// An integer, if it is there.
+    pub(crate) fn integer_if_any<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
+        self.get(name).and_then(|node| node.integer()).and_then(|n| T::try_from(n).ok())
+    }
+
     /// An integer or its default, which fits `T` as long as the bounds of the key do.
     pub(crate) fn integer<T: TryFrom<u64>>(&self, name: &str) -> T {
-        let written = self.get(name).and_then(|node| node.integer()).and_then(|n| T::try_from(n).ok());
-        written.unwrap_or_else(|| match self.key(name).default {
+        self.integer_if_any(name).unwrap_or_else(|| match self.key(name).default {
             Some(Default::Number(n)) => T::try_from(n).ok().expect("defaults fit: a test reads them"),
             _ => unreachable!("{name} has no number as its default: a test reads them"),
         })

@@ -45,6 +45,25 @@ pub(crate) fn share(text: &str) -> Option<u16> {
     u16::try_from(share).ok().filter(|share| (1..=SHARE_WHOLE).contains(share))
 }
 
+/// Reads `1.25` or `2`, in 1/100.
+pub(crate) fn factor(text: &str) -> Option<u16> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 {
+        return None;
+    }
+    let hundredths: u16 = format!("{part:0<2}").parse().ok()?;
+    whole.parse::<u16>().ok()?.checked_mul(100)?.checked_add(hundredths)
+}
+
+/// Writes a factor the way it is read.
+pub(crate) fn show_factor(hundredths: u16) -> String {
+    match hundredths % 100 {
+        0 => (hundredths / 100).to_string(),
+        part => format!("{}.{part:02}", hundredths / 100).trim_end_matches('0').to_owned(),
+    }
+}
+
 /// Writes a size the way it is read, in the largest unit that gives a whole number.
 pub(crate) fn show_size(bytes: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -108,6 +127,15 @@ mod tests {
         assert_eq!(show_size(65_536), "64KiB");
         assert_eq!(show_size(1_500), "1500B");
         assert_eq!([9_999, 10_000, 100_000_000].map(show_integer), ["9999", "10_000", "100_000_000"]);
+    }
+
+    #[test]
+    fn factors_have_two_digits_after_the_point_at_most() {
+        assert_eq!(["1.25", "2", "1.5", "10.05"].map(factor), [Some(125), Some(200), Some(150), Some(1005)]);
+        for bad in ["", ".5", "1.", "1.255", "-1", "1e3", "656", "inf", "1_0"] {
+            assert_eq!(factor(bad), None, "{bad}");
+        }
+        assert_eq!([125, 200, 150, 1005].map(show_factor), ["1.25", "2", "1.5", "10.05"]);
     }
 
     #[test]

@@ -47,10 +47,15 @@ fn value(text: &str, is_host: bool) -> Result<String, Wrong> {
     if !is_value(text.as_bytes()) {
         return Err(Wrong::new("this is not a field value").help("no control characters, no space at either end"));
     }
-    if is_host && (text.is_empty() || parse_authority(text.as_bytes()).is_none()) {
-        return Err(Wrong::new("this is not a host").help("wanted: \"shop.example\" or \"shop.example:8080\""));
+    if is_host { host_value(text) } else { Ok(text.to_owned()) }
+}
+
+/// What may stand in Host.
+pub(super) fn host_value(text: &str) -> Result<String, Wrong> {
+    match !text.is_empty() && parse_authority(text.as_bytes()).is_some() {
+        true => Ok(text.to_owned()),
+        false => Err(Wrong::new("this is not a host").help("wanted: \"shop.example\" or \"shop.example:8080\"")),
     }
-    Ok(text.to_owned())
 }
 
 /// A field name in lower case; what is wrong with it is recorded where it stands.

@@ -1,13 +1,16 @@
 //! From the shape of the file to checked values: one reader a section.
 
 mod action;
+mod balance;
 mod cache;
 mod edits;
 mod listener;
 mod log;
 mod matching;
 mod pool;
+mod resilience;
 mod route;
+mod secret;
 mod server;
 
 use super::file::keys::ROOT;

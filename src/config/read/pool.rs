@@ -1,40 +1,73 @@
 use super::listener::{certificate, readable};
-use super::server::unix;
+use super::server::{socket, unix};
+use super::{balance, resilience};
 use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::table::Table;
-use crate::config::{Backend, BackendAddress, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut};
+use crate::config::{
+    Backend, BackendAddress, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut, Resolve,
+};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Pool> {
     let timeouts = table.table_or_empty("timeouts");
     let backends = backends(table);
+    let protocol = match &*table.text_or_default("protocol") {
+        "h2" => PoolProtocol::H2,
+        "auto" => PoolProtocol::Auto,
+        _ => PoolProtocol::Http1,
+    };
     let pool = Pool {
         place: table.node.place(),
         name: name.to_owned(),
-        protocol: match &*table.text_or_default("protocol") {
-            "h2" => PoolProtocol::H2,
-            "auto" => PoolProtocol::Auto,
-            _ => PoolProtocol::Http1,
-        },
+        protocol,
         timeouts: PoolTimeouts {
             connect: timeouts.duration("connect"),
             first_byte: timeouts.duration("first_byte"),
             idle: timeouts.duration("idle"),
         },
-        idle: table.table_or_empty("connections").duration("idle"),
+        connections: connections(&table.table_or_empty("connections")),
         tls: table.table("tls").map(|tls| tls_of(&tls)),
         proxy_protocol: table.text("proxy_protocol").map(|version| match &*version {
             "v1" => ProxyProtocolOut::V1,
             _ => ProxyProtocolOut::V2,
         }),
+        balance: balance::read(table),
+        health: resilience::health(table, protocol),
+        outlier: resilience::outlier(table),
+        slow_start: table.duration("slow_start"),
+        panic: table.share_if_any("panic"),
+        retry: resilience::retry(table),
+        breaker: resilience::breaker(table),
+        resolve: resolve(&table.table_or_empty("resolve")),
         backends,
     };
     check(table, &pool);
     (!pool.backends.is_empty()).then_some(pool)
 }
+
+fn connections(table: &Table<'_>) -> Connections {
+    Connections {
+        max: table.integer_if_any("max"),
+        queue: table.integer("queue"),
+        queue_timeout: table.duration("queue_timeout"),
+        idle: table.duration("idle"),
+    }
+}
+
+fn resolve(table: &Table<'_>) -> Resolve {
+    let every = table.duration_if_any("every");
+    if let Some(node) = table.get("every").filter(|_| every.is_some_and(|every| every < RESOLVE_EVERY_MIN)) {
+        node.wrong(Wrong::new("a name is asked for once a second at most").help("wanted: \"1s\" or more"));
+    }
+    Resolve { every, servers: table.parse_all("servers", socket) }
+}
+
+/// Name servers are not to be flooded.
+const RESOLVE_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// What no key says alone.
 fn check(table: &Table<'_>, pool: &Pool) {
@@ -52,6 +85,9 @@ fn check(table: &Table<'_>, pool: &Pool) {
         && pool.backends.iter().any(nameless)
     {
         node.wrong(Wrong::new("TLS over a Unix-domain socket has no name to verify").help("add: server_name = \"…\""));
+    }
+    for node in table.get("resolve").iter().filter(|_| !pool.backends.is_empty() && !pool.has_names()) {
+        node.wrong(Wrong::new(format!("no backend of pool `{}` is a name", pool.name)));
     }
     if !pool.backends.is_empty() && pool.backends.iter().all(|backend| backend.weight == 0) {
         let wrong = Wrong::new(format!("all backends of pool `{}` have weight 0", pool.name));
@@ -95,7 +131,13 @@ fn address(dir: &Path, text: &str) -> Result<BackendAddress, Wrong> {
     if let Ok(address) = text.parse() {
         return Ok(BackendAddress::Ip(address));
     }
-    let wanted = "wanted: \"127.0.0.1:9000\", \"[::1]:9000\", \"name:port\" or \"unix:/path\"";
+    if let Some(name) = text.strip_prefix("srv:") {
+        return match is_host_name(name) {
+            true => Ok(BackendAddress::Srv(name.to_ascii_lowercase())),
+            false => Err(Wrong::new("this is not a name").help("wanted: \"srv:_http._tcp.shop.example\"")),
+        };
+    }
+    let wanted = "wanted: \"127.0.0.1:9000\", \"[::1]:9000\", \"name:port\", \"srv:NAME\" or \"unix:/path\"";
     if let Some((scheme, rest)) = text.split_once("://") {
         let wrong = Wrong::new("a backend is an address, not a URL").help(wanted);
         let rest = rest.split('/').next().unwrap_or_default();
@@ -151,11 +193,16 @@ mod tests {
     #[test]
     fn backends_are_addresses_names_or_sockets() {
         let read = |text| address(Path::new("/etc"), text).map(|address| address.to_string());
-        for good in ["127.0.0.1:9000", "[::1]:9000", "a-b.example:80", "my_app:8080", "unix:/run/app.sock"] {
+        for good in
+            ["127.0.0.1:9000", "[::1]:9000", "a-b.example:80", "my_app:8080", "unix:/run/app.sock", "srv:_http._tcp.a"]
+        {
             assert_eq!(read(good).as_deref(), Ok(good));
         }
         assert_eq!(read("unix:app.sock").as_deref(), Ok("unix:/etc/app.sock"));
-        for bad in ["", ":80", "a", "a:", "a:0", "a:99999", "http://a", "a b:80", "-a:80", "::1:80", "unix:", "é:80"] {
+        for bad in [
+            "", ":80", "a", "a:", "a:0", "a:99999", "http://a", "a b:80", "-a:80", "::1:80", "unix:", "é:80", "srv:",
+            "srv:a b",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

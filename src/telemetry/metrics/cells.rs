@@ -137,6 +137,9 @@ pub(super) struct BackendCells {
     pub(super) connect_failures: Count,
     pub(super) reuses: Count,
     pub(super) failures: [Count; AttemptFailure::ALL.len()],
+    pub(super) ejections: Count,
+    pub(super) probes_passed: Count,
+    pub(super) probes_failed: Count,
 }
 
 #[derive(Default)]

@@ -78,6 +78,22 @@ families! {
         "Attempts on a connection that stood.";
     ATTEMPT_FAILURES Counter "weir_attempt_failures" None, ["pool", "backend", "kind"]
         "Attempts that failed on a connection that stood.";
+    EJECTIONS Counter "weir_ejections" None, ["pool", "backend"]
+        "Times that a backend was ejected for what exchanges saw of it.";
+    PROBES Counter "weir_probes" None, ["pool", "backend", "result"]
+        "Health checks ended.";
+    POOL_QUEUE Gauge "weir_pool_queue" None, ["pool"]
+        "Exchanges that wait for a backend to have room.";
+    BREAKER_OPEN Gauge "weir_pool_breaker_open" None, ["pool"]
+        "1 while the pool's breaker refuses exchanges, or tries a few.";
+    BACKEND_UP Gauge "weir_backend_up" None, ["pool", "backend"]
+        "1 if the backend may be used.";
+    BACKEND_STATE Gauge "weir_backend_state" None, ["pool", "backend", "state"]
+        "Always 1; the label says why the backend gets traffic, or none.";
+    BACKEND_IN_FLIGHT Gauge "weir_backend_exchanges_in_flight" None, ["pool", "backend"]
+        "Exchanges that the backend has now.";
+    BACKEND_LATENCY Gauge "weir_backend_latency_seconds" Some("seconds"), ["pool", "backend"]
+        "The learnt time to the first byte, where the pool's policy learns it; 0 if nothing is known.";
     CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
         "Connections from clients now.";
     CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]

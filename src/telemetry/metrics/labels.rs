@@ -60,6 +60,8 @@ labels! {
         NoBackend "no_backend",
         /// The pool's queue is full, or the wait in it was too long.
         Queue "queue",
+        /// Too much of the pool failed: it is given a rest.
+        Breaker "breaker",
         /// The memory ceiling is reached.
         Memory "memory",
         /// The process ends.

@@ -7,6 +7,7 @@ mod cells;
 mod exposition;
 mod families;
 mod labels;
+mod look;
 mod process;
 mod registry;
 mod render;
@@ -15,14 +16,15 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
+pub use look::{BackendLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
 use registry::Registry;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// All counters of the process. One exists; it outlives every reload.
 pub struct Metrics {
@@ -34,6 +36,7 @@ pub struct Metrics {
     listeners: Registry<String, ListenerCells>,
     rare: RareCells,
     started: SystemTime,
+    looker: OnceLock<Looker>,
 }
 
 /// The counters of one route, held by the snapshot that the route is part of.
@@ -53,10 +56,10 @@ pub struct BackendMetrics(Arc<Series<BackendCells>>);
 pub struct ListenerMetrics(Arc<Series<ListenerCells>>);
 
 impl Metrics {
-    /// Counters for `workers` threads, all zero; the process counts as started now.
+    /// Counters for `workers` threads and the one that keeps pools, all zero; the process counts as started now.
     #[must_use]
     pub fn new(workers: NonZeroUsize) -> Arc<Metrics> {
-        let n = workers.get();
+        let n = workers.get() + KEEPERS;
         Arc::new(Metrics {
             workers: Series::new(n),
             claimed: (0..n).map(|_| AtomicBool::new(false)).collect(),
@@ -66,6 +69,7 @@ impl Metrics {
             listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
             rare: RareCells::default(),
             started: SystemTime::now(),
+            looker: OnceLock::new(),
         })
     }
 
@@ -73,9 +77,23 @@ impl Metrics {
     /// a shard has one writer at a time. Dropping the handle gives it back.
     #[must_use]
     pub fn worker(self: &Arc<Self>, index: usize) -> Option<WorkerMetrics> {
+        if index < self.workers() { self.claim(index) } else { None }
+    }
+
+    fn workers(&self) -> usize {
+        self.claimed.len() - KEEPERS
+    }
+
+    fn claim(self: &Arc<Self>, index: usize) -> Option<WorkerMetrics> {
         let claimed = self.claimed.get(index)?;
         // Acquire pairs with the release on drop: the next writer sees what the last one stored.
         (!claimed.swap(true, std::sync::atomic::Ordering::AcqRel)).then(|| WorkerMetrics::new(Arc::clone(self), index))
+    }
+
+    /// The handle of the thread that keeps pools, as [`worker`](Self::worker) gives it.
+    #[must_use]
+    pub fn keeper(self: &Arc<Self>) -> Option<WorkerMetrics> {
+        self.claim(self.workers())
     }
 
     /// The counters of the route `name`: the same ones on each call, so a reload keeps them.
@@ -109,6 +127,24 @@ impl Metrics {
         ListenerMetrics(self.listeners.get(address.to_owned()))
     }
 
+    /// From now on a scrape asks `looker` how pools are. Only the first counts.
+    pub fn set_looker(&self, looker: Looker) {
+        let _ = self.looker.set(looker);
+    }
+
+    /// How it is now; no more than [`BACKENDS_MAX`] backends altogether.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        let mut look = self.looker.get().map(|look| look()).unwrap_or_default();
+        look.pools.truncate(POOLS_MAX);
+        let mut left = BACKENDS_MAX;
+        for pool in &mut look.pools {
+            pool.backends.truncate(left);
+            left -= pool.backends.len();
+        }
+        look
+    }
+
     /// A reload was applied (`ok`) or refused.
     pub fn reloaded(&self, ok: bool) {
         let cell = if ok { &self.rare.reloads_ok } else { &self.rare.reloads_failed };
@@ -119,6 +155,18 @@ impl Metrics {
     pub fn upgraded(&self, ok: bool) {
         let cell = if ok { &self.rare.upgrades_ok } else { &self.rare.upgrades_failed };
         cell.fetch_add(1, Relaxed);
+    }
+
+    /// Reloads that were applied, and that were refused.
+    #[must_use]
+    pub fn reloads(&self) -> (u64, u64) {
+        (self.rare.reloads_ok.load(Relaxed), self.rare.reloads_failed.load(Relaxed))
+    }
+
+    /// Since the start.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed().unwrap_or_default()
     }
 
     /// Lines of the access log were lost: the queue was full, or the write failed.
@@ -151,6 +199,9 @@ struct RareCells {
     upgrades_failed: AtomicU64,
     access_log_dropped: AtomicU64,
 }
+
+/// Threads that count beside the workers.
+const KEEPERS: usize = 1;
 
 /// Routes counted under their own name.
 pub const ROUTES_MAX: usize = 1000;

@@ -4,7 +4,7 @@ use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
 use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
-use super::{Metrics, process};
+use super::{Metrics, PoolLook, process};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,6 +15,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     clients(metrics, &mut page);
     pools(metrics, &mut page);
     backends(metrics, &mut page);
+    looks(&metrics.look().pools, &mut page);
     listeners(metrics, &mut page);
     h2(metrics, &mut page);
     whole_process(metrics, &mut page);
@@ -81,6 +82,45 @@ fn backends(metrics: &Metrics, page: &mut Page<'_>) {
             let n = series.sum(|cells| &cells.failures[kind as usize]);
             page.sample(&f::ATTEMPT_FAILURES, &[pool, address, kind.label()], n);
         }
+    }
+    page.family(&f::EJECTIONS);
+    for ((pool, address), series) in &backends {
+        page.sample(&f::EJECTIONS, &[pool, address], series.sum(|cells| &cells.ejections));
+    }
+    page.family(&f::PROBES);
+    for ((pool, address), series) in &backends {
+        let [ok, failed] = f::RESULTS;
+        page.sample(&f::PROBES, &[pool, address, ok], series.sum(|cells| &cells.probes_passed));
+        page.sample(&f::PROBES, &[pool, address, failed], series.sum(|cells| &cells.probes_failed));
+    }
+}
+
+/// What is so now.
+fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
+    page.family(&f::POOL_QUEUE);
+    for pool in pools {
+        page.sample(&f::POOL_QUEUE, &[&pool.pool], pool.queue);
+    }
+    page.family(&f::BREAKER_OPEN);
+    for pool in pools {
+        page.sample(&f::BREAKER_OPEN, &[&pool.pool], u8::from(pool.breaker_open));
+    }
+    let backends = || pools.iter().flat_map(|pool| pool.backends.iter().map(move |it| (&pool.pool, &it.backend, it)));
+    page.family(&f::BACKEND_UP);
+    for (pool, backend, look) in backends() {
+        page.sample(&f::BACKEND_UP, &[pool, backend], u8::from(look.available));
+    }
+    page.family(&f::BACKEND_STATE);
+    for (pool, backend, look) in backends() {
+        page.sample(&f::BACKEND_STATE, &[pool, backend, look.state], 1);
+    }
+    page.family(&f::BACKEND_IN_FLIGHT);
+    for (pool, backend, look) in backends() {
+        page.sample(&f::BACKEND_IN_FLIGHT, &[pool, backend], look.in_flight);
+    }
+    page.family(&f::BACKEND_LATENCY);
+    for (pool, backend, look) in backends() {
+        page.sample(&f::BACKEND_LATENCY, &[pool, backend], look.latency_nanos as f64 / 1e9);
     }
 }
 

@@ -95,6 +95,17 @@ impl WorkerMetrics {
         backend.0.of(self.index).failures[how as usize].add(1);
     }
 
+    /// A backend was ejected for what exchanges saw of it.
+    pub fn ejected(&self, backend: &BackendMetrics) {
+        backend.0.of(self.index).ejections.add(1);
+    }
+
+    /// A probe of a backend ended.
+    pub fn probed(&self, backend: &BackendMetrics, passed: bool) {
+        let cells = backend.0.of(self.index);
+        if passed { &cells.probes_passed } else { &cells.probes_failed }.add(1);
+    }
+
     /// Weir declined an exchange.
     pub fn refused(&self, why: RefusalReason) {
         self.cells().refusals[why as usize].add(1);

@@ -1,7 +1,8 @@
 use super::error::TlsError;
 use super::identity::Identity;
 use super::{pem, provider};
-use crate::config::{BackendAddress, PoolProtocol, PoolTls};
+use crate::config::{PoolProtocol, PoolTls};
+use crate::live::Endpoint;
 use rustls::client::Resumption;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
@@ -41,17 +42,25 @@ impl ClientTls {
         Ok(Arc::new(client))
     }
 
-    /// The name a backend is asked for (SNI) and verified against: the configured one, or that of its address.
+    /// The name a backend is asked for (SNI) and verified against: the configured one, or that under which it was found,
+    /// or its address.
     ///
     /// # Errors
-    /// Neither is a DNS name or an IP address, as with a Unix-domain socket and no `server_name`.
-    pub fn server_name(config: &PoolTls, address: &BackendAddress) -> Result<ServerName<'static>, TlsError> {
-        let name = match (&config.server_name, address) {
-            (Some(name), _) | (None, BackendAddress::Name(name, _)) => name,
-            (None, BackendAddress::Ip(address)) => return Ok(ServerName::from(address.ip())),
-            (None, BackendAddress::Unix(_)) => return Err(TlsError::ServerName { given: address.to_string() }),
+    /// None of these is a DNS name or an IP address, as with a Unix-domain socket and no `server_name`.
+    pub fn server_name(
+        config: &PoolTls,
+        host: Option<&str>,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<ServerName<'static>, TlsError> {
+        let name = match (config.server_name.as_deref().or(host), endpoint) {
+            (Some(name), _) => name.strip_suffix('.').unwrap_or(name),
+            (None, Some(Endpoint::Ip(address))) => return Ok(ServerName::from(address.ip())),
+            (None, Some(Endpoint::Unix(_)) | None) => {
+                let given = endpoint.map(ToString::to_string).unwrap_or_default();
+                return Err(TlsError::ServerName { given });
+            }
         };
-        ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName { given: name.clone() })
+        ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName { given: name.to_owned() })
     }
 }
 
@@ -67,29 +76,26 @@ fn alpn(protocol: PoolProtocol) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn name(server_name: Option<&str>, address: BackendAddress) -> Option<String> {
+    fn name(server_name: Option<&str>, host: Option<&str>, endpoint: Endpoint) -> Option<String> {
         let config = PoolTls { server_name: server_name.map(str::to_owned), ca: None, certificate: None };
-        ClientTls::server_name(&config, &address).ok().map(|name| name.to_str().into_owned())
+        ClientTls::server_name(&config, host, Some(&endpoint)).ok().map(|name| name.to_str().into_owned())
     }
 
     #[test]
-    fn the_configured_name_wins_over_the_address() {
-        let address = BackendAddress::Name("backend.example".to_owned(), 443);
-        assert_eq!(name(Some("partner.example"), address.clone()).unwrap(), "partner.example");
-        assert_eq!(name(None, address).unwrap(), "backend.example");
-    }
-
-    #[test]
-    fn an_ip_address_is_a_name_too() {
-        let address = BackendAddress::Ip("[::1]:443".parse().unwrap());
-        assert_eq!(name(None, address.clone()).unwrap(), "::1");
-        assert_eq!(name(Some("192.0.2.1"), address).unwrap(), "192.0.2.1");
+    fn the_configured_name_wins_over_the_name_of_the_address_and_that_over_the_address() {
+        let endpoint = Endpoint::Ip("[::1]:443".parse().unwrap());
+        let host = Some("backend.example");
+        assert_eq!(name(Some("partner.example"), host, endpoint.clone()).unwrap(), "partner.example");
+        assert_eq!(name(None, host, endpoint.clone()).unwrap(), "backend.example");
+        assert_eq!(name(None, Some("target.example."), endpoint.clone()).unwrap(), "target.example");
+        assert_eq!(name(None, None, endpoint.clone()).unwrap(), "::1");
+        assert_eq!(name(Some("192.0.2.1"), None, endpoint).unwrap(), "192.0.2.1");
     }
 
     #[test]
     fn a_socket_without_a_name_is_an_error() {
-        assert_eq!(name(None, BackendAddress::Unix("/run/a.sock".into())), None);
-        assert_eq!(name(Some("not a name"), BackendAddress::Unix("/run/a.sock".into())), None);
+        assert_eq!(name(None, None, Endpoint::Unix("/run/a.sock".into())), None);
+        assert_eq!(name(Some("not a name"), None, Endpoint::Unix("/run/a.sock".into())), None);
     }
 
     #[test]

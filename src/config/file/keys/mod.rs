@@ -1,8 +1,11 @@
 //! What a file may say: one table of keys, kinds, defaults and docs a section. Everything else is derived from these.
 
+mod balance;
 mod listener;
 mod pool;
+mod resilience;
 mod route;
+mod secret;
 
 pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
@@ -168,7 +171,17 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("domain", "host"),
     ("domains", "host"),
     ("endpoints", "backends"),
+    ("circuit_breaker", "breaker"),
+    ("health_check", "health"),
+    ("healthcheck", "health"),
     ("header", "field"),
+    ("interval", "every"),
+    ("lb_policy", "policy"),
+    ("max_connections", "max"),
+    ("maxconn", "max"),
+    ("outlier_detection", "outlier"),
+    ("retries", "retry"),
+    ("slowstart", "slow_start"),
     ("headers", "field"),
     ("hostname", "host"),
     ("hosts", "host"),
@@ -202,6 +215,15 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("http/2", "h2"),
     ("http1", "http/1.1"),
     ("http2", "h2"),
+    ("consistent", "hash"),
+    ("ewma", "peak_ewma"),
+    ("ip_hash", "hash"),
+    ("least_conn", "least_connections"),
+    ("least_request", "least_connections"),
+    ("leastconn", "least_connections"),
+    ("ring_hash", "hash"),
+    ("rr", "round_robin"),
+    ("roundrobin", "round_robin"),
     ("warning", "warn"),
 ];
 
@@ -223,6 +245,9 @@ mod tests {
                 (Kind::DurationOrZero, Some(Value(text))) => units::duration(text).is_some(),
                 (Kind::Size { min, max }, Some(Value(text))) => {
                     units::size(text).is_some_and(|n| (min..=max).contains(&&n))
+                }
+                (Kind::Factor { min, max }, Some(Value(text))) => {
+                    units::factor(text).is_some_and(|n| (min..=max).contains(&&n))
                 }
                 (Kind::Share, Some(Value(text))) => units::share(text).is_some(),
                 (Kind::Bool, Some(Value(text))) => ["true", "false"].contains(&text),

@@ -1,4 +1,6 @@
+use super::balance::{BALANCE, STICKY};
 use super::listener::CERTIFICATE;
+use super::resilience::{BREAKER, HEALTH, OUTLIER, RETRY};
 use crate::config::file::key::{Default::*, Kind, Spec, key, later, optional, required};
 
 pub(crate) static POOL: Spec = Spec {
@@ -8,7 +10,7 @@ pub(crate) static POOL: Spec = Spec {
         required(
             "backends",
             Kind::List(&Kind::Either(&[ADDRESS, Kind::Table(&BACKEND)])),
-            "`\"127.0.0.1:9000\"`, `\"[::1]:9000\"`, `\"name:port\"`, `\"unix:/path\"`, or a table with `address` and `weight`.",
+            "`\"127.0.0.1:9000\"`, `\"[::1]:9000\"`, `\"name:port\"`, `\"srv:_http._tcp.name\"`, `\"unix:/path\"`, or a table with `address` and `weight`.",
         ),
         key(
             "protocol",
@@ -25,11 +27,29 @@ pub(crate) static POOL: Spec = Spec {
             Kind::Choice(&["v1", "v2"], &[]),
             "A PROXY header of that version at the start of each connection, which is then used for one client only.",
         ),
-        later("health"),
-        later("outlier"),
-        later("slow_start"),
-        later("retry"),
-        later("resolve"),
+        optional("sticky", Kind::Table(&STICKY), "Keeps a client with its backend."),
+        optional("health", Kind::Table(&HEALTH), "The active check; without it a backend counts as up."),
+        key(
+            "outlier",
+            Kind::Either(&[Kind::Choice(&["off"], &[]), Kind::Table(&OUTLIER)]),
+            Said("five connections in a row that fail eject for 10 s"),
+            "Ejects backends for what exchanges see of them; `\"off\"`: never.",
+        ),
+        key(
+            "slow_start",
+            Kind::DurationOrZero,
+            Value("0s"),
+            "How long a backend that came up takes to get its full share, from a tenth of it.",
+        ),
+        key(
+            "panic",
+            Kind::Share,
+            Said("none: if all are down, the answer is 503 at once"),
+            "If less than this share of the backends may be used, their health is ignored.",
+        ),
+        optional("retry", Kind::Table(&RETRY), "When an exchange is tried again."),
+        optional("breaker", Kind::Table(&BREAKER), "Gives the whole pool a rest when too much of it fails."),
+        optional("resolve", Kind::Table(&RESOLVE), "How names are followed."),
         later("register"),
     ],
 };
@@ -48,21 +68,6 @@ pub(crate) static BACKEND: Spec = Spec {
     ],
 };
 
-static BALANCE: Spec = Spec {
-    title: "`balance` of [pool.NAME]",
-    doc: "Which backend an attempt goes to.",
-    keys: &[
-        key(
-            "policy",
-            Kind::Choice(&["round_robin"], &["least_connections", "hash", "random", "ewma"]),
-            Value("round_robin"),
-            "`\"round_robin\"`: in turn, smoothly by weight.",
-        ),
-        later("by"),
-        later("bounded_load"),
-    ],
-};
-
 static TIMEOUTS: Spec = Spec {
     title: "`timeouts` of [pool.NAME]",
     doc: "How long a backend may take.",
@@ -78,9 +83,38 @@ static CONNECTIONS: Spec = Spec {
     doc: "Connections to the backends.",
     keys: &[
         key("idle", Kind::Duration, Value("60s"), "How long an unused one is kept."),
-        later("max"),
-        later("queue"),
-        later("queue_timeout"),
+        key(
+            "max",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Said("no limit"),
+            "Exchanges that one backend gets at once, over all workers. With HTTP/1.1 each takes a connection.",
+        ),
+        key(
+            "queue",
+            Kind::Integer { min: 0, max: 1_000_000 },
+            Number(500),
+            "Exchanges that wait while all backends have `max`, first come first served; more get 503.",
+        ),
+        key("queue_timeout", Kind::Duration, Value("2s"), "How long they wait before they get 503."),
+    ],
+};
+
+static RESOLVE: Spec = Spec {
+    title: "`resolve` of [pool.NAME]",
+    doc: "How names of backends are followed. All addresses that a name has are backends.",
+    keys: &[
+        key(
+            "every",
+            Kind::Duration,
+            Said("when their time to live is over"),
+            "Names are asked for again at least that often.",
+        ),
+        key(
+            "servers",
+            Kind::OneOrMore(&Kind::Text("an address such as \"127.0.0.1:53\"")),
+            Said("the system's"),
+            "Name servers that are asked.",
+        ),
     ],
 };
 
@@ -99,4 +133,5 @@ static TLS: Spec = Spec {
     ],
 };
 
-const ADDRESS: Kind = Kind::Text("an address such as \"127.0.0.1:9000\", \"name:port\" or \"unix:/path\"");
+const ADDRESS: Kind =
+    Kind::Text("an address such as \"127.0.0.1:9000\", \"name:port\", \"srv:NAME\" or \"unix:/path\"");

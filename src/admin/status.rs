@@ -1,0 +1,41 @@
+//! `/v1/status`: what is up, and how well.
+
+use super::AdminState;
+use crate::telemetry::metrics::{BackendLook, PoolLook};
+use serde_json::{Value, json};
+
+/// The whole answer.
+pub(super) fn status(state: &AdminState) -> Value {
+    let (reloads, look) = (state.metrics.reloads(), state.metrics.look());
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "ready": state.is_ready(),
+        "uptime_seconds": state.metrics.uptime().as_secs(),
+        "reloads": { "ok": reloads.0, "failed": reloads.1 },
+        "warnings": look.warnings,
+        "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
+    })
+}
+
+fn pool(pool: &PoolLook) -> Value {
+    let unresolved = |(name, why): &(String, String)| json!({ "name": name, "why": why });
+    json!({
+        "pool": pool.pool,
+        "queue": pool.queue,
+        "breaker_open": pool.breaker_open,
+        "backends": pool.backends.iter().map(backend).collect::<Vec<_>>(),
+        "unresolved": pool.unresolved.iter().map(unresolved).collect::<Vec<_>>(),
+    })
+}
+
+fn backend(backend: &BackendLook) -> Value {
+    json!({
+        "backend": backend.backend,
+        "state": backend.state,
+        "available": backend.available,
+        "in_flight": backend.in_flight,
+        "latency_ms": backend.latency_nanos as f64 / 1e6,
+        "why": backend.why,
+    })
+}

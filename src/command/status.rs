@@ -1,0 +1,88 @@
+//! `weir status`
+
+use super::ask::Where;
+use serde_json::Value;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// `weir status [-c FILE] [--admin ADDRESS] [--json]`: what is up in the running process, pool by pool. Fails if a pool has
+/// no backend that may be used, so that scripts can ask.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn status(process: &Where, json: bool, out: &mut dyn Write) -> io::Result<ExitCode> {
+    let status = match process.read("/v1/status") {
+        Ok(status) => status,
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if json {
+        writeln!(out, "{status:#}")?;
+    } else {
+        write_status(&status, out)?;
+    }
+    let is_up = |pool: &Value| list(pool, "backends").iter().any(|backend| backend["available"] == true);
+    Ok(if list(&status, "pools").iter().all(is_up) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let ready = if status["ready"] == true { "ready" } else { "not ready" };
+    let (reloads, up) = (&status["reloads"], span(status["uptime_seconds"].as_u64().unwrap_or(0)));
+    let (version, pid) = (text(&status["version"]), &status["pid"]);
+    writeln!(
+        out,
+        "weir {version}, process {pid}, {ready}, up {up}; reloads {}, refused {}",
+        reloads["ok"], reloads["failed"]
+    )?;
+    for warning in list(status, "warnings") {
+        writeln!(out, "warning: {}", text(warning))?;
+    }
+    for pool in list(status, "pools") {
+        let backends = list(pool, "backends");
+        let available = backends.iter().filter(|backend| backend["available"] == true).count();
+        write!(out, "\n{}: {available} of {} backends may be used", text(&pool["pool"]), backends.len())?;
+        if pool["queue"] != 0 {
+            write!(out, ", {} exchanges wait", pool["queue"])?;
+        }
+        if pool["breaker_open"] == true {
+            write!(out, ", its breaker is open")?;
+        }
+        writeln!(out)?;
+        let width = backends.iter().map(|backend| text(&backend["backend"]).len()).max().unwrap_or(0);
+        for backend in backends {
+            let (name, state) = (text(&backend["backend"]), text(&backend["state"]));
+            write!(out, "  {name:width$}  {state:9}  {} in flight", backend["in_flight"])?;
+            if let Some(latency) = backend["latency_ms"].as_f64().filter(|latency| *latency > 0.0) {
+                write!(out, ", {latency:.1} ms")?;
+            }
+            match backend["why"].as_str() {
+                Some(why) => writeln!(out, "  last probe: {why}")?,
+                None => writeln!(out)?,
+            }
+        }
+        for name in list(pool, "unresolved") {
+            writeln!(out, "  {}  cannot be resolved: {}", text(&name["name"]), text(&name["why"]))?;
+        }
+    }
+    Ok(())
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+/// `3d 4h`, `5m 6s`
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}

@@ -1,0 +1,178 @@
+//! A pool's backends as one worker sees them: who may be used, who is next, and the connections to each.
+
+use crate::config;
+use crate::live::{LiveBackend, LivePool, Members, Queue};
+use crate::pool::health::panic;
+use crate::pool::health::standing::Facts;
+use crate::pool::policy::{Ask, Look, Policy, View};
+use crate::upstream::Line;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The members of a pool with what a worker keeps for them.
+pub(super) struct Crew {
+    pub(super) members: Arc<Members>,
+    pub(super) lines: Vec<Rc<Line>>,
+    choice: RefCell<Choice>,
+    seen: Cell<Seen>,
+}
+
+struct Choice {
+    policy: Policy,
+    view: View,
+}
+
+/// What the view was made of.
+#[derive(Clone, Copy)]
+struct Seen {
+    turns: u64,
+    /// Somebody's ejection ends, or slow start goes on.
+    until: Duration,
+}
+
+/// What a pick gives.
+pub(super) enum Picked<'a> {
+    /// A backend.
+    One(Slot<'a>),
+    /// Those that may be used have no room.
+    Full,
+    /// None may be used.
+    Nobody,
+}
+
+/// An exchange at a backend, counted until it is dropped.
+pub(super) struct Slot<'a> {
+    pub(super) at: usize,
+    pub(super) backend: &'a LiveBackend,
+    queue: &'a Queue,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.backend.leave();
+        self.queue.freed();
+    }
+}
+
+impl Crew {
+    pub(super) fn new(members: Arc<Members>, lines: Vec<Rc<Line>>, policy: Policy) -> Crew {
+        let choice = RefCell::new(Choice { policy, view: View::new(&[]) });
+        Crew { members, lines, choice, seen: Cell::new(Seen { turns: u64::MAX, until: Duration::ZERO }) }
+    }
+
+    /// The next backend for an exchange that has `tried` some. `wanted`: where its client belongs.
+    pub(super) fn pick<'a>(
+        &'a self,
+        pool: &config::Pool,
+        live: &'a LivePool,
+        ask: &Ask,
+        wanted: Option<usize>,
+        tried: &Tried,
+        now: Duration,
+    ) -> Picked<'a> {
+        self.look_again(pool, live, now);
+        let choice = &mut *self.choice.borrow_mut();
+        let looking = Looking { members: &self.members, tried, max: pool.connections.max, now };
+        let wanted = wanted.filter(|&at| choice.view.weight(at) > 0 && looking.may(at));
+        for _ in 0..PICKS_MAX {
+            let Some(at) = wanted.or_else(|| choice.policy.pick(&choice.view, &looking, ask)) else { break };
+            let backend = &*self.members.list[at].backend;
+            // Another worker may have been faster.
+            if backend.enter(pool.connections.max) {
+                return Picked::One(Slot { at, backend, queue: &live.state.queue });
+            }
+        }
+        let untried = choice.view.usable().iter().any(|&at| !tried.has(at as usize));
+        if untried { Picked::Full } else { Picked::Nobody }
+    }
+
+    /// Whether there is a backend that was not tried.
+    pub(super) fn has_other(&self, tried: &Tried, now: usize) -> bool {
+        self.choice.borrow().view.usable().iter().any(|&at| at as usize != now && !tried.has(at as usize))
+    }
+
+    /// Makes the view anew if something changed.
+    fn look_again(&self, pool: &config::Pool, live: &LivePool, now: Duration) {
+        let turns = live.state.turns();
+        let Seen { turns: seen, until } = self.seen.get();
+        if turns == seen && now < until {
+            return;
+        }
+        let list = &self.members.list;
+        let facts: Vec<Facts> = list.iter().map(|member| member.backend.facts()).collect();
+        let rated: Vec<panic::Member> = list
+            .iter()
+            .zip(&facts)
+            .map(|(member, facts)| panic::Member {
+                standing: member.standing_by(facts, now, pool.slow_start),
+                weight: member.weight,
+            })
+            .collect();
+        let mode = panic::mode(&rated, pool.panic);
+        let weight = |(member, facts): (&panic::Member, &Facts)| match mode.uses(member) {
+            true => u32::from(member.weight) * facts.share(pool.slow_start, now),
+            false => 0,
+        };
+        let weights: Vec<u32> = rated.iter().zip(&facts).map(weight).collect();
+        let until = facts.iter().filter_map(|facts| facts.next_change(pool.slow_start, now)).min();
+        let until = until.unwrap_or(Duration::MAX);
+        let choice = &mut *self.choice.borrow_mut();
+        choice.view = View::new(&weights);
+        choice.policy.refresh(&choice.view);
+        self.seen.set(Seen { turns, until });
+    }
+}
+
+/// How often a pick is repeated because others took the room meanwhile.
+const PICKS_MAX: u32 = 4;
+
+struct Looking<'a> {
+    members: &'a Members,
+    tried: &'a Tried,
+    max: Option<u32>,
+    now: Duration,
+}
+
+impl Look for Looking<'_> {
+    fn in_flight(&self, at: usize) -> u32 {
+        self.members.list[at].backend.in_flight()
+    }
+
+    fn latency(&self, at: usize) -> u64 {
+        self.members.list[at].backend.latency.read(self.now)
+    }
+
+    fn may(&self, at: usize) -> bool {
+        !self.tried.has(at) && self.max.is_none_or(|max| self.in_flight(at) < max)
+    }
+}
+
+/// Backends that an exchange tried.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    list: [u32; Tried::MAX],
+    len: usize,
+}
+
+impl Tried {
+    /// The configuration allows no more attempts.
+    const MAX: usize = 10;
+
+    pub(super) fn has(&self, at: usize) -> bool {
+        self.list[..self.len].iter().any(|&tried| tried as usize == at)
+    }
+
+    pub(super) fn add(&mut self, at: usize) {
+        if let (Some(place), Ok(at)) = (self.list.get_mut(self.len), u32::try_from(at)) {
+            *place = at;
+            self.len += 1;
+        }
+    }
+
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+}

@@ -1,0 +1,67 @@
+use super::{LivePool, PoolState};
+use crate::config::{self, Config};
+use crate::route::Table;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{Look, RouteMetrics};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that exchanges look up, built once a configuration.
+pub struct Snapshot {
+    /// What it was built from.
+    pub config: Config,
+    /// Finds the route of a request.
+    pub table: Table,
+    /// Counters, in the order of `config.routes`.
+    pub routes: Vec<RouteMetrics>,
+    /// Counters of what meets no route.
+    pub unrouted: RouteMetrics,
+    /// What runs, in the order of `config.pools`.
+    pub pools: Vec<LivePool>,
+}
+
+impl Snapshot {
+    /// Builds what `config` asks for at `now`, the time since the process began. What `before` knew of pools and backends
+    /// of the same name goes on, as counters do.
+    #[must_use]
+    pub fn build(config: Config, metrics: &Metrics, before: Option<&Snapshot>, now: Duration) -> Snapshot {
+        let routes = config.routes.iter().map(|route| metrics.route(&route.name)).collect();
+        let pools =
+            config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
+        Snapshot { table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
+    }
+
+    /// How it is at `now`.
+    #[must_use]
+    pub fn look(&self, now: Duration) -> Look {
+        let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
+        Look { pools, warnings: self.config.warnings.clone() }
+    }
+
+    /// Takes a backend out, or back; `false` if there is none of that name.
+    #[must_use]
+    pub fn drain(&self, pool: &str, backend: &str, drain: bool, now: Duration) -> bool {
+        let Some((_, live)) = self.pool(pool) else { return false };
+        let members = live.members.load();
+        let Some(member) = members.list.iter().find(|member| member.backend.name == backend) else { return false };
+        member.backend.set_draining(drain, now);
+        live.state.turned();
+        true
+    }
+
+    /// The pool of that name, with its configuration.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<(&config::Pool, &LivePool)> {
+        self.config.pools.iter().zip(&self.pools).find(|(pool, _)| pool.name == name)
+    }
+}
+
+/// What there was of a pool.
+fn standing<'a>(before: Option<&'a Snapshot>, pool: &config::Pool) -> Option<(&'a config::Pool, &'a LivePool)> {
+    before?.pool(&pool.name)
+}
+
+/// What a pool without a past begins with.
+pub(super) fn fresh() -> Arc<PoolState> {
+    Arc::default()
+}

@@ -1,0 +1,45 @@
+//! What is looked up at the moment of a scrape, as nobody counts it.
+
+/// What runs, as it is now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// In the order of the configuration.
+    pub pools: Vec<PoolLook>,
+    /// What the configuration that runs warned of.
+    pub warnings: Vec<String>,
+}
+
+/// A pool as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolLook {
+    /// Its name.
+    pub pool: String,
+    /// Exchanges that wait for room.
+    pub queue: u32,
+    /// Its breaker, if it has one, refuses exchanges or tries a few.
+    pub breaker_open: bool,
+    /// In the order of the pool.
+    pub backends: Vec<BackendLook>,
+    /// Names of it that cannot be resolved, and why.
+    pub unresolved: Vec<(String, String)>,
+}
+
+/// A backend as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendLook {
+    /// Its address.
+    pub backend: String,
+    /// Why it gets traffic, or none; of a fixed set of words.
+    pub state: &'static str,
+    /// It may be used.
+    pub available: bool,
+    /// Exchanges that it has.
+    pub in_flight: u32,
+    /// What was learnt of its latency, in nanoseconds; 0: nothing.
+    pub latency_nanos: u64,
+    /// What the last probe said, if it failed.
+    pub why: Option<String>,
+}
+
+/// Looks at the moment of a scrape; from any thread.
+pub type Looker = Box<dyn Fn() -> Look + Send + Sync>;
