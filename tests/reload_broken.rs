@@ -138,7 +138,7 @@ impl Refusing {
     /// Nothing is left of them, and what is right is taken over.
     fn recovers(mut self) {
         drop(self.kept);
-        support::until(|| self.weir.sockets() == self.sockets, "sockets are left");
+        support::eventually("no sockets are left", || self.weir.sockets() == self.sockets);
         assert_eq!(self.weir.log.text().matches(" ERROR ").count() as u32, self.refused);
         self.weir.becomes(NEW);
         self.weir.client().get("/").sees(200).body("new");

@@ -89,7 +89,7 @@ fn reloads_that_come_faster_than_they_are_done_are_merged() {
         client.get(&last).sent();
         client.response("GET").unwrap().text()
     };
-    support::until(|| answer() == "7", "the last one is not served");
+    support::eventually("the last one is served", || answer() == "7");
     let done = weir.metric("weir_reloads_total{result=\"ok\"}");
     assert!((1.0..=f64::from(WISHES)).contains(&done), "{done}");
     weir.counts("weir_reloads_total{result=\"failed\"}", 0.0);

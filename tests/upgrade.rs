@@ -186,7 +186,7 @@ fn a_binary_that_does_not_come_to_serve_leaves_the_old_one_serving() {
     assert!(weir.upgrade().unwrap_err().contains("cannot start"));
     assert_eq!(weir.pid(), first);
     drop(kept);
-    support::until(|| weir.sockets() == before, "descriptors are left");
+    support::eventually("no descriptors are left", || weir.sockets() == before);
     install(real.as_ref(), &binary);
     weir.upgrade().unwrap();
     weir.client().get("/").sees(200).body("old");
@@ -223,7 +223,7 @@ fn sigterm_during_an_upgrade_ends_both() {
     let pid = weir.path("pid");
     install_script(&format!("echo $$ > {0}.new; mv {0}.new {0}; exec sleep 60", pid.display()), &binary);
     weir.signal("USR2");
-    support::until(|| pid.exists(), "it does not start");
+    support::eventually("it starts", || pid.exists());
     let other: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
     assert!(weir.stop().success());
     assert!(
@@ -247,7 +247,7 @@ fn listeners_come_and_go_with_an_upgrade() {
     weir.upgrade().unwrap();
     Client::connect(weir.at("port2")).get("/").sees(200).body("second");
     // It is closed with the process that served it.
-    support::until(|| TcpStream::connect(weir.address()).is_err(), "it still listens");
+    support::eventually("it listens no more", || TcpStream::connect(weir.address()).is_err());
     assert_ne!(weir.pid(), previous);
     // The last one closes what it serves as ever.
     weir.signal("TERM");
@@ -318,7 +318,7 @@ fn the_new_process_serves_even_if_the_old_one_dies_before_it_says_so() {
     let names = format!("echo $$ > {0}.new; mv {0}.new {0}", pid.display());
     install_script(&format!("{names}\n{waits}\nexec {real} \"$@\""), &binary);
     weir.signal("USR2");
-    support::until(|| pid.exists(), "it does not start");
+    support::eventually("it starts", || pid.exists());
     let other: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
     weir.signal("KILL");
     assert!(!weir.first_ends().success());

@@ -70,11 +70,7 @@ impl Process {
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
         let keeper = Rc::new(start_keeper(&metrics, &latest, began).map_err(RunError::System)?);
-        let start_worker = |index| {
-            let shard = metrics.worker(index).expect("each worker asks once");
-            worker::start(index, began, latest.clone(), shard, access.worker())
-        };
-        let workers = start_workers(count, start_worker).map_err(RunError::System)?;
+        let workers = start_workers(count, began, &metrics, &latest, &access).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
@@ -175,7 +171,17 @@ fn admin_state(
 }
 
 /// Starts them all, then waits for each.
-fn start_workers(count: NonZeroUsize, start: impl Fn(usize) -> io::Result<Starting>) -> io::Result<Vec<Handle>> {
+fn start_workers(
+    count: NonZeroUsize,
+    began: Instant,
+    metrics: &Arc<Metrics>,
+    latest: &Arc<ArcSwap<Generation>>,
+    access: &AccessLog,
+) -> io::Result<Vec<Handle>> {
+    let start = |index| {
+        let shard = metrics.worker(index).expect("each worker asks once");
+        worker::start(index, began, Arc::clone(latest), shard, access.worker())
+    };
     let starting: Vec<_> = (0..count.get()).map(start).collect::<Result<_, _>>()?;
     starting.into_iter().map(Starting::begun).collect()
 }

@@ -31,23 +31,14 @@ pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 
-/// Waits until it is so.
-pub fn until(mut condition: impl FnMut() -> bool, otherwise: &str) {
+/// Waits until it `holds`.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{otherwise}");
+    while !holds() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
         std::thread::yield_now();
     }
 }
 
 /// How long anything that is sure to come may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Looks again and again until `holds`, for as long as [`PATIENCE`] lasts.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "in vain: {what}");
-        std::thread::yield_now();
-    }
-}

@@ -32,7 +32,9 @@ impl Table {
     }
 }
 
-/// The hash of a key: FNV-1a over its bytes, then mixed. The same in all processes of a fleet, and in all versions.
+/// The hash of a key: FNV-1a over its bytes, then mixed. The same in all processes of a fleet, and in all versions, so that
+/// they agree on where a key belongs. Therefore it has no secret: a client who chooses its key and knows the backends can
+/// choose one of them, as it can by asking for one key only; a bounded load is what holds against both.
 #[must_use]
 pub fn hash_key(key: &[u8]) -> u64 {
     let fnv = key
@@ -60,10 +62,11 @@ impl Hash {
             None => self.table.find(hash, may),
             Some(factor) => {
                 let bound = Bound::new(view, look, factor);
-                self.table.find(hash, |at| may(at) && bound.has_room(view.weight(at), look.in_flight(at)))
+                let has_room = |at: usize| may(at) && bound.has_room(view.weight(at), look.in_flight(at));
+                self.table.find(hash, has_room).or_else(|| view.scan(mix(hash), has_room))
             }
         };
-        // Each has its share; or none was met on the way that is looked along.
+        // Each that may is full; or the way that is looked along is too short for a pool of which most are down.
         found.or_else(|| view.scan(mix(hash), |at| look.may(at)))
     }
 }

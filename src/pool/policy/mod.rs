@@ -8,6 +8,7 @@ mod peak_ewma;
 mod random;
 mod ring;
 mod round_robin;
+mod turns;
 mod view;
 
 pub use hash::{Table, hash_key};

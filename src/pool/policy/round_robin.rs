@@ -1,78 +1,52 @@
+use super::turns::Turns;
 use super::{Look, View};
 
-/// Smooth weighted round robin: each pick raises every candidate by its weight, takes the highest, and lowers it by the
-/// sum; shares are exact over a cycle and never bunched (Igor Sysoev, nginx 1.3.1). Where all weights are equal that is a
-/// rotation, and is done as one.
+/// In turn, smoothly by weight. Where all weights are equal that is a rotation, and is done as one.
 #[derive(Debug)]
 pub(super) struct RoundRobin {
-    /// By how many picks the cycle is shifted when it begins.
+    /// Where the rotation begins.
     start: usize,
-    /// Of the rotation.
-    turn: usize,
-    /// By the place in the view's list.
-    current: Vec<i64>,
-    began: bool,
+    /// Of the rotation: a place in the view's list.
+    place: usize,
+    /// Which backend the rotation picked last.
+    last: Option<usize>,
+    turns: Turns,
 }
 
 impl RoundRobin {
     pub(super) fn new(start: usize) -> RoundRobin {
-        RoundRobin { start, turn: start, current: Vec::new(), began: false }
+        RoundRobin { start, place: 0, last: None, turns: Turns::new(start) }
     }
 
-    /// The rotation goes on where it was; a cycle by weight begins anew only if there are other backends.
+    /// The rotation goes on behind the last backend it picked, turns by weight with what each has saved up.
     pub(super) fn refresh(&mut self, view: &View) {
-        let len = view.usable().len();
-        if self.current.len() != len {
-            self.current.clear();
-            self.current.resize(len, 0);
-        }
-        if !std::mem::replace(&mut self.began, true) && !view.is_equal() {
-            for _ in 0..self.start % len.max(1) {
-                let _ = self.smooth(view, |_| true);
-            }
-        }
+        self.turns.refresh(view);
+        let usable = view.usable();
+        self.place = match self.last {
+            Some(last) => usable.partition_point(|at| *at as usize <= last),
+            None => self.start % usable.len().max(1),
+        };
     }
 
     pub(super) fn pick(&mut self, view: &View, look: &impl Look) -> Option<usize> {
         match view.is_equal() {
-            true => self.rotate(view, |at| look.may(at)),
-            false => self.smooth(view, |at| look.may(at)),
+            true => self.rotate(view, look),
+            false => self.turns.next(view, |at| look.may(at)),
         }
     }
 
-    fn rotate(&mut self, view: &View, may: impl Fn(usize) -> bool) -> Option<usize> {
+    fn rotate(&mut self, view: &View, look: &impl Look) -> Option<usize> {
         let usable = view.usable();
+        // Whoever may not is passed, and so nobody has two turns in a round.
         for _ in 0..usable.len() {
-            if self.turn >= usable.len() {
-                self.turn %= usable.len();
-            }
-            let at = usable[self.turn] as usize;
-            self.turn += 1;
-            if may(at) {
+            let place = if self.place < usable.len() { self.place } else { 0 };
+            let at = usable[place] as usize;
+            self.place = place + 1;
+            if look.may(at) {
+                self.last = Some(at);
                 return Some(at);
             }
         }
         None
-    }
-
-    fn smooth(&mut self, view: &View, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut best: Option<(usize, i64)> = None;
-        let mut sum = 0;
-        for (place, current) in self.current.iter_mut().enumerate() {
-            let at = view.usable()[place] as usize;
-            if !may(at) {
-                continue;
-            }
-            let weight = i64::from(view.weight(at));
-            sum += weight;
-            *current += weight;
-            best = match best {
-                Some((_, highest)) if highest >= *current => best,
-                _ => Some((place, *current)),
-            };
-        }
-        let (place, _) = best?;
-        self.current[place] -= sum;
-        Some(view.usable()[place] as usize)
     }
 }

@@ -35,6 +35,11 @@ impl View {
         self.usable.is_empty()
     }
 
+    /// Of all backends, by index.
+    pub(super) fn weights(&self) -> &[u32] {
+        &self.weights
+    }
+
     /// A backend's weight; 0 if it may not be used, or there is no such backend.
     #[must_use]
     pub fn weight(&self, at: usize) -> u32 {
