@@ -69,17 +69,10 @@ impl Process {
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
-        let looked_at = latest.clone();
-        metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
-        let counts = metrics.keeper().expect("one keeper asks once");
-        let keeper = Rc::new(Keeper::start(began, metrics.clone(), counts).map_err(RunError::System)?);
+        let keeper = Rc::new(start_keeper(&metrics, &latest, began).map_err(RunError::System)?);
         let workers = start_workers(count, began, &metrics, &latest, &access).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
-        let state = AdminState::new(Arc::clone(&metrics), asker);
-        let drained = latest.clone();
-        state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
-            drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
-        }));
+        let state = admin_state(&metrics, &latest, asker, began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
         let process = Process {
             source,
@@ -156,6 +149,28 @@ impl Process {
     }
 }
 
+fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began: Instant) -> io::Result<Keeper> {
+    let looked_at = Arc::clone(latest);
+    metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
+    let counts = metrics.keeper().expect("one keeper asks once");
+    Keeper::start(began, Arc::clone(metrics), counts)
+}
+
+fn admin_state(
+    metrics: &Arc<Metrics>,
+    latest: &Arc<ArcSwap<Generation>>,
+    asker: mpsc::Sender<Ask>,
+    began: Instant,
+) -> Arc<AdminState> {
+    let state = AdminState::new(Arc::clone(metrics), asker);
+    let drained = Arc::clone(latest);
+    state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
+        drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
+    }));
+    state
+}
+
+/// Starts them all, then waits for each.
 fn start_workers(
     count: NonZeroUsize,
     began: Instant,
