@@ -1,4 +1,4 @@
-use super::pool::lock;
+use super::state::lock;
 use crate::pool::health::outlier::OutlierRules;
 use crate::pool::health::standing::Facts;
 use crate::pool::health::{Checked, Ejection, Tally};

@@ -3,15 +3,19 @@
 mod backend;
 mod endpoint;
 mod members;
+mod outcome;
 mod pool;
 mod queue;
 mod rules;
 mod snapshot;
+mod state;
 
 pub use backend::LiveBackend;
 pub use endpoint::Endpoint;
 pub use members::{Found, Member, Members, Names};
-pub use pool::{Admitted, Ended, LivePool, Outcome, PoolState};
+pub use outcome::{Admitted, Ended, Outcome};
+pub use pool::LivePool;
 pub use queue::{Place, Queue};
 pub use rules::probes;
 pub use snapshot::Snapshot;
+pub use state::PoolState;

@@ -1,9 +1,8 @@
-use super::{LivePool, PoolState};
+use super::LivePool;
 use crate::config::{self, Config};
 use crate::route::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Look, RouteMetrics};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that exchanges look up, built once a configuration.
@@ -59,9 +58,4 @@ impl Snapshot {
 /// What there was of a pool.
 fn standing<'a>(before: Option<&'a Snapshot>, pool: &config::Pool) -> Option<(&'a config::Pool, &'a LivePool)> {
     before?.pool(&pool.name)
-}
-
-/// What a pool without a past begins with.
-pub(super) fn fresh() -> Arc<PoolState> {
-    Arc::default()
 }

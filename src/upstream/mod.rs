@@ -2,6 +2,7 @@
 
 mod dial;
 mod dialers;
+mod grpc;
 mod line;
 pub mod names;
 mod probe;
