@@ -1,7 +1,7 @@
 use super::{Settling, Shared};
 use crate::config::{Health, PoolId};
 use crate::live::{LiveBackend, Member, probes};
-use crate::pool::health::probe::{Checked, Turn, first_probe, next_probe};
+use crate::pool::health::probe::{Checked, Rules, Turn, first_probe, next_probe};
 use crate::upstream::ProbeError;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -60,7 +60,8 @@ impl Watch {
             let Some(result) = self.probe().await else { return };
             self.shared.counts.probed(&backend.metrics, result.is_ok());
             backend.set_why_down(result.as_ref().err().map(ToString::to_string));
-            let turn = checked.judge(result.is_ok(), &rules);
+            let rise = if self.nobody_is_left() { 1 } else { rules.rise };
+            let turn = checked.judge(result.is_ok(), &Rules { rise, ..rules });
             backend.set_checked(checked, self.shared.clock.coarse());
             if let Some(turn) = turn {
                 self.turned(turn, result.err());
@@ -68,6 +69,14 @@ impl Watch {
             settling.take();
             tokio::time::sleep_until(began + next_probe(Duration::ZERO, &rules, random())).await;
         }
+    }
+
+    /// Whether no backend of the pool may be used: then one that passes once is better than none.
+    fn nobody_is_left(&self) -> bool {
+        let generation = self.shared.generation.borrow();
+        let Some((pool, live)) = generation.as_ref().and_then(|it| it.snapshot.pool(&self.pool)) else { return false };
+        let now = self.shared.clock.coarse();
+        live.members.load().list.iter().all(|member| !member.standing(now, pool.slow_start).available())
     }
 
     /// `None` if the pool is gone.

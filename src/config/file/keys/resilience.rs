@@ -37,7 +37,7 @@ pub(crate) static HEALTH: Spec = Spec {
             "rise",
             Kind::Integer { min: 1, max: 100 },
             Number(2),
-            "Probes in a row that must pass before a backend that was down is up again.",
+            "Probes in a row that must pass before a backend that was down is up again; one, where no other may be used.",
         ),
         key(
             "fall",
