@@ -6,9 +6,8 @@
 mod support;
 
 use serde_json::Value;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use support::{Backend, Client, Weir, eventually};
+use support::{Backend, Client, Weir, eventually, free_port};
 
 /// A server that ends with the test.
 struct Prometheus {
@@ -37,7 +36,7 @@ impl Prometheus {
             ),
         )
         .unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = ([127, 0, 0, 1], free_port()).into();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))

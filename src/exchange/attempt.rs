@@ -50,8 +50,7 @@ pub(super) async fn attempt<D: Downstream>(
     worker.metrics.attempt(&backend.metrics, reused);
     let before = trail.moved.up;
     trail.first_byte = None;
-    let sent = learns(task).then(Instant::now);
-    let try_one = Try { task, seated, chances };
+    let try_one = Try { task, seated, chances, sent: learns(task).then(Instant::now) };
     let (result, heard, unprocessed) = match connection {
         Connection::Http1(mut connection) => {
             let mut up = connection.exchange(&worker.buffers, task.head.method.clone(), !task.head.protocol.is_empty());
@@ -71,11 +70,6 @@ pub(super) async fn attempt<D: Downstream>(
         }
     };
     let Err(fault) = result else {
-        // An error that comes fast is no reason to ask there more.
-        let latency = sent.zip(trail.first_byte).filter(|_| response.status < 500);
-        if let Some((sent, first_byte)) = latency {
-            backend.latency.record(first_byte.duration_since(sent), task.now());
-        }
         note(task, seated, Outcome::Status(response.status));
         return Step::Ended(Ended::Answered);
     };
@@ -136,9 +130,18 @@ struct Try<'a> {
     task: &'a Task<'a>,
     seated: &'a Seated<'a>,
     chances: &'a Chances<'a>,
+    /// When the request began to be sent, where the policy wants latencies.
+    sent: Option<Instant>,
 }
 
 impl Try<'_> {
+    /// The head of a response is there. An error that comes fast is no reason to ask there more.
+    fn learn(&self, status: u16) {
+        if let Some(sent) = self.sent.filter(|_| status < 500) {
+            self.seated.slot.backend.latency.record(sent.elapsed(), self.task.now());
+        }
+    }
+
     fn conclude(&self, fault: Fault, started: bool, unprocessed: bool) -> Step {
         let backend = self.seated.slot.backend;
         let (refusal, failure) = match fault {
@@ -176,7 +179,7 @@ impl Try<'_> {
         up: &mut U,
         trail: &mut Trail,
     ) -> Result<(), Fault> {
-        let Try { task, seated, chances } = *self;
+        let Try { task, seated, chances, .. } = *self;
         let clock = &*task.worker.clock;
         let bounds = task.bounds();
         let (body, reply) = down.halves();
@@ -199,6 +202,7 @@ impl Try<'_> {
                 relay::response_head(response, reply, head).await?;
                 answered.set(true);
                 *first_byte = Some(Instant::now());
+                self.learn(head.status);
                 if chances.allow(Cause::Status(head.status), seated.slot.at) {
                     return Err(Fault::Status(head.status));
                 }

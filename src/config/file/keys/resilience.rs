@@ -64,13 +64,8 @@ pub(crate) static OUTLIER: Spec = Spec {
             Value("40%"),
             "So many failures among the exchanges of `window` eject it, if that is at least twice what the other backends have.",
         ),
-        key("window", Kind::Duration, Value("10s"), "What `failure_rate` looks back on."),
-        key(
-            "requests_min",
-            Kind::Integer { min: 1, max: 1_000_000 },
-            Number(20),
-            "With fewer exchanges in `window`, the rate says nothing.",
-        ),
+        WINDOW,
+        REQUESTS_MIN,
         key(
             "eject",
             Kind::Duration,
@@ -118,13 +113,8 @@ pub(crate) static BREAKER: Spec = Spec {
     doc: "Gives the whole pool a rest when too much of it fails (connections that fail, break off or time out, and `statuses`): 503 at once, then a few exchanges to try. `{}` will do.",
     keys: &[
         key("failure_rate", Kind::Share, Value("50%"), "So many failures among the exchanges of `window` open it."),
-        key("window", Kind::Duration, Value("10s"), "What `failure_rate` looks back on."),
-        key(
-            "requests_min",
-            Kind::Integer { min: 1, max: 1_000_000 },
-            Number(20),
-            "With fewer exchanges in `window`, the rate says nothing.",
-        ),
+        WINDOW,
+        REQUESTS_MIN,
         key("open", Kind::Duration, Value("5s"), "How long all are refused."),
         key(
             "trials",
@@ -135,6 +125,15 @@ pub(crate) static BREAKER: Spec = Spec {
         STATUSES,
     ],
 };
+
+const WINDOW: Key = key("window", Kind::Duration, Value("10s"), "What `failure_rate` looks back on.");
+
+const REQUESTS_MIN: Key = key(
+    "requests_min",
+    Kind::Integer { min: 1, max: 1_000_000 },
+    Number(20),
+    "With fewer exchanges in `window`, the rate says nothing.",
+);
 
 const STATUSES: Key = key(
     "statuses",
