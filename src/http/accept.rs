@@ -68,7 +68,7 @@ fn exactness(range: &[u8], main: &[u8], sub: &[u8]) -> u8 {
 }
 
 /// `q=0.5` in thousandths (§12.4.2); a malformed weight counts as none wished.
-fn weight(parameter: &[u8]) -> Option<u16> {
+pub(super) fn weight(parameter: &[u8]) -> Option<u16> {
     let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
     let (whole, decimals) = match value {
         [whole @ (b'0' | b'1')] => (*whole, &[][..]),

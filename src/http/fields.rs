@@ -52,6 +52,23 @@ impl Fields {
         &self.bytes[at]
     }
 
+    /// Reads the lines of a head that Weir itself wrote: `name: value`, each with CRLF.
+    #[must_use]
+    pub fn of_lines(lines: &[u8]) -> Fields {
+        let mut fields = Fields::default();
+        fields.adopt(lines);
+        let mut at = 0;
+        for end in memchr::memchr_iter(b'\n', lines) {
+            let line = &lines[at..end];
+            if let Some(colon) = memchr::memchr(b':', line) {
+                let value = (at + colon + 2).min(end)..end.saturating_sub(1).max((at + colon + 2).min(end));
+                fields.mark(FieldName::of(&line[..colon]), at..at + colon, value);
+            }
+            at = end + 1;
+        }
+        fields
+    }
+
     /// How many fields there are.
     #[must_use]
     pub fn len(&self) -> usize {

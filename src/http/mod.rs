@@ -2,27 +2,59 @@
 
 mod accept;
 mod authority;
+mod cache_control;
+mod cache_status;
+pub mod coding;
+mod conditional;
 mod cookie;
 mod date;
 mod field_name;
 mod fields;
 mod forwarded;
+mod freshen;
+mod freshness;
 mod head;
 mod hop;
+mod invalidate;
+mod language;
 mod method;
+mod no_vary_search;
 mod page;
 pub mod path;
+mod range;
 mod status;
+mod storable;
+pub mod structured;
+mod tags;
+mod vary;
 
 pub use accept::{PageKind, preferred};
 pub use authority::{Authority, parse_authority, same_authority};
+pub use cache_control::{Qualified, RequestDirectives, ResponseDirectives, delta_seconds};
+pub use cache_status::{CacheStatus, Forward, push_number};
+pub use conditional::{
+    Condition, Validators, conditions, has_conditions, is_strong, range_may, strip_conditions, strong_eq, weak_eq,
+    weakened,
+};
 pub use cookie::{cookie, cookie_pairs};
-pub use date::{DATE_LEN, imf_fixdate};
+pub use date::{DATE_LEN, imf_fixdate, parse_date};
 pub use field_name::FieldName;
 pub use fields::{Fields, is_name, is_value, is_value_byte};
 pub use forwarded::{Hop, client_address, push_via, request_id, set_forwarded, set_request_id, times_in_via};
+pub use freshen::{freshened, leaves_out, strip_unstored};
+pub use freshness::{Defaults, IfFailed, Life, Reuse, Times, is_heuristic, may_reuse};
 pub use head::{Length, RequestHead, ResponseHead, Scheme, Target, Version, split_port};
 pub use hop::{OPTIONS_MAX, TooManyOptions, is_hop_by_hop, strip_hop_by_hop};
+pub use invalidate::{group_invalidations, same_origin_target};
+pub use language::{likes_best, normalise_language};
 pub use method::{Method, is_token, is_token_byte};
+pub use no_vary_search::NoVarySearch;
 pub use page::page;
+pub use range::{
+    ContentRange, Multipart, RANGES_MAX, RangeSpec, Ranges, content_range, parse_content_range, parse_range, ranges,
+    unsatisfied,
+};
 pub use status::reason;
+pub use storable::{Allowed, Asked, Unstorable, storable};
+pub use tags::{TAG_BYTES_MAX, TAGS_MAX, Tag, tags};
+pub use vary::{Normal, codings, is_selecting, matches, push_selecting, selected};
