@@ -23,11 +23,12 @@ fn load(text: &str) -> Result<Config, ConfigErrors> {
 }
 
 #[test]
-fn the_smallest_file_loads_and_says_that_caching_is_to_come() {
+fn the_smallest_file_loads_without_a_word() {
     let config = load(MINIMAL).unwrap();
     assert_eq!(config.listeners[0].address.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.routes[0].cache.as_deref(), Some("pages"));
-    assert_eq!(config.warnings, ["weir.toml:7: [cache.pages] is read, but this version does not cache yet"]);
+    let cache = config.routes[0].cache.unwrap();
+    assert_eq!(config.caches[cache.0].name, "pages");
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Text to checked values. What a [`Config`] holds is valid: names resolve, ranges hold, files were read.
 
 mod balance;
+mod cache;
+mod compress;
 mod error;
 mod file;
 mod health;
@@ -15,6 +17,8 @@ mod route;
 mod ties;
 
 pub use balance::{Balance, HashBy, HashPolicy, HashTable, Policy, Sticky};
+pub use cache::{Cache, CacheId, CacheKey, Disk};
+pub use compress::Compress;
 pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
@@ -52,6 +56,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In the order of the file; a [`PoolId`] is an index here.
     pub pools: Vec<Pool>,
+    /// In the order of the file; a [`CacheId`] is an index here.
+    pub caches: Vec<Cache>,
     /// In the order of the file. Precedence does not depend on it.
     pub routes: Vec<Route>,
     /// What is allowed but likely not meant, ready to print.

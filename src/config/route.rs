@@ -1,4 +1,4 @@
-use super::{Place, PoolId};
+use super::{CacheId, Compress, Place, PoolId};
 use crate::http::Method;
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -43,8 +43,10 @@ pub struct Route {
     pub maintenance: bool,
     /// `errors`: pages for statuses that Weir itself answers with.
     pub errors: Vec<ErrorPage>,
-    /// `cache`: name of a `[cache.NAME]` table.
-    pub cache: Option<String>,
+    /// `cache`
+    pub cache: Option<CacheId>,
+    /// `compress`: responses for clients that accept it. None: what the backend sends is what they get.
+    pub compress: Option<Compress>,
     /// `allow = ["TRACE", "CONNECT"]`: methods that are refused otherwise.
     pub allow_trace: bool,
     /// As above.

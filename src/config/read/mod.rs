@@ -3,6 +3,7 @@
 mod action;
 mod balance;
 mod cache;
+mod compress;
 mod edits;
 mod listener;
 mod log;
@@ -36,10 +37,10 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         log: log::log(&one(&files, "log")),
         listeners: listener::all(report, &all(&files, "listener")),
         pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),
+        caches: names.caches.tables.iter().filter_map(|(name, table)| cache::read(name, table)).collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
     };
-    cache::check(&names.caches);
     warn_unused(report, &names, &config);
     if config.routes.len() == routes.len() {
         ties::check(report, &routes, &config.routes);

@@ -1,5 +1,6 @@
 use super::Names;
 use super::action::{action, rewrite};
+use super::compress::compress;
 use super::edits::{self, field_name};
 use super::matching::{host, method, network, path, value};
 use crate::config::file::node::Node;
@@ -7,7 +8,7 @@ use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::file::units;
-use crate::config::{ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern};
+use crate::config::{CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern};
 use crate::http::Method;
 use std::collections::HashSet;
 
@@ -39,6 +40,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         maintenance: table.boolean("maintenance"),
         errors: table.get("errors").map(|node| pages(&node)).unwrap_or_default(),
         cache: cache(table, names),
+        compress: compress(table),
         allow_trace: allowed.iter().any(|method| method == "TRACE"),
         allow_connect: allowed.iter().any(|method| method == "CONNECT"),
         // Last: the others are checked even if there is none.
@@ -92,11 +94,9 @@ fn mirror(table: &Table<'_>, names: &Names<'_>) -> Option<Mirror> {
     Some(Mirror { pool: names.pool(&table.get("pool")?)?, share })
 }
 
-fn cache(table: &Table<'_>, names: &Names<'_>) -> Option<String> {
+fn cache(table: &Table<'_>, names: &Names<'_>) -> Option<CacheId> {
     let node = table.get("cache")?;
-    let name = node.text()?.into_owned();
-    names.caches.find(&name, &node.at, &node)?;
-    Some(name)
+    names.caches.find(&node.text()?, &node.at, &node).map(CacheId)
 }
 
 fn pages(node: &Node<'_>) -> Vec<ErrorPage> {

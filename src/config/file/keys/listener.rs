@@ -133,7 +133,7 @@ static PROXY_PROTOCOL: Spec = Spec {
     keys: &[required("from", NETWORKS, "Networks that send a PROXY header; connections from elsewhere are refused.")],
 };
 
-const NETWORKS: Kind = Kind::List(&NETWORK);
+pub(super) const NETWORKS: Kind = Kind::List(&NETWORK);
 
 /// An element of a list of networks; routes take one alone too.
 pub(super) const NETWORK: Kind = Kind::Text("a network such as \"10.0.0.0/8\" or an address");

@@ -1,12 +1,14 @@
 //! What a file may say: one table of keys, kinds, defaults and docs a section. Everything else is derived from these.
 
 mod balance;
+mod cache;
 mod listener;
 mod pool;
 mod resilience;
 mod route;
 mod secret;
 
+pub(crate) use cache::CACHE;
 pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
 pub(crate) use route::ROUTE;
@@ -116,61 +118,20 @@ pub(crate) static ACCESS: Spec = Spec {
     ],
 };
 
-pub(crate) static CACHE: Spec = Spec {
-    title: "[cache.NAME]",
-    doc: "A named cache. This version checks these keys, and does not cache yet.",
-    keys: &[
-        required("memory", Kind::Size { min: 1 << 20, max: 1 << 50 }, "How much of the process's memory it may use."),
-        optional("disk", Kind::Table(&DISK), "A second, larger tier."),
-        key(
-            "stale_while_revalidate",
-            Kind::DurationOrZero,
-            Value("0s"),
-            "For so long a stale response is used while it is validated (RFC 5861), where the response says nothing.",
-        ),
-        key(
-            "stale_if_error",
-            Kind::DurationOrZero,
-            Value("0s"),
-            "For so long a stale response is used if the backend fails (RFC 5861), where the response says nothing.",
-        ),
-        optional(
-            "ttl",
-            Kind::Map("STATUS", &Kind::DurationOrZero),
-            "Freshness by status, only where the response says nothing: `{ \"404\" = \"10s\" }`.",
-        ),
-        optional("key", Kind::Table(&CACHE_KEY), "What makes two requests the same."),
-    ],
-};
-
-static DISK: Spec = Spec {
-    title: "`disk` of [cache.NAME]",
-    doc: "Where a cache keeps what does not fit in memory.",
-    keys: &[
-        required("path", Kind::Text("a path"), "A directory."),
-        required("size", Kind::Size { min: 1 << 20, max: 1 << 60 }, "How much of the disk it may use."),
-    ],
-};
-
-static CACHE_KEY: Spec = Spec {
-    title: "`key` of [cache.NAME]",
-    doc: "What makes two requests the same for a cache.",
-    keys: &[optional(
-        "ignore_query",
-        Kind::List(&Kind::Text("the name of a query parameter, perhaps with `*` at its end")),
-        "Query parameters that make no difference: `[\"utm_*\", \"fbclid\"]`.",
-    )],
-};
-
 /// Keys that peers use, and what they are called here.
 pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("addr", "address"),
     ("backend", "backends"),
     ("bind", "address"),
+    ("compression", "compress"),
     ("conditions", "field"),
     ("domain", "host"),
     ("domains", "host"),
+    ("encode", "compress"),
+    ("encodings", "codings"),
     ("endpoints", "backends"),
+    ("gzip", "compress"),
+    ("gzip_types", "types"),
     ("circuit_breaker", "breaker"),
     ("health_check", "health"),
     ("healthcheck", "health"),
@@ -190,6 +151,8 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("listeners", "listener"),
     ("location", "path"),
     ("methods", "method"),
+    ("min_length", "min"),
+    ("minimum_length", "min"),
     ("paths", "path"),
     ("pools", "pool"),
     ("proxy_pass", "pool"),
@@ -215,6 +178,7 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("http/2", "h2"),
     ("http1", "http/1.1"),
     ("http2", "h2"),
+    ("brotli", "br"),
     ("consistent", "hash"),
     ("ewma", "peak_ewma"),
     ("ip_hash", "hash"),
@@ -225,6 +189,8 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("rr", "round_robin"),
     ("roundrobin", "round_robin"),
     ("warning", "warn"),
+    ("x-gzip", "gzip"),
+    ("zstandard", "zstd"),
 ];
 
 #[cfg(test)]

@@ -50,8 +50,37 @@ pub(crate) static ROUTE: Spec = Spec {
         key("name", Kind::Text("a name"), Said("made from host and path"), "For logs and metrics."),
         optional("cache", Kind::Text("the name of a cache"), "The cache to use."),
         optional("allow", Kind::List(&Kind::Choice(&["TRACE", "CONNECT"], &[])), "Methods that are refused otherwise."),
+        optional(
+            "compress",
+            Kind::Either(&[Kind::List(&CODING), Kind::Table(&COMPRESS)]),
+            "Compresses responses for clients that accept it: codings in order of preference, such as `[\"zstd\", \"br\", \"gzip\"]`, or a table. Without it nothing is compressed.",
+        ),
         later("limits"),
-        later("compress"),
+    ],
+};
+
+static COMPRESS: Spec = Spec {
+    title: "`compress` of [[route]]",
+    doc: "Which responses are compressed for clients that accept it, and how. `{}` will do.",
+    keys: &[
+        key(
+            "codings",
+            Kind::List(&CODING),
+            Said("`[\"zstd\", \"br\", \"gzip\"]`"),
+            "In order of preference: the first of those that the client likes best.",
+        ),
+        key(
+            "min",
+            Kind::Size { min: 0, max: 1 << 30 },
+            Value("256B"),
+            "Content that is known to be shorter is left as it is.",
+        ),
+        key(
+            "types",
+            Kind::List(&Kind::Text("a media type such as \"text/*\", \"application/json\" or \"+json\"")),
+            Said("text, JSON, XML, scripts, WebAssembly, fonts and images that are not compressed by themselves"),
+            "Media types: one, all of a kind (`\"text/*\"`), or all with a suffix (`\"+json\"`). `text/event-stream` only if it is named.",
+        ),
     ],
 };
 
@@ -158,6 +187,7 @@ static MIRROR: Spec = Spec {
     ],
 };
 
+const CODING: Kind = Kind::Choice(&["zstd", "br", "gzip"], &[]);
 const PATTERN: Kind = Kind::Text("\"abc\", \"abc*\", \"~regex\", or \"*\"");
 const PATH: Kind = Kind::Text("a path such as \"/api\"");
 const VALUE: Kind = Kind::Text("a field value");
