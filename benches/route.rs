@@ -29,6 +29,7 @@ fn route(host: HostPattern, paths: Vec<PathPattern>) -> Route {
         maintenance: false,
         errors: vec![],
         cache: None,
+        compress: None,
         allow_trace: false,
         allow_connect: false,
     }

@@ -7,7 +7,9 @@
 //! | 0 | [`http`] | pure HTTP semantics: heads, fields, methods, authorities. No I/O, no clock |
 //! | 1 | [`config`] | text to checked values, or errors that point at file, line and key |
 //! | 2 | [`route`] | which route a request meets, and what the route does to it |
+//! | 2 | [`cache`] | what is kept of responses, and how it is found, purged and let go |
 //! | 2 | [`pool`] | which backend of a pool an attempt goes to |
+//! | 2 | [`cache`] | what is kept of responses, and how it is found, purged and let go |
 //! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
@@ -19,6 +21,7 @@
 //! | side | [`clock`] | a worker's coarse timer |
 
 pub mod admin;
+pub mod cache;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -6,12 +6,20 @@ use std::path::{Path, PathBuf};
 
 #[path = "../fuzz/checks/authority.rs"]
 mod authority;
+#[path = "../fuzz/checks/cache_entry.rs"]
+mod cache_entry;
+#[path = "../fuzz/checks/cache_rules.rs"]
+mod cache_rules;
 #[path = "../fuzz/checks/chunked.rs"]
 mod chunked;
 #[path = "../fuzz/checks/config.rs"]
 mod config;
+#[path = "../fuzz/checks/disk_record.rs"]
+mod disk_record;
 #[path = "../fuzz/checks/fields.rs"]
 mod fields;
+#[path = "../fuzz/checks/http_semantics.rs"]
+mod http_semantics;
 #[path = "../fuzz/checks/proxy_header.rs"]
 mod proxy_header;
 #[path = "../fuzz/checks/request_head.rs"]
@@ -24,9 +32,13 @@ type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
     ("authority", authority::check),
+    ("cache_entry", cache_entry::check),
+    ("cache_rules", cache_rules::check),
     ("chunked", chunked::check),
     ("config", config::check),
+    ("disk_record", disk_record::check),
     ("fields", fields::check),
+    ("http_semantics", http_semantics::check),
     ("proxy_header", proxy_header::check),
     ("request_head", request_head::check),
     ("response_head", response_head::check),

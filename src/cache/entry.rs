@@ -1,0 +1,379 @@
+//! A stored response: its head as it is sent, its content in one piece, and what the rules need to know.
+
+use super::memory::Held;
+use crate::http::{FieldName, Fields, Life, Normal, Unstorable, is_hop_by_hop, matches};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// A stored response. Never changed but for what is known of its use.
+#[derive(Debug)]
+pub struct Entry {
+    /// Hash of its primary key.
+    pub hash: u128,
+    /// Hash of its selecting fields.
+    pub variant: u64,
+    /// Its life (RFC 9111 §4.2).
+    pub life: Life,
+    /// The generation of purges at which its fetch began.
+    pub born: u64,
+    /// Its status.
+    pub status: u16,
+    mark: AtomicU8,
+    /// It was found alive at this generation of purges.
+    checked: AtomicU64,
+    text: Box<[u8]>,
+    /// Ends of the parts of `text`.
+    key_end: u32,
+    selecting_end: u32,
+    lines_end: u32,
+    url_at: u16,
+    etag: Span,
+    modified: Span,
+    date: Span,
+    why: Option<Unstorable>,
+    content: Content,
+}
+
+/// Where a value stands in the lines of a head; empty if there is none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    at: u32,
+    len: u16,
+}
+
+/// What is stored of a response's content.
+#[derive(Debug)]
+pub enum Content {
+    /// Not there yet: the head of a response that is still being received.
+    Pending,
+    /// All of it.
+    Whole(Box<[u8]>),
+    /// That of another entry, which this one is a freshened form of.
+    Of(Arc<Entry>),
+    /// Parts of it (RFC 9111 §3.3).
+    Parts(Box<Parts>),
+}
+
+/// Parts of a representation.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Bytes that the whole has.
+    pub complete: u64,
+    /// First byte and bytes, in order, neither touching nor overlapping.
+    pub list: Vec<(u64, Box<[u8]>)>,
+}
+
+impl Parts {
+    /// Puts parts in order; what touches or overlaps becomes one, and all of them the whole if nothing is missing.
+    #[must_use]
+    pub fn joined(complete: u64, mut list: Vec<(u64, Box<[u8]>)>) -> Content {
+        list.sort_by_key(|(first, _)| *first);
+        let mut joined: Vec<(u64, Vec<u8>)> = Vec::with_capacity(list.len());
+        for (first, bytes) in list {
+            match joined.last_mut() {
+                Some((start, before)) if first <= *start + before.len() as u64 => {
+                    // What both have is the same: they are of one representation.
+                    let known = (*start + before.len() as u64 - first).min(bytes.len() as u64);
+                    before.extend_from_slice(&bytes[known as usize..]);
+                }
+                _ => joined.push((first, bytes.into_vec())),
+            }
+        }
+        match joined.as_slice() {
+            [(0, bytes)] if bytes.len() as u64 == complete => Content::Whole(joined.remove(0).1.into_boxed_slice()),
+            _ => {
+                let list = joined.into_iter().map(|(first, bytes)| (first, bytes.into_boxed_slice())).collect();
+                Content::Parts(Box::new(Parts { complete, list }))
+            }
+        }
+    }
+}
+
+/// What an entry is made of.
+#[derive(Debug)]
+pub struct Make<'a> {
+    /// Hash of the primary key.
+    pub hash: u128,
+    /// Hash of the selecting fields.
+    pub variant: u64,
+    /// The primary key.
+    pub key: &'a [u8],
+    /// Where its URL begins.
+    pub url_at: usize,
+    /// The selecting fields, as `http::push_selecting` writes them.
+    pub selecting: &'a [u8],
+    /// Keyed hashes of its tags.
+    pub tags: &'a [u64],
+    /// Its status.
+    pub status: u16,
+    /// Its fields, without those that are not stored.
+    pub fields: &'a Fields,
+    /// Its life.
+    pub life: Life,
+    /// The generation of purges at which its fetch began.
+    pub born: u64,
+    /// Its content.
+    pub content: Content,
+}
+
+impl Entry {
+    /// Builds an entry.
+    #[must_use]
+    pub fn make(make: Make<'_>) -> Entry {
+        let mut text = Vec::with_capacity(make.key.len() + make.selecting.len() + make.fields.size() + LINES_ROOM);
+        text.extend_from_slice(make.key);
+        let key_end = text.len();
+        text.extend_from_slice(make.selecting);
+        let selecting_end = text.len();
+        let [mut etag, mut modified, mut date] = [Span::default(); 3];
+        for (name, lower, value) in make.fields.iter() {
+            if is_hop_by_hop(name) || name == FieldName::ContentLength {
+                continue;
+            }
+            text.extend_from_slice(lower);
+            text.extend_from_slice(b": ");
+            let span = Span { at: text.len() as u32, len: u16::try_from(value.len()).unwrap_or(0) };
+            match name {
+                FieldName::ETag if etag.len == 0 => etag = span,
+                FieldName::LastModified if modified.len == 0 => modified = span,
+                FieldName::Date if date.len == 0 => date = span,
+                _ => {}
+            }
+            text.extend_from_slice(value);
+            text.extend_from_slice(b"\r\n");
+        }
+        let lines_end = text.len();
+        make.tags.iter().for_each(|tag| text.extend_from_slice(&tag.to_le_bytes()));
+        Entry {
+            hash: make.hash,
+            variant: make.variant,
+            life: make.life,
+            born: make.born,
+            status: make.status,
+            mark: AtomicU8::new(0),
+            checked: AtomicU64::new(make.born),
+            text: text.into_boxed_slice(),
+            key_end: key_end as u32,
+            selecting_end: selecting_end as u32,
+            lines_end: lines_end as u32,
+            url_at: make.url_at as u16,
+            etag,
+            modified,
+            date,
+            why: None,
+            content: make.content,
+        }
+    }
+
+    /// The same head with other content.
+    #[must_use]
+    pub fn with_content(&self, content: Content) -> Entry {
+        Entry {
+            mark: AtomicU8::new(0),
+            checked: AtomicU64::new(self.checked.load(Ordering::Relaxed)),
+            text: self.text.clone(),
+            content,
+            ..*self
+        }
+    }
+
+    /// The head of a response that is not stored, for that reason.
+    #[must_use]
+    pub fn because(self, why: Unstorable) -> Entry {
+        Entry { why: Some(why), ..self }
+    }
+
+    /// Why it is not stored.
+    #[must_use]
+    pub fn why_not(&self) -> Option<Unstorable> {
+        self.why
+    }
+
+    /// Its primary key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.text[..self.key_end as usize]
+    }
+
+    /// The URL of its key.
+    #[must_use]
+    pub fn url(&self) -> &[u8] {
+        &self.text[usize::from(self.url_at)..self.key_end as usize]
+    }
+
+    /// Where the URL begins in its key.
+    #[must_use]
+    pub fn url_at(&self) -> usize {
+        usize::from(self.url_at)
+    }
+
+    /// Its selecting fields.
+    #[must_use]
+    pub fn selecting(&self) -> &[u8] {
+        &self.text[self.key_end as usize..self.selecting_end as usize]
+    }
+
+    /// Its fields as lines of HTTP/1.1, without Content-Length.
+    #[must_use]
+    pub fn lines(&self) -> &[u8] {
+        &self.text[self.selecting_end as usize..self.lines_end as usize]
+    }
+
+    /// Keyed hashes of its tags.
+    #[must_use]
+    pub fn tags(&self) -> Vec<u64> {
+        let (chunks, _) = self.text[self.lines_end as usize..].as_chunks::<8>();
+        chunks.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// Its Content-Language.
+    #[must_use]
+    pub fn language(&self) -> Option<Cow<'static, [u8]>> {
+        let fields = self.fields();
+        fields.named(b"content-language").next().map(|value| Cow::Owned(value.to_vec()))
+    }
+
+    /// Whether a request selects it (RFC 9111 §4.1).
+    #[must_use]
+    pub fn is_selected_by(&self, request: &Fields, normal: &Normal) -> bool {
+        self.selecting().is_empty() || matches(self.selecting(), request, normal, || self.language())
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        Fields::of_lines(self.lines())
+    }
+
+    fn span(&self, span: Span) -> Option<&[u8]> {
+        (span.len > 0).then(|| &self.text[span.at as usize..][..usize::from(span.len)])
+    }
+
+    /// Its ETag.
+    #[must_use]
+    pub fn etag(&self) -> Option<&[u8]> {
+        self.span(self.etag)
+    }
+
+    /// Its Last-Modified.
+    #[must_use]
+    pub fn last_modified(&self) -> Option<&[u8]> {
+        self.span(self.modified)
+    }
+
+    /// Its Date.
+    #[must_use]
+    pub fn date(&self) -> Option<&[u8]> {
+        self.span(self.date)
+    }
+
+    /// Whether it can be validated.
+    #[must_use]
+    pub fn has_validator(&self) -> bool {
+        self.etag.len > 0 || self.modified.len > 0
+    }
+
+    /// Its content.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        match &self.content {
+            Content::Of(entry) => &entry.content,
+            content => content,
+        }
+    }
+
+    /// Its whole content, if it has that.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        match self.content() {
+            Content::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The bytes `range` of its content, if it has all of them.
+    #[must_use]
+    pub fn slice(&self, range: &Range<u64>) -> Option<&[u8]> {
+        let within = |bytes: &'_ [u8], from: u64| {
+            let (start, end) = (range.start.checked_sub(from)?, range.end.checked_sub(from)?);
+            Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?).filter(|at| at.end <= bytes.len())
+        };
+        match self.content() {
+            Content::Whole(bytes) => within(bytes, 0).map(|at| &bytes[at]),
+            Content::Parts(parts) => {
+                parts.list.iter().find_map(|(from, bytes)| within(bytes, *from).map(|at| &bytes[at]))
+            }
+            Content::Pending | Content::Of(_) => None,
+        }
+    }
+
+    /// Bytes that the whole representation has, if that is known.
+    #[must_use]
+    pub fn complete(&self) -> Option<u64> {
+        match self.content() {
+            Content::Whole(bytes) => Some(bytes.len() as u64),
+            Content::Parts(parts) => Some(parts.complete),
+            Content::Pending | Content::Of(_) => None,
+        }
+    }
+
+    /// Its content as that of an entry which is made of it.
+    #[must_use]
+    pub fn content_of(entry: &Arc<Entry>) -> Content {
+        match &entry.content {
+            Content::Of(other) => Content::Of(Arc::clone(other)),
+            _ => Content::Of(Arc::clone(entry)),
+        }
+    }
+
+    /// The generation of purges at which it was last found alive.
+    #[must_use]
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is alive at `generation`.
+    pub fn alive_at(&self, generation: u64) {
+        self.checked.fetch_max(generation, Ordering::Relaxed);
+    }
+
+    /// Bytes that it holds, as the allocator gives them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let content = match &self.content {
+            Content::Pending => 0,
+            Content::Whole(bytes) => rounded(bytes.len()),
+            Content::Of(entry) => entry.bytes(),
+            Content::Parts(parts) => parts.list.iter().map(|(_, bytes)| rounded(bytes.len()) + 32).sum(),
+        };
+        rounded(std::mem::size_of::<Entry>() + 16) + rounded(self.text.len()) + content
+    }
+}
+
+impl Held for Entry {
+    fn hash(&self) -> u128 {
+        self.hash
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn mark(&self) -> &AtomicU8 {
+        &self.mark
+    }
+}
+
+/// What an allocation takes: steps of an eighth to a quarter of the next power of two, as size classes are.
+fn rounded(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return bytes.next_multiple_of(16);
+    }
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step)
+}
+
+/// Room for the separators of lines of usual heads.
+const LINES_ROOM: usize = 128;
