@@ -1,6 +1,7 @@
 //! Where numbers are kept.
 
-use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use crate::http::Unstorable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -128,6 +129,18 @@ pub(super) struct PoolCells {
     pub(super) classes: [Count; CLASSES.len()],
     pub(super) first_byte: Histogram,
     pub(super) retries: Count,
+}
+
+#[derive(Default)]
+pub(super) struct CacheCells {
+    pub(super) requests: [Count; CacheOutcome::ALL.len()],
+    pub(super) collapsed: Count,
+    pub(super) fetches: Count,
+    pub(super) stored: Count,
+    pub(super) unstored: [Count; Unstorable::ALL.len()],
+    pub(super) bytes: Count,
+    pub(super) evicted: Count,
+    pub(super) dropped_variants: Count,
 }
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! The table of all families: the page and its reference are both made from it.
 
 use super::cells::{BOUNDS, CLASSES};
-use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
 use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
+use crate::http::Unstorable;
 
 /// A family of series.
 pub(super) struct Family {
@@ -68,6 +69,26 @@ families! {
         "From the end of the request's head to the first byte of the backend's response.";
     RETRIES Counter "weir_retries" None, ["pool"]
         "Attempts after the first of their exchange.";
+    CACHE_REQUESTS Counter "weir_cache_requests" None, ["cache", "outcome"]
+        "Requests on routes with a cache, by what it made of them.";
+    CACHE_COLLAPSED Counter "weir_cache_collapsed" None, ["cache"]
+        "Requests that shared the fetch of another: fetches saved.";
+    CACHE_FETCHES Counter "weir_cache_fetches" None, ["cache"]
+        "Fetches that a cache began, validations and those in the background among them.";
+    CACHE_STORED Counter "weir_cache_stored" None, ["cache"]
+        "Responses stored, freshened ones among them.";
+    CACHE_UNSTORED Counter "weir_cache_unstored" None, ["cache", "why"]
+        "Responses to fetches that were not storable.";
+    CACHE_SERVED_BYTES Counter "weir_cache_served_bytes" Some("bytes"), ["cache"]
+        "Content sent of stored responses.";
+    CACHE_EVICTIONS Counter "weir_cache_evictions" None, ["cache"]
+        "Stored responses let go of for want of room.";
+    CACHE_VARIANTS_DROPPED Counter "weir_cache_variants_dropped" None, ["cache"]
+        "Variants let go of as their URL had too many.";
+    CACHE_BYTES Gauge "weir_cache_bytes" Some("bytes"), ["cache", "tier"]
+        "What is stored, as it is held.";
+    CACHE_OBJECTS Gauge "weir_cache_objects" None, ["cache", "tier"]
+        "Responses stored.";
     ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
         "Attempts begun.";
     CONNECTS Counter "weir_connects" None, ["pool", "backend"]
@@ -142,6 +163,8 @@ pub fn reference() -> String {
     out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
     values(&mut out, "result` of `weir_mirrored_total", copies());
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
+    values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
+    values(&mut out, "why", Unstorable::ALL.iter().map(|why| (why.as_str(), why.about())));
     values(&mut out, "kind` of `weir_protocol_errors_total", kinds());
     values(&mut out, "kind` of `weir_attempt_failures_total", failures());
     let bounds: Vec<&str> = BOUNDS.iter().map(|bound| bound.label).collect();

@@ -52,6 +52,8 @@ labels! {
         Upgrade "upgrade",
         /// The request went round in a circle.
         Loop "loop",
+        /// The client wants only what is stored, and nothing is.
+        OnlyIfCached "only_if_cached",
         /// The route is in maintenance.
         Maintenance "maintenance",
         /// A limit was used up.
@@ -134,6 +136,30 @@ labels! {
         Closed "closed",
         /// A response that cannot be understood.
         Protocol "protocol",
+    }
+}
+
+labels! {
+    /// What a cache made of a request (RFC 9211).
+    CacheOutcome {
+        /// A stored response was used as it is.
+        Hit "hit",
+        /// A stale one was used.
+        Stale "stale",
+        /// Nothing was stored under its key.
+        UriMiss "uri_miss",
+        /// Something was, but not for its selecting fields.
+        VaryMiss "vary_miss",
+        /// Its directives did not allow what is stored.
+        Request "request",
+        /// What is stored is stale, and was validated.
+        Expired "expired",
+        /// What is stored has not all of its range.
+        Partial "partial",
+        /// By its method it goes to the backend.
+        Method "method",
+        /// The cache is not used for it.
+        Bypass "bypass",
     }
 }
 

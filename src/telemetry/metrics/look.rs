@@ -5,8 +5,25 @@
 pub struct Look {
     /// In the order of the configuration.
     pub pools: Vec<PoolLook>,
+    /// By cache and tier.
+    pub caches: Vec<CacheLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
+}
+
+/// A tier of a cache as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheLook {
+    /// The cache's name.
+    pub cache: String,
+    /// `memory` or `disk`.
+    pub tier: &'static str,
+    /// Bytes held.
+    pub bytes: u64,
+    /// Bytes that it may hold.
+    pub capacity: u64,
+    /// Responses held.
+    pub objects: u64,
 }
 
 /// A pool as it is now.

@@ -15,11 +15,11 @@ mod worker;
 
 pub use exposition::Exposition;
 pub use families::reference;
-pub use labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
-pub use look::{BackendLook, Look, Looker, PoolLook};
+pub use labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+pub use look::{BackendLook, CacheLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
-use cells::{BackendCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
+use cells::{BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
 use registry::Registry;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -32,6 +32,7 @@ pub struct Metrics {
     claimed: Box<[AtomicBool]>,
     routes: Registry<String, RouteCells>,
     pools: Registry<String, PoolCells>,
+    caches: Registry<String, CacheCells>,
     backends: Registry<(String, String), BackendCells>,
     listeners: Registry<String, ListenerCells>,
     rare: RareCells,
@@ -46,6 +47,10 @@ pub struct RouteMetrics(Arc<Series<RouteCells>>);
 /// The counters of one pool.
 #[derive(Clone)]
 pub struct PoolMetrics(Arc<Series<PoolCells>>);
+
+/// The counters of one cache.
+#[derive(Clone)]
+pub struct CacheMetrics(Arc<Series<CacheCells>>);
 
 /// The counters of one backend of one pool.
 #[derive(Clone)]
@@ -65,6 +70,7 @@ impl Metrics {
             claimed: (0..n).map(|_| AtomicBool::new(false)).collect(),
             routes: Registry::new(n, ROUTES_MAX, OTHER.to_owned()),
             pools: Registry::new(n, POOLS_MAX, OTHER.to_owned()),
+            caches: Registry::new(n, CACHES_MAX, OTHER.to_owned()),
             backends: Registry::new(n, BACKENDS_MAX, (OTHER.to_owned(), OTHER.to_owned())),
             listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
             rare: RareCells::default(),
@@ -113,6 +119,12 @@ impl Metrics {
     #[must_use]
     pub fn pool(&self, name: &str) -> PoolMetrics {
         PoolMetrics(self.pools.get(name.to_owned()))
+    }
+
+    /// The counters of the cache `name`; past [`CACHES_MAX`] names those of [`OTHER`].
+    #[must_use]
+    pub fn cache(&self, name: &str) -> CacheMetrics {
+        CacheMetrics(self.caches.get(name.to_owned()))
     }
 
     /// The counters of the backend `address` in `pool`; past [`BACKENDS_MAX`] pairs those of [`OTHER`].
@@ -207,6 +219,8 @@ const KEEPERS: usize = 1;
 pub const ROUTES_MAX: usize = 1000;
 /// Pools counted under their own name.
 pub const POOLS_MAX: usize = 1000;
+/// Caches counted under their own name.
+pub const CACHES_MAX: usize = 100;
 /// Pairs of pool and backend counted under their own name.
 pub const BACKENDS_MAX: usize = 2000;
 /// Listeners counted under their own address.

@@ -3,8 +3,9 @@
 use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
-use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
-use super::{Metrics, PoolLook, process};
+use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::{CacheLook, Metrics, PoolLook, process};
+use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,8 +15,10 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     routes(metrics, &mut page);
     clients(metrics, &mut page);
     pools(metrics, &mut page);
+    let look = metrics.look();
+    caches(metrics, &look.caches, &mut page);
     backends(metrics, &mut page);
-    looks(&metrics.look().pools, &mut page);
+    looks(&look.pools, &mut page);
     listeners(metrics, &mut page);
     h2(metrics, &mut page);
     whole_process(metrics, &mut page);
@@ -62,6 +65,38 @@ fn pools(metrics: &Metrics, page: &mut Page<'_>) {
         page.histogram(&f::FIRST_BYTE, &[name], series.shards().map(|cells| &cells.first_byte));
     }
     by_name(page, &f::RETRIES, &pools, |cells| &cells.retries);
+}
+
+fn caches(metrics: &Metrics, looks: &[CacheLook], page: &mut Page<'_>) {
+    let caches = metrics.caches.list();
+    page.family(&f::CACHE_REQUESTS);
+    for (name, series) in &caches {
+        for &outcome in CacheOutcome::ALL {
+            let n = series.sum(|cells| &cells.requests[outcome as usize]);
+            page.sample(&f::CACHE_REQUESTS, &[name, outcome.label()], n);
+        }
+    }
+    by_name(page, &f::CACHE_COLLAPSED, &caches, |cells| &cells.collapsed);
+    by_name(page, &f::CACHE_FETCHES, &caches, |cells| &cells.fetches);
+    by_name(page, &f::CACHE_STORED, &caches, |cells| &cells.stored);
+    page.family(&f::CACHE_UNSTORED);
+    for (name, series) in &caches {
+        for &why in Unstorable::ALL {
+            let n = series.sum(|cells| &cells.unstored[why as usize]);
+            page.sample(&f::CACHE_UNSTORED, &[name, why.as_str()], n);
+        }
+    }
+    by_name(page, &f::CACHE_SERVED_BYTES, &caches, |cells| &cells.bytes);
+    by_name(page, &f::CACHE_EVICTIONS, &caches, |cells| &cells.evicted);
+    by_name(page, &f::CACHE_VARIANTS_DROPPED, &caches, |cells| &cells.dropped_variants);
+    page.family(&f::CACHE_BYTES);
+    for look in looks {
+        page.sample(&f::CACHE_BYTES, &[&look.cache, look.tier], look.bytes);
+    }
+    page.family(&f::CACHE_OBJECTS);
+    for look in looks {
+        page.sample(&f::CACHE_OBJECTS, &[&look.cache, look.tier], look.objects);
+    }
 }
 
 fn backends(metrics: &Metrics, page: &mut Page<'_>) {

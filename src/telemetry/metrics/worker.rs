@@ -1,6 +1,7 @@
 use super::cells::{Count, WorkerCells, class};
-use super::labels::{AttemptFailure, Mirrored, ProtocolError, RefusalReason};
-use super::{BackendMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::{BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use crate::http::Unstorable;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -64,6 +65,37 @@ impl WorkerMetrics {
         if let Some(first_byte) = first_byte {
             cells.first_byte.observe(first_byte);
         }
+    }
+
+    /// A cache made `outcome` of a request, and sent so many bytes of what it holds.
+    #[inline]
+    pub fn cache_asked(&self, cache: &CacheMetrics, outcome: CacheOutcome, bytes: u64) {
+        let cells = cache.0.of(self.index);
+        cells.requests[outcome as usize].add(1);
+        cells.bytes.add(bytes);
+    }
+
+    /// A request shares the fetch of another.
+    pub fn collapsed(&self, cache: &CacheMetrics) {
+        cache.0.of(self.index).collapsed.add(1);
+    }
+
+    /// A cache begins a fetch.
+    pub fn fetched(&self, cache: &CacheMetrics) {
+        cache.0.of(self.index).fetches.add(1);
+    }
+
+    /// A response was stored: so many were let go of for it, and so many variants of the same URL.
+    pub fn stored(&self, cache: &CacheMetrics, evicted: usize, variants: usize) {
+        let cells = cache.0.of(self.index);
+        cells.stored.add(1);
+        cells.evicted.add(evicted as u64);
+        cells.dropped_variants.add(variants as u64);
+    }
+
+    /// A response was not storable.
+    pub fn unstored(&self, cache: &CacheMetrics, why: Unstorable) {
+        cache.0.of(self.index).unstored[why as usize].add(1);
     }
 
     /// An exchange goes to another attempt.
