@@ -1,6 +1,7 @@
 //! `weir`: flags to a command, a command to an exit code.
 
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +66,22 @@ enum Verb {
     Drain(OneBackend),
     /// Give it exchanges again.
     Undrain(OneBackend),
+    /// Take what is named out of the cache, now and for fetches that are under way.
+    Purge(Purge),
+    /// Show what is up, and the keys that cost the cache most, once a second.
+    Top {
+        /// Keys in each table.
+        #[arg(short, value_name = "KEYS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        n: u16,
+        /// Only this cache.
+        #[arg(long, value_name = "NAME")]
+        cache: Option<String>,
+        /// Print it once, and end; also if the output is no terminal.
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        running: Running,
+    },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
 }
@@ -98,6 +115,53 @@ impl OneBackend {
     }
 }
 
+/// What is to be purged, and how.
+#[derive(Args)]
+struct Purge {
+    #[command(flatten)]
+    what: Named,
+    /// It becomes stale: it is validated before it is used again, and still there if the backend is down.
+    #[arg(long)]
+    soft: bool,
+    /// Only this cache.
+    #[arg(long, value_name = "NAME")]
+    cache: Option<String>,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// What is to be purged: one or more of these.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct Named {
+    /// URLs with all their variants: `https://shop.example/a?b`, or `shop.example/a` for both schemes.
+    #[arg(value_name = "URL")]
+    urls: Vec<String>,
+    /// What a response has in Surrogate-Key, Cache-Tag or Cache-Groups.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// URLs that begin with this: `shop.example/img/`.
+    #[arg(long = "prefix", value_name = "URL")]
+    prefixes: Vec<String>,
+    /// All of a host, on all ports or on the one that is said.
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Everything.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Purge {
+    fn purge(self, out: &mut dyn std::io::Write) -> std::io::Result<ExitCode> {
+        let Purge { what: Named { urls, tags, prefixes, hosts, all }, soft, cache, json, running } = self;
+        let wanted = command::purge::Wanted { urls, tags, prefixes, hosts, all, soft, cache };
+        command::purge::purge(&running.into(), &wanted, json, out)
+    }
+}
+
 impl From<Running> for Where {
     fn from(Running { config, admin }: Running) -> Where {
         Where { config, admin }
@@ -125,6 +189,16 @@ fn main() -> ExitCode {
         Verb::Status { running, json } => done(command::status::status(&running.into(), json, &mut out)),
         Verb::Drain(backend) => done(backend.drain(true, &mut out)),
         Verb::Undrain(backend) => done(backend.drain(false, &mut out)),
+        Verb::Purge(purge) => done(purge.purge(&mut out)),
+        Verb::Top { n, cache, once, running } => {
+            let wanted = command::top::Wanted { keys: n.into(), cache };
+            let process = running.into();
+            if once || !out.is_terminal() {
+                done(command::top::once(&process, &wanted, &mut out))
+            } else {
+                done(command::top::live(&process, &wanted, &mut out))
+            }
+        }
         Verb::Schema => done(command::schema::schema(&mut out).map(|()| ExitCode::SUCCESS)),
     }
 }

@@ -1,18 +1,25 @@
 use super::job::{Job, ask, drain};
 use super::status::status;
-use super::{AdminState, Drain};
+use super::{AdminState, Drain, purge, top};
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
+use std::error::Error;
 
-/// The response to a request; its content is ignored. `is_near`: it came from this machine.
-pub(super) async fn answer<B>(request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
+/// The response to a request; its content is ignored but by `/v1/purge`. `is_near`: it came from this machine.
+pub(super) async fn answer<B>(request: Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let path = request.uri().path();
     match (Job::of(path), Drain::of(path)) {
-        (Some(job), _) => ask(job, request, state, is_near).await,
-        (None, Some(wanted)) => drain(&wanted, request, state, is_near),
-        (None, None) => page(request, state),
+        (Some(job), _) => ask(job, &request, state, is_near).await,
+        (None, Some(wanted)) => drain(&wanted, &request, state, is_near),
+        (None, None) if path == purge::PATH => purge::purge(request, state, is_near).await,
+        (None, None) if path == top::PATH => top::top(&request, state, is_near),
+        (None, None) => page(&request, state),
     }
 }
 
@@ -33,10 +40,7 @@ fn page<B>(request: &Request<B>, state: &AdminState) -> Response<Full<Bytes>> {
     if page.status == StatusCode::NOT_FOUND || matches!(*request.method(), Method::GET | Method::HEAD) {
         return page.response();
     }
-    // RFC 9110 §15.5.6: a 405 says what is allowed.
-    let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "pages can only be read\n").response();
-    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    refused
+    Page::only_read()
 }
 
 fn metrics<B>(request: &Request<B>, state: &AdminState) -> Page {
@@ -58,6 +62,13 @@ impl Page {
         Page { status, content_type: "text/plain; charset=utf-8", content: Bytes::from_static(text.as_bytes()) }
     }
 
+    pub(super) fn only_read() -> Response<Full<Bytes>> {
+        // RFC 9110 §15.5.6: a 405 says what is allowed.
+        let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "pages can only be read\n").response();
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused
+    }
+
     pub(super) fn response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.content));
         *response.status_mut() = self.status;
@@ -76,10 +87,12 @@ weir
 /healthz   200 while the process lives
 /readyz    200 while it takes traffic, 503 before and while it drains
 /v1/status what is up, pool by pool, as JSON
+/v1/cache/top?by=misses|bytes&n=20   the keys that cost a cache most, as JSON; from this machine
 
 POST, from this machine, with content-type: application/json:
 
 /v1/reload    reads the configuration again and applies it, or says what is wrong with it
 /v1/pools/POOL/backends/ADDRESS/drain, .../undrain   takes a backend out softly, and back
+/v1/purge     takes a url, prefix, host, tag, or all, out of the cache, as the content says
 /v1/upgrade   starts the binary anew and hands over to it, or says why not
 ";

@@ -90,7 +90,7 @@ pub(super) fn drain<B>(
 }
 
 /// What whoever may not change anything gets.
-fn refused<B>(request: &Request<B>, is_near: bool) -> Option<Response<Full<Bytes>>> {
+pub(super) fn refused<B>(request: &Request<B>, is_near: bool) -> Option<Response<Full<Bytes>>> {
     if request.method() != Method::POST {
         // RFC 9110 §15.5.6: a 405 says what is allowed.
         let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "send POST\n").response();
@@ -130,7 +130,7 @@ fn may(fields: &HeaderMap, is_near: bool) -> Result<(), &'static str> {
     }
 }
 
-fn said(status: StatusCode, content: &serde_json::Value) -> Response<Full<Bytes>> {
+pub(super) fn said(status: StatusCode, content: &serde_json::Value) -> Response<Full<Bytes>> {
     Page { status, content_type: "application/json", content: format!("{content:#}\n").into() }.response()
 }
 

@@ -4,13 +4,17 @@ mod answer;
 mod bind;
 mod drain;
 mod job;
+mod purge;
 mod serve;
 mod status;
+mod top;
 
 pub use bind::{AdminListener, adopt, bind, retire};
 pub use drain::{Drain, Drainer};
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
+pub use purge::{PURGE_BYTES_MAX, Purge, Purged, Purger, WHATS_MAX};
 pub use serve::{Admin, END_WAIT, start};
+pub use top::{TopAsk, Topper};
 
 use crate::telemetry::Metrics;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,13 +29,22 @@ pub struct AdminState {
     pub asks: mpsc::Sender<Ask>,
     ready: AtomicBool,
     drainer: OnceLock<Drainer>,
+    purger: OnceLock<Purger>,
+    topper: OnceLock<Topper>,
 }
 
 impl AdminState {
     /// Not ready yet.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, asks: mpsc::Sender<Ask>) -> Arc<AdminState> {
-        Arc::new(AdminState { metrics, asks, ready: AtomicBool::new(false), drainer: OnceLock::new() })
+        Arc::new(AdminState {
+            metrics,
+            asks,
+            ready: AtomicBool::new(false),
+            drainer: OnceLock::new(),
+            purger: OnceLock::new(),
+            topper: OnceLock::new(),
+        })
     }
 
     /// Who takes backends out and back. Only the first counts.
@@ -41,6 +54,20 @@ impl AdminState {
 
     fn drain(&self, wanted: &Drain) -> bool {
         self.drainer.get().is_some_and(|drainer| drainer(wanted))
+    }
+
+    /// Who purges. Only the first counts; until then there is no cache.
+    pub fn set_purger(&self, purger: Purger) {
+        let _ = self.purger.set(purger);
+    }
+
+    fn purge(&self, purge: &Purge) -> Purged {
+        self.purger.get().map_or(Purged::NoCache, |purger| purger(purge))
+    }
+
+    /// Who knows which keys cost most. Only the first counts.
+    pub fn set_topper(&self, topper: Topper) {
+        let _ = self.topper.set(topper);
     }
 
     /// `/readyz`: true once all listeners are bound, false again from the start of the drain.

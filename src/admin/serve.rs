@@ -187,7 +187,7 @@ async fn connection(
 ) {
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(answer(&request, &state, is_near).await) }
+        async move { Ok::<_, Infallible>(answer(request, &state, is_near).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -267,3 +267,64 @@ fn whoever_asks_too_much_at_once_is_told_so() {
     assert_eq!(admin.ask("POST", "/v1/reload", JSON).0[9..12], *"409");
     drop(asking);
 }
+
+#[test]
+fn a_purge_is_told_to_the_cache_and_what_went_to_whoever_asked() {
+    let admin = Admin::start(ROOMY);
+    let post = |content: &str| {
+        let fields = format!("{JSON}Content-Length: {}\r\n\r\n{content}", content.len());
+        let (head, content) = admin.ask("POST", "/v1/purge", &fields);
+        (head[9..12].parse::<u16>().unwrap(), serde_json::from_str::<serde_json::Value>(&content).unwrap())
+    };
+    let (status, content) = post("{\"all\": true}");
+    assert_eq!((status, &content["error"]), (503, &"there is no cache".into()));
+    admin.state.set_purger(Box::new(|purge: &Purge| match purge.cache.as_deref() {
+        None => Purged::Done { caches: vec!["pages".into()], generation: 7, objects: Some(purge.what.len() as u64) },
+        Some("broken") => Purged::Failed("the disk is full".into()),
+        Some(_) => Purged::NoSuchCache,
+    }));
+    let (status, content) = post("{\"url\": \"a/x\", \"tag\": \"t\", \"soft\": true}");
+    let purged = serde_json::json!([{ "tag": "t" }, { "url": "http://a/x" }, { "url": "https://a/x" }]);
+    assert_eq!((status, &content["purged"], &content["soft"]), (200, &purged, &true.into()), "{content}");
+    assert_eq!((&content["generation"], &content["objects"]), (&7.into(), &3.into()));
+    assert_eq!(content["caches"], serde_json::json!(["pages"]));
+    let (status, content) = post("{\"all\": true, \"cache\": \"other\"}");
+    assert_eq!((status, &content["error"]), (404, &"there is no cache \"other\"".into()));
+    assert_eq!(post("{\"all\": true, \"cache\": \"broken\"}").0, 500);
+    assert_eq!(post("{\"url\": \"\"}").0, 400);
+    assert_eq!(admin.status("GET", "/v1/purge"), 405);
+    assert_eq!(admin.status("POST", "/v1/purge"), 403);
+}
+
+#[tokio::test]
+async fn a_purge_that_is_too_long_is_refused_unread() {
+    let (asker, _) = mpsc::channel(ASKS_MAX);
+    let state = AdminState::new(Metrics::new(NonZeroUsize::MIN), asker);
+    let content = http_body_util::Full::new(hyper::body::Bytes::from(vec![b' '; PURGE_BYTES_MAX + 1]));
+    let request = http::Request::post("/v1/purge").header("content-type", "application/json").body(content).unwrap();
+    assert_eq!(super::answer::answer(request, &state, true).await.status(), 413);
+}
+
+#[test]
+fn the_keys_that_cost_most_are_shown_in_their_order() {
+    use crate::cache::top::{By, Top};
+    let admin = Admin::start(ROOMY);
+    assert_eq!(admin.status("GET", "/v1/cache/top"), 503);
+    let top = Top::default();
+    top.note(b"http://a/", 10);
+    top.note(b"http://a/", 10);
+    top.note(b"http://b/", 1_000);
+    admin.state.set_topper(Box::new(move |ask: &TopAsk| match ask.cache.as_deref() {
+        None | Some("pages") => Some(top.top(ask.by, ask.n)),
+        Some(_) => None,
+    }));
+    let (head, content) = admin.ask("GET", "/v1/cache/top?by=bytes&n=1", "");
+    let content: serde_json::Value = serde_json::from_str(&content).unwrap();
+    let key = serde_json::json!({ "key": "http://b/", "count": 1, "bytes": 1_000, "error": 0 });
+    assert!(head.starts_with("HTTP/1.1 200") && content["by"] == By::Bytes.name(), "{head}");
+    assert_eq!(content["keys"], serde_json::json!([key]));
+    assert!(admin.ask("GET", "/v1/cache/top?cache=pages", "").1.contains("http://a/"));
+    assert_eq!(admin.status("GET", "/v1/cache/top?cache=other"), 404);
+    assert_eq!(admin.status("GET", "/v1/cache/top?by=hits"), 400);
+    assert_eq!(admin.status("POST", "/v1/cache/top"), 405);
+}

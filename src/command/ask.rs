@@ -1,7 +1,7 @@
-//! What `weir reload`, `weir upgrade`, `weir status` and `weir drain` share: they ask the running process through its admin listener.
+//! What `weir reload`, `weir status`, `weir purge` and others share: they ask the running process through its admin listener.
 
 use crate::config::{self, AdminListen, ConfigErrors};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -40,25 +40,41 @@ pub(super) struct Answer {
 impl Where {
     /// Sends an empty POST for `path`.
     pub(super) fn ask(&self, path: &str) -> Result<Answer, NoAnswer> {
-        let answer = self.exchange("POST", path)?;
+        self.ask_with(path, &Value::Object(Map::new()))
+    }
+
+    /// Sends a POST for `path`.
+    pub(super) fn ask_with(&self, path: &str, content: &Value) -> Result<Answer, NoAnswer> {
+        let answer = self.exchange("POST", path, &content.to_string())?;
         let is_ours = answer.1.content["applied"].is_boolean();
         if is_ours { Ok(answer.1) } else { Err(NoAnswer::Strange(answer.0)) }
     }
 
     /// Reads what is at `path`.
     pub(super) fn read(&self, path: &str) -> Result<Value, NoAnswer> {
-        match self.exchange("GET", path)? {
+        match self.exchange("GET", path, "{}")? {
             (_, Answer { status: 200, content }) => Ok(content),
             (listen, _) => Err(NoAnswer::Strange(listen)),
         }
     }
 
-    fn exchange(&self, method: &str, path: &str) -> Result<(AdminListen, Answer), NoAnswer> {
+    /// As [`read`](Self::read), but where there may be nothing; then why.
+    pub(super) fn look(&self, path: &str) -> Result<Result<Value, String>, NoAnswer> {
+        match self.exchange("GET", path, "{}")? {
+            (_, Answer { status: 200, content }) => Ok(Ok(content)),
+            (listen, Answer { content, .. }) => match content["error"].as_str() {
+                Some(why) => Ok(Err(why.to_owned())),
+                None => Err(NoAnswer::Strange(listen)),
+            },
+        }
+    }
+
+    fn exchange(&self, method: &str, path: &str, content: &str) -> Result<(AdminListen, Answer), NoAnswer> {
         let listen = match &self.admin {
             Some(listen) => listen.clone(),
             None => found(&self.config)?,
         };
-        let text = exchange(&listen, method, path).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
+        let text = exchange(&listen, method, path, content).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
         match parse(&text) {
             Some(answer) => Ok((listen, answer)),
             None => Err(NoAnswer::Strange(listen)),
@@ -78,19 +94,19 @@ fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
     }
 }
 
-fn exchange(listen: &AdminListen, method: &str, path: &str) -> io::Result<Vec<u8>> {
+fn exchange(listen: &AdminListen, method: &str, path: &str, content: &str) -> io::Result<Vec<u8>> {
     match listen {
         AdminListen::Tcp(address) => {
             let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX)?;
             stream.set_read_timeout(Some(ANSWER_MAX))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, method, path)
+            over(stream, method, path, content)
         }
         AdminListen::Unix(file) => {
             let stream = UnixStream::connect(file)?;
             stream.set_read_timeout(Some(ANSWER_MAX))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, method, path)
+            over(stream, method, path, content)
         }
     }
 }
@@ -105,11 +121,12 @@ fn near(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn over(mut stream: impl Read + Write, method: &str, path: &str) -> io::Result<Vec<u8>> {
+fn over(mut stream: impl Read + Write, method: &str, path: &str, content: &str) -> io::Result<Vec<u8>> {
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: 2\r\n\r\n{{}}"
+         Content-Length: {}\r\n\r\n{content}",
+        content.len()
     )?;
     let mut text = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;

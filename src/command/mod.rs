@@ -4,9 +4,11 @@ mod ask;
 pub mod check;
 pub mod demo;
 pub mod drain;
+pub mod purge;
 pub mod reload;
 pub mod schema;
 pub mod status;
+pub mod top;
 pub mod upgrade;
 
 pub use ask::Where;

@@ -27,7 +27,7 @@ pub fn status(process: &Where, json: bool, out: &mut dyn Write) -> io::Result<Ex
     Ok(if list(&status, "pools").iter().all(is_up) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()> {
     let ready = if status["ready"] == true { "ready" } else { "not ready" };
     let (reloads, up) = (&status["reloads"], span(status["uptime_seconds"].as_u64().unwrap_or(0)));
     let (version, pid) = (text(&status["version"]), &status["pid"]);

@@ -6,6 +6,7 @@ use super::crew::{Crew, Picked, Slot, Tried};
 use super::kept::Kept;
 use super::mirror::Tee;
 use super::relay::{Bounds, Moved};
+use super::reuse::{Forwarded, Voyage};
 use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
 use crate::config::{self, HashPolicy, Policy, PoolId, Route};
@@ -14,6 +15,7 @@ use crate::live::{Admitted, LivePool};
 use crate::pool::policy::{Ask, hash_key};
 use crate::pool::{sticky_cookie, with_part};
 use crate::route;
+use crate::telemetry::metrics::CacheOutcome;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -33,6 +35,10 @@ pub(super) struct Task<'a> {
     pub(super) pool: PoolId,
     pub(super) head: &'a RequestHead,
     pub(super) tee: &'a Tee,
+    /// What the cache has to say of the response; none where no cache is used.
+    pub(super) forwarded: Option<&'a Forwarded>,
+    /// It is the cache itself that asks.
+    pub(super) voyage: Option<&'a Voyage>,
 }
 
 /// What is known of the attempts made.
@@ -44,6 +50,8 @@ pub(super) struct Trail {
     pub(super) backend: Option<usize>,
     pub(super) first_byte: Option<Instant>,
     pub(super) moved: Moved,
+    /// What the cache did, as logs have it.
+    pub(super) cache: Option<CacheOutcome>,
 }
 
 impl Trail {
@@ -96,6 +104,9 @@ pub(super) async fn attempts<D: Downstream>(
         };
         trail.attempts += 1;
         trail.backend = Some(slot.at);
+        if let Some(voyage) = task.voyage {
+            voyage.note(trail);
+        }
         if trail.attempts > 1 {
             task.worker.metrics.retried(&live.metrics);
         }
@@ -232,7 +243,13 @@ impl<'a> Task<'a> {
     /// Makes the backend's response the client's.
     pub(super) fn respond(&self, head: &mut ResponseHead, seated: &Seated<'_>) -> Result<(), Refusal> {
         let clock = &self.worker.clock;
-        prepare::response(head, self.route, clock)?;
+        if let Some(voyage) = self.voyage {
+            voyage.answered();
+        }
+        prepare::response(head, self.route, clock, self.voyage.is_none())?;
+        if let Some(forwarded) = self.forwarded {
+            forwarded.respond(self.head, head);
+        }
         if let crate::config::Action::ReadWrite { read_your_writes: Some(ttl), .. } = &self.route.action
             && !self.head.method.is_safe()
             && head.status < 500
@@ -245,7 +262,12 @@ impl<'a> Task<'a> {
             && let Some(value) = seated.crew.members.sticky.as_ref().and_then(|values| values.value(at))
         {
             let is_secure = self.client.scheme == Scheme::Https;
-            head.fields.push_known(FieldName::SetCookie, sticky_cookie(sticky, value, is_secure).as_bytes());
+            let cookie = sticky_cookie(sticky, value, is_secure);
+            // What is for one client is no part of what may be stored.
+            match self.voyage {
+                Some(voyage) => voyage.extra.borrow_mut().push_known(FieldName::SetCookie, cookie.as_bytes()),
+                None => head.fields.push_known(FieldName::SetCookie, cookie.as_bytes()),
+            }
         }
         Ok(())
     }

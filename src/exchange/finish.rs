@@ -5,7 +5,7 @@ use crate::config::PoolId;
 use crate::http::{RequestHead, ResponseHead, request_id};
 use crate::telemetry::Record;
 use crate::telemetry::access::{End, Tls};
-use crate::telemetry::metrics::Done;
+use crate::telemetry::metrics::{CacheOutcome, Done};
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
@@ -62,7 +62,7 @@ pub(super) fn finish(f: &Finish<'_>) {
             pool: f.pool.map(|PoolId(at)| snapshot.config.pools[at].name.as_str()),
             backend: f.trail.backend(),
             attempts: f.trail.attempts,
-            cache: None,
+            cache: f.trail.cache.map(CacheOutcome::label),
             request_id: &id,
             tls: f.client.tls.as_ref().map(|tls| Tls {
                 version: tls.version,

@@ -130,7 +130,18 @@ impl Twin {
         let Twin { slot, pool, client, who, held, route, head, length, content, trailers } = self;
         let worker = &slot.worker;
         let route = &held.generation.snapshot.config.routes[route];
-        let task = Task { worker, client: &client, who, held: &held, route, pool, head: &head, tee: &Tee::default() };
+        let task = Task {
+            worker,
+            client: &client,
+            who,
+            held: &held,
+            route,
+            pool,
+            head: &head,
+            tee: &Tee::default(),
+            forwarded: None,
+            voyage: None,
+        };
         let mut down = Nobody { body: Content { length, content: content.into(), trailers }, reply: Void::default() };
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
         let ended = worker.clock.within(TOTAL, attempts(&task, &mut response, &mut down, &mut trail)).await;

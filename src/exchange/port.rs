@@ -1,6 +1,6 @@
 //! What a codec offers the engine: the four halves of an exchange, without sockets and versions.
 
-use crate::http::{Fields, Length, RequestHead, ResponseHead};
+use crate::http::{Fields, Length, RequestHead, ResponseHead, Version};
 use bytes::Bytes;
 use std::io;
 
@@ -94,6 +94,28 @@ pub trait Sink {
     async fn end(&mut self, trailers: Option<&Fields>) -> Result<(), Broken>;
 }
 
+/// A final head whose fields are lines already: `name: value`, each with CRLF, neither Content-Length (but as information)
+/// nor any that belongs to a connection among them.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared<'a> {
+    /// The status.
+    pub status: u16,
+    /// Lines that are the same each time.
+    pub lines: &'a [u8],
+    /// Lines of this time.
+    pub added: &'a [u8],
+}
+
+impl Prepared<'_> {
+    /// The same, field by field.
+    #[must_use]
+    pub fn to_head(&self) -> ResponseHead {
+        let mut fields = Fields::of_lines(self.lines);
+        Fields::of_lines(self.added).iter().for_each(|(_, name, value)| fields.push(name, value));
+        ResponseHead { status: self.status, version: Version::Http11, fields }
+    }
+}
+
 /// The client's receiving half.
 #[expect(async_fn_in_trait, reason = "workers are single-threaded: no Send bound is wanted")]
 pub trait Reply: Sink {
@@ -103,6 +125,11 @@ pub trait Reply: Sink {
     /// Sends the final head (kept back until content, flush or end). `length` says what follows; for
     /// [`Length::None`] a Content-Length among the fields is information only (HEAD, 304).
     async fn head(&mut self, head: &ResponseHead, length: Length) -> Result<(), Broken>;
+
+    /// As [`head`](Self::head), of lines that are ready to be sent.
+    async fn prepared(&mut self, head: &Prepared<'_>, length: Length) -> Result<(), Broken> {
+        self.head(&head.to_head(), length).await
+    }
 
     /// Makes the client see that the response is broken: closes or resets without a proper end.
     fn abort(&mut self);

@@ -49,14 +49,14 @@ fn set_client_subject(head: &mut RequestHead, client: &Client, trusted: bool) {
     }
 }
 
-/// Makes the response that the backend sent the one that the client gets.
-pub(super) fn response(head: &mut ResponseHead, route: &Route, clock: &Clock) -> Result<(), Refusal> {
+/// Makes the response that the backend sent the one that the client gets; with the route's edits unless it is to be stored.
+pub(super) fn response(head: &mut ResponseHead, route: &Route, clock: &Clock, edits: bool) -> Result<(), Refusal> {
     strip_hop_by_hop(&mut head.fields).map_err(|_| Refusal::BackendProtocol("connection_options"))?;
     if !head.fields.has(FieldName::Date) {
         // RFC 9110 §6.6.1: a recipient with a clock adds what is missing.
         clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
     }
-    if !route.response.is_empty() {
+    if edits && !route.response.is_empty() {
         route::edit(&route.response, &mut head.fields);
     }
     Ok(())

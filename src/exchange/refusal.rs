@@ -35,6 +35,8 @@ pub enum Refusal {
     Loop,
     /// The route is in maintenance.
     Maintenance,
+    /// The client wants what is stored, and nothing is (RFC 9111 §5.2.1.7).
+    OnlyIfCached,
     /// No backend may be used.
     NoBackend,
     /// Too many wait for a backend already.
@@ -71,7 +73,7 @@ impl Refusal {
             Refusal::Maintenance | Refusal::NoBackend => 503,
             Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
-            Refusal::BackendTimeout => 504,
+            Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
         }
     }
 
@@ -87,6 +89,7 @@ impl Refusal {
             Refusal::Method => RefusalReason::Method,
             Refusal::Expectation => RefusalReason::Expectation,
             Refusal::Loop => RefusalReason::Loop,
+            Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
             Refusal::QueueFull | Refusal::QueueTimeout => RefusalReason::Queue,

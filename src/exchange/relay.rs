@@ -2,6 +2,7 @@
 
 use super::kept::Kept;
 use super::mirror::Tee;
+use super::reuse::Keep;
 use super::{Body, Broken, Chunk, Piece, Refusal, Reply, Request, Response, Sink, Source};
 use crate::clock::Clock;
 use crate::http::{Length, ResponseHead};
@@ -137,7 +138,7 @@ pub(super) async fn download<R: Reply, S: Source>(
     reply: &mut R,
     clock: &Clock,
     bounds: &Bounds,
-    moved: &mut u64,
+    (moved, keep): (&mut u64, Option<&Keep>),
 ) -> Result<(), Fault> {
     loop {
         let mut next = pin!(response.next());
@@ -157,10 +158,16 @@ pub(super) async fn download<R: Reply, S: Source>(
         match piece.map_err(Fault::Backend)? {
             Piece::Data { chunk, more } => {
                 *moved += chunk.as_slice().len() as u64;
+                if let Some(keep) = keep {
+                    keep.data(chunk.as_slice());
+                }
                 let sent = clock.within(bounds.client, pin!(reply.data(chunk, more))).await;
                 sent.map_err(|_| Fault::ClientGone)?.map_err(|_| Fault::ClientGone)?;
             }
             Piece::End(trailers) => {
+                if let Some(keep) = keep {
+                    keep.end();
+                }
                 let sent = clock.within(bounds.client, pin!(reply.end(trailers))).await;
                 return sent.map_err(|_| Fault::ClientGone)?.map_err(|_| Fault::ClientGone);
             }

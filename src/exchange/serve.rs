@@ -1,11 +1,13 @@
 use super::attempts::{Ended, Task, Trail, attempts};
+use super::compress::{Compressed, Compression, Wish};
 use super::count::protocol_error;
 use super::finish::{Finish, finish};
 use super::mirror::{self, Original, Tee};
 use super::refusal::{Asked, refuse};
+use super::reuse::Reused;
 use super::worker::Held;
 use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, max_forwards, prepare};
-use crate::config::{PoolId, Route};
+use crate::config::{Compress, PoolId, Route};
 use crate::http::{Length, Method, RequestHead, ResponseHead, client_address, request_id};
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
@@ -23,6 +25,10 @@ pub struct Scratch {
     pub response: ResponseHead,
     /// The target as received, where a route rewrites it.
     seen_target: Vec<u8>,
+    /// The key of a cache.
+    pub(super) key: Vec<u8>,
+    /// Lines that are added to a stored head.
+    pub(super) added: Vec<u8>,
 }
 
 impl Worker {
@@ -61,7 +67,10 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
     let mut trail = Trail::default();
     let course =
         Course { worker, client, held: &held, route: route.map(|at| (at, &snapshot.config.routes[at])), id, who };
-    let (end, pool) = course.run(scratch, down, &mut trail).await;
+    let (end, pool) = match course.route().and_then(|route| route.compress.as_ref()) {
+        None => course.run(scratch, down, &mut trail).await,
+        Some(compress) => Box::pin(course.run_compressed(compress, scratch, down, &mut trail)).await,
+    };
     let target = if scratch.seen_target.is_empty() { &scratch.request.target } else { &scratch.seen_target };
     finish(&Finish {
         worker,
@@ -82,13 +91,13 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
 }
 
 /// One exchange after admission.
-struct Course<'a> {
-    worker: &'a Rc<Worker>,
-    client: &'a Client,
-    held: &'a Rc<Held>,
-    route: Option<(usize, &'a Route)>,
-    id: u128,
-    who: IpAddr,
+pub(super) struct Course<'a> {
+    pub(super) worker: &'a Rc<Worker>,
+    pub(super) client: &'a Client,
+    pub(super) held: &'a Rc<Held>,
+    pub(super) route: Option<(usize, &'a Route)>,
+    pub(super) id: u128,
+    pub(super) who: IpAddr,
 }
 
 impl Course<'_> {
@@ -111,6 +120,13 @@ impl Course<'_> {
         if max_forwards::ends_here(&scratch.request) {
             return (Box::pin(self.end_here(route, scratch, down, trail)).await, None);
         }
+        let forwarded = match route.cache {
+            None => None,
+            Some(id) => match self.reuse(id, scratch, down, trail).await {
+                Reused::Ended(end) => return (end, None),
+                Reused::Forward(forwarded) => Some(forwarded),
+            },
+        };
         let Some(pool) = self.pool(route, &scratch.request) else {
             return (Box::pin(self.refuse(Refusal::NoBackend, scratch, down, trail)).await, None);
         };
@@ -123,9 +139,26 @@ impl Course<'_> {
         let tee = self.tee(at, route, &scratch.request, length);
         let Scratch { request, response, .. } = &mut *scratch;
         let Course { worker, client, held, who, .. } = *self;
-        let task = Task { worker, client, who, held, route, pool, head: request, tee: &tee };
+        let forwarded = forwarded.as_deref();
+        let task = Task { worker, client, who, held, route, pool, head: request, tee: &tee, forwarded, voyage: None };
         let ended = self.ask(&task, response, down, trail).await;
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
+    }
+
+    /// As [`run`](Self::run), for a route that compresses.
+    async fn run_compressed<D: Downstream>(
+        &self,
+        compress: &Compress,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> (End, Option<PoolId>) {
+        let wish = Wish::of(compress, &scratch.request);
+        let compression = Compression { rules: &compress.rules, wish: &wish, encoders: &self.worker.encoders };
+        let mut down = Compressed::new(down, Some(compression));
+        let ended = self.run(scratch, &mut down, trail).await;
+        down.correct(&mut trail.moved.down);
+        ended
     }
 
     /// The attempts, within the time that the route gives them.
@@ -155,13 +188,13 @@ impl Course<'_> {
     }
 
     /// What makes a copy of the request, where the route says so.
-    fn tee(&self, at: usize, route: &Route, head: &RequestHead, length: Length) -> Tee {
+    pub(super) fn tee(&self, at: usize, route: &Route, head: &RequestHead, length: Length) -> Tee {
         let Some(mirror) = &route.mirror else { return Tee::default() };
         let Course { worker, client, who, held, id, .. } = *self;
         mirror::mirror(mirror, &Original { worker, client, who, held, route: at, head, length, id })
     }
 
-    async fn conclude<D: Downstream>(
+    pub(super) async fn conclude<D: Downstream>(
         &self,
         ended: Ended,
         scratch: &mut Scratch,
@@ -191,7 +224,7 @@ impl Course<'_> {
     }
 
     /// The pool that this request goes to.
-    fn pool(&self, route: &Route, head: &RequestHead) -> Option<PoolId> {
+    pub(super) fn pool(&self, route: &Route, head: &RequestHead) -> Option<PoolId> {
         let choice = match &route.action {
             crate::config::Action::Pool(pool) => return Some(*pool),
             crate::config::Action::ReadWrite { read_your_writes: Some(ttl), .. } => Choice {
@@ -204,7 +237,7 @@ impl Course<'_> {
         select_pool(&route.action, choice)
     }
 
-    async fn refuse<D: Downstream>(
+    pub(super) async fn refuse<D: Downstream>(
         &self,
         refusal: Refusal,
         scratch: &mut Scratch,
@@ -265,7 +298,7 @@ impl Course<'_> {
     }
 
     /// Sends a response of our own, whose head is in `scratch`.
-    async fn say<D: Downstream>(
+    pub(super) async fn say<D: Downstream>(
         &self,
         content: &[u8],
         route: &Route,

@@ -1,6 +1,9 @@
 use super::crew::Crew;
+use super::reuse::Failure;
+use crate::cache::flight::Flights;
 use crate::clock::Clock;
 use crate::config::{self, PoolId};
+use crate::http::coding::Encoders;
 use crate::live::{Members, Snapshot};
 use crate::pool::policy::Policy;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
@@ -10,7 +13,7 @@ use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 /// One configuration as it runs: what is looked up, and how backends are reached.
@@ -19,6 +22,17 @@ pub struct Generation {
     pub snapshot: Snapshot,
     /// By pool.
     pub dialers: Dialers,
+    /// Fetches under way, by cache.
+    pub(super) flights: Vec<Arc<Flights<Failure>>>,
+}
+
+impl Generation {
+    /// A generation in which nothing is under way.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, dialers: Dialers) -> Generation {
+        let flights = snapshot.caches.iter().map(|_| Arc::default()).collect();
+        Generation { snapshot, dialers, flights }
+    }
 }
 
 /// What one worker's exchanges share. Nothing of it is shared between threads but the current [`Generation`].
@@ -39,9 +53,13 @@ pub struct Worker {
     lines: Lines,
     latest: RefCell<Latest>,
     current: RefCell<Rc<Held>>,
+    /// The wall clock when the worker's clock began, in milliseconds: steps of the wall clock change no age.
+    epoch_ms: u64,
     random: Cell<u128>,
     /// Copies of requests that are collected or under way.
     pub(super) mirrors: Cell<usize>,
+    /// For responses that are compressed.
+    pub(super) encoders: RefCell<Encoders>,
     #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
     pub(super) scratch: RefCell<Vec<Box<super::Scratch>>>,
 }
@@ -83,8 +101,10 @@ impl Worker {
             lines: Lines::default(),
             latest: RefCell::new(Cache::new(latest)),
             current,
+            epoch_ms: epoch_ms(start),
             random: Cell::new(seed()),
             mirrors: Cell::new(0),
+            encoders: RefCell::default(),
             scratch: RefCell::default(),
         }
     }
@@ -142,6 +162,11 @@ impl Worker {
         }
     }
 
+    /// Milliseconds since the epoch, to the tick of the clock.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.epoch_ms + self.clock.coarse().as_millis() as u64
+    }
+
     /// To be called about once a second: closes connections to backends that are of no more use.
     pub fn sweep(&self) {
         // What left a pool is let go of, also where nobody asks for that pool any more.
@@ -185,6 +210,11 @@ fn policy(pool: &config::Pool, members: &Members, worker: usize) -> Policy {
             None => Policy::random(),
         },
     }
+}
+
+fn epoch_ms(start: Instant) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.saturating_sub(start.elapsed()).as_millis()).unwrap_or(0)
 }
 
 fn seed() -> u128 {

@@ -1,6 +1,7 @@
 //! What runs now: the immutable set built from one configuration. An exchange takes one and holds it to its end.
 
 mod backend;
+mod cache;
 mod endpoint;
 mod members;
 mod outcome;
@@ -11,6 +12,7 @@ mod snapshot;
 mod state;
 
 pub use backend::LiveBackend;
+pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults, scope};
 pub use endpoint::Endpoint;
 pub use members::{Found, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};

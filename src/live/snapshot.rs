@@ -1,8 +1,9 @@
-use super::LivePool;
-use crate::config::{self, Config};
+use super::{CacheRules, LiveCache, LivePool};
+use crate::config::{self, CacheId, Config};
 use crate::route::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Look, RouteMetrics};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that exchanges look up, built once a configuration.
@@ -17,24 +18,36 @@ pub struct Snapshot {
     pub unrouted: RouteMetrics,
     /// What runs, in the order of `config.pools`.
     pub pools: Vec<LivePool>,
+    /// In the order of `config.caches`.
+    pub caches: Vec<CacheRules>,
 }
 
 impl Snapshot {
-    /// Builds what `config` asks for at `now`, the time since the process began. What `before` knew of pools and backends
+    /// Builds what `config` asks for, over `caches` in its order, at `now`, the time since the process began. What `before` knew of pools and backends
     /// of the same name goes on, as counters do.
     #[must_use]
-    pub fn build(config: Config, metrics: &Metrics, before: Option<&Snapshot>, now: Duration) -> Snapshot {
+    pub fn build(
+        config: Config,
+        caches: Vec<Arc<LiveCache>>,
+        metrics: &Metrics,
+        before: Option<&Snapshot>,
+        now: Duration,
+    ) -> Snapshot {
         let routes = config.routes.iter().map(|route| metrics.route(&route.name)).collect();
         let pools =
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
-        Snapshot { table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
+        let rules = |(at, cache)| CacheRules::build(&config, CacheId(at), metrics, cache);
+        let caches = caches.into_iter().enumerate().map(rules).collect();
+        Snapshot { caches, table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
     }
 
     /// How it is at `now`.
     #[must_use]
     pub fn look(&self, now: Duration) -> Look {
         let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
-        Look { pools, warnings: self.config.warnings.clone() }
+        let mut caches = Vec::new();
+        self.caches.iter().for_each(|rules| rules.cache.look(&mut caches));
+        Look { pools, caches, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.
@@ -46,6 +59,12 @@ impl Snapshot {
         member.backend.set_draining(drain, now);
         live.state.turned();
         true
+    }
+
+    /// The cache of that name.
+    #[must_use]
+    pub fn cache(&self, name: &str) -> Option<&Arc<LiveCache>> {
+        self.caches.iter().map(|rules| &rules.cache).find(|cache| cache.name == name)
     }
 
     /// The pool of that name, with its configuration.

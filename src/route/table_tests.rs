@@ -35,6 +35,7 @@ fn route(hosts: &[&str], paths: &[&str]) -> Route {
         maintenance: false,
         errors: vec![],
         cache: None,
+        compress: None,
         allow_trace: false,
         allow_connect: false,
     }

@@ -1,13 +1,14 @@
 use super::listener::ListenerState;
-use crate::config::{Config, ConfigErrors, Listener};
+use crate::cache::disk::DiskError;
+use crate::config::{self, Config, ConfigErrors, Listener};
 use crate::exchange::Generation;
-use crate::live::Snapshot;
+use crate::live::{LiveCache, Snapshot};
 use crate::telemetry::Metrics;
 use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Why a configuration cannot be served.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub enum LoadError {
     Config(ConfigErrors),
     /// A certificate, key or authority that it names is not usable; where that is asked for.
     Tls(String, TlsError),
+    /// The directory of a cache of that name is not usable.
+    Cache(String, DiskError),
 }
 
 impl LoadError {
@@ -33,6 +36,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Config(errors) => errors.fmt(f),
+            LoadError::Cache(name, error) => write!(f, "error: [cache.{name}] disk: {error}"),
             LoadError::Tls(place, error) => write!(f, "error: {place}: {error}"),
         }
     }
@@ -45,6 +49,21 @@ pub(super) struct Built {
     pub(super) generation: Arc<Generation>,
     pub(super) listeners: Vec<Arc<ListenerState>>,
     pub(super) warnings: Vec<String>,
+}
+
+/// The caches of a configuration, those that run already among them.
+fn open_caches(config: &Config, before: Option<&Snapshot>) -> Result<Vec<Arc<LiveCache>>, LoadError> {
+    let open = |cache: &config::Cache| {
+        let running = before.and_then(|before| before.cache(&cache.name));
+        LiveCache::open(cache, running, wall_ms()).map_err(|error| LoadError::Cache(cache.name.clone(), error))
+    };
+    config.caches.iter().map(open).collect()
+}
+
+/// Milliseconds since the epoch.
+pub(super) fn wall_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Makes all of it, or nothing.
@@ -63,6 +82,8 @@ pub(super) fn build(
     }
     let dialers = Dialers::build(&config.pools).map_err(LoadError::of_pool)?;
     config.warnings.clone_from(&warnings);
-    let snapshot = Snapshot::build(config, metrics, before, now);
-    Ok(Built { generation: Arc::new(Generation { snapshot, dialers }), listeners, warnings })
+    // Last of what can fail, as it is what others could see.
+    let caches = open_caches(&config, before)?;
+    let snapshot = Snapshot::build(config, caches, metrics, before, now);
+    Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers)), listeners, warnings })
 }

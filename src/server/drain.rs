@@ -1,5 +1,6 @@
 //! The end: what is in flight is finished.
 
+use super::handover::each_cache;
 use super::process::Process;
 use super::signals::{Signals, Wish};
 use super::systemd::State;
@@ -44,7 +45,7 @@ impl Process {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        let Process { workers, access, admin, .. } = self;
+        let Process { workers, access, admin, latest, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -65,6 +66,10 @@ impl Process {
             let _ = timeout(ADMIN_END_MAX, until(|| admin.is_finished())).await;
         }
         let _ = access.close();
+        // What waits to be written to a cache's disk is written.
+        let leaving =
+            tokio::task::spawn_blocking(move || each_cache(&latest.load_full(), |cache, _| cache.leave_disk()));
+        let _ = timeout(DISK_END_MAX, leaving).await;
         ExitCode::SUCCESS
     }
 }
@@ -76,6 +81,9 @@ async fn until(condition: impl Fn() -> bool) {
         sleep(LOOK).await;
     }
 }
+
+/// How long what waits for the disk may take.
+const DISK_END_MAX: Duration = Duration::from_secs(5);
 
 /// How long the last answers of the admin listener may take.
 const ADMIN_END_MAX: Duration = Duration::from_secs(2);

@@ -1,14 +1,19 @@
 //! Another process takes over: what it gets, and what becomes of this one.
 
+use super::build::wall_ms;
 use super::process::Process;
 use super::systemd::State;
 use super::upgrade::{self, Program, Slot, Successor, UpgradeError};
 use super::worker::{Handle, Order};
 use crate::admin::Verdict;
+use crate::config;
+use crate::exchange::Generation;
+use crate::live::LiveCache;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -19,6 +24,7 @@ impl Process {
         self.manager.tell(&[State::Status("upgrading")]);
         tracing::info!("upgrading");
         let limit = self.latest.load().snapshot.config.server.upgrade_timeout;
+        let latest = self.latest.load_full();
         let own = self.own_sockets();
         let lent: Vec<_> = self.workers.iter().map(lend).collect();
         let given: Vec<_> =
@@ -33,6 +39,9 @@ impl Process {
                 let lent = lent.filter(|(address, _)| !given.contains(address));
                 sockets.extend(lent.map(|(address, socket)| (Slot::Listener(address), socket.into())));
             }
+            // The directories of caches are for one process at a time.
+            let leaving = Arc::clone(&latest);
+            let _ = tokio::task::spawn_blocking(move || each_cache(&leaving, |cache, _| cache.leave_disk())).await;
             upgrade::start(&program, sockets, limit).await
         }
     }
@@ -78,12 +87,23 @@ impl Process {
             }
             Err(error) => {
                 self.metrics.upgraded(false);
+                each_cache(&self.latest.load_full(), |cache, config| {
+                    if let Err(error) = cache.take_disk(config, wall_ms()) {
+                        tracing::error!(cache = config.name, %error, "goes on without its disk");
+                    }
+                });
                 tracing::error!("not upgraded, this process serves on\n{error}");
                 self.tell_ready();
                 Verdict::Failed(error.to_string(), None)
             }
         }
     }
+}
+
+/// Does something with each cache that runs.
+pub(super) fn each_cache(generation: &Generation, what: impl Fn(&LiveCache, &config::Cache)) {
+    let caches = generation.snapshot.caches.iter().zip(&generation.snapshot.config.caches);
+    caches.for_each(|(rules, config)| what(&rules.cache, config));
 }
 
 fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpListener)>>> {

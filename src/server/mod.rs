@@ -6,6 +6,7 @@
 mod accept;
 mod agenda;
 mod build;
+mod caches;
 mod connection;
 mod desk;
 mod drain;

@@ -1,4 +1,5 @@
 use super::build::{Built, build};
+use super::caches;
 use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
 use super::sockets::{Inherited, Shares};
@@ -167,6 +168,10 @@ fn admin_state(
     state.set_drainer(Box::new(move |Drain { pool, backend, drain }| {
         drained.load().snapshot.drain(pool, backend, *drain, began.elapsed())
     }));
+    let purged = Arc::clone(latest);
+    state.set_purger(Box::new(move |purge| caches::purge(&purged.load().snapshot, purge)));
+    let topped = Arc::clone(latest);
+    state.set_topper(Box::new(move |ask| caches::top(&topped.load().snapshot, ask)));
     state
 }
 

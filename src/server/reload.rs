@@ -119,8 +119,15 @@ fn refuse_what_stays(old: &Config, new: &Config) -> Result<(), RunError> {
     match () {
         () if old.server.workers != new.server.workers => Err(RunError::NeedsRestart("[server] workers")),
         () if old.admin != new.admin => Err(RunError::NeedsRestart("[admin] listen")),
+        () if moves_a_disk(old, new) => Err(RunError::NeedsRestart("`disk` of a [cache.NAME]")),
         () => Ok(()),
     }
+}
+
+/// A cache that runs keeps its directory, or its having none.
+fn moves_a_disk(old: &Config, new: &Config) -> bool {
+    let before = |name: &str| old.caches.iter().find(|cache| cache.name == name);
+    new.caches.iter().any(|cache| before(&cache.name).is_some_and(|before| before.disk != cache.disk))
 }
 
 /// How long the files of a configuration may take to be read. They are local, mostly.

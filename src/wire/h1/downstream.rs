@@ -3,7 +3,7 @@
 use super::content::{Mode, Receiver, Sender};
 use super::parse::{self, Bad, Limits, Parsed, RequestFrame};
 use super::write::{self, Framing, ResponseStyle};
-use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Reply, Sink, Source};
+use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Prepared, Reply, Sink, Source};
 use crate::http::{Fields, Length, RequestHead, ResponseHead, Version};
 use crate::wire::{Buffers, Inbox, Transport};
 use std::cell::{Cell, RefCell};
@@ -321,11 +321,22 @@ pub struct ClientReply<'c> {
 
 impl ClientReply<'_> {
     /// Whether the connection ends with this response; said in its head.
-    fn must_close(&self, head: &ResponseHead, length: Length) -> bool {
+    fn must_close(&self, status: u16, length: Length) -> bool {
         let close_delimited = length == Length::Unknown && self.version == Version::Http10;
         // An error before the end of the content: the client may well stop sending, and nobody knows where.
-        let cut_short = !self.state.received.get() && head.status >= 400;
+        let cut_short = !self.state.received.get() && status >= 400;
         self.state.close.get() || self.draining.get() || close_delimited || cut_short
+    }
+}
+
+impl ClientReply<'_> {
+    /// How the final head is to be written, which begins now.
+    fn style(&self, status: u16, length: Length) -> ResponseStyle {
+        let close = self.must_close(status, length);
+        self.state.close.set(close);
+        self.state.started.set(true);
+        let http10 = self.version == Version::Http10;
+        ResponseStyle { chunks: !http10, close, keep_alive: http10 && !close }
     }
 }
 
@@ -355,15 +366,17 @@ impl Reply for ClientReply<'_> {
     }
 
     async fn head(&mut self, head: &ResponseHead, length: Length) -> Result<(), Broken> {
-        let close = self.must_close(head, length);
-        self.state.close.set(close);
-        self.state.started.set(true);
-        let http10 = self.version == Version::Http10;
-        let style = ResponseStyle { chunks: !http10, close, keep_alive: http10 && !close };
+        let style = self.style(head.status, length);
         self.sender.framing = write::response_head(head, length, style, &mut self.sender.out);
         if self.sender.framing == Framing::Tunnel {
             self.state.tunnel.set(true);
         }
+        Ok(())
+    }
+
+    async fn prepared(&mut self, head: &Prepared<'_>, length: Length) -> Result<(), Broken> {
+        let style = self.style(head.status, length);
+        self.sender.framing = write::prepared_head(head, length, style, &mut self.sender.out);
         Ok(())
     }
 

@@ -165,11 +165,12 @@ pub fn response(
     let after_line = status_line(lines, head)?;
     let seen = field_lines(&lines[after_line..], limits, &mut head.fields)?;
     let length = response_length(&seen, to, head)?;
-    let delimited = length != Length::Unknown || seen.transfer_encoding > 0;
+    let chunked = seen.transfer_encoding > 0 && !seen.te_foreign;
+    let delimited = length != Length::Unknown || chunked;
     Ok(Parsed::Complete(ResponseFrame {
         consumed: lines.len() + 2,
         length,
-        chunked: seen.transfer_encoding > 0,
+        chunked,
         persistent: delimited && persistent(head.version, &seen, &head.fields),
     }))
 }
@@ -326,6 +327,8 @@ struct Seen {
     upgrade: bool,
     te_chunked_only: bool,
     te_chunked_last: bool,
+    /// One coding, of a name that nobody knows.
+    te_foreign: bool,
 }
 
 fn field_lines(lines: &[u8], limits: Limits, fields: &mut Fields) -> Result<Seen, Bad> {
@@ -427,6 +430,14 @@ fn note_transfer_encoding(value: &[u8], seen: &mut Seen) {
     let last = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
     let once = !codings.any(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"chunked"));
     seen.te_chunked_last = seen.transfer_encoding == 1 && last && once;
+    seen.te_foreign = seen.transfer_encoding == 1 && is_foreign(value);
+}
+
+/// Whether a Transfer-Encoding is a single token that is no coding of RFC 9112 §7, nor one that could be taken for chunked.
+fn is_foreign(value: &[u8]) -> bool {
+    const KNOWN: [&[u8]; 7] = [b"chunked", b"compress", b"x-compress", b"deflate", b"gzip", b"x-gzip", b"identity"];
+    let lower = value.to_ascii_lowercase();
+    crate::http::is_token(value) && !KNOWN.contains(&&lower[..]) && memchr::memmem::find(&lower, b"chunk").is_none()
 }
 
 /// Digits only: no sign, no space, no list (RFC 9110 §8.6).
@@ -553,7 +564,8 @@ fn response_length(seen: &Seen, to: &Method, head: &ResponseHead) -> Result<Leng
     if seen.transfer_encoding > 0 && seen.content_length.is_some() {
         return Err(Bad::LengthConflict);
     }
-    if seen.transfer_encoding > 0 {
+    // RFC 9112 §6.3: where chunked is not the last coding, a response goes until close; it is passed on in our own framing.
+    if seen.transfer_encoding > 0 && !(seen.te_foreign && head.version == Version::Http11) {
         chunked_only(seen, head.version)?;
     }
     if head.status == 101 || (*to == Method::Connect && (200..300).contains(&head.status)) {

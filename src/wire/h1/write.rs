@@ -1,3 +1,4 @@
+use crate::exchange::Prepared;
 use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, reason};
 use crate::wire::websocket;
 use bytes::BufMut;
@@ -102,6 +103,30 @@ pub(super) fn response_head(head: &ResponseHead, length: Length, style: Response
     end_of_head(framing, out);
     framing
 }
+
+/// As [`response_head`], of lines that are ready.
+pub(super) fn prepared_head(head: &Prepared<'_>, length: Length, style: ResponseStyle, out: &mut Vec<u8>) -> Framing {
+    out.reserve(head.lines.len() + head.added.len() + PREPARED_ROOM);
+    status_line(head.status, out);
+    out.extend_from_slice(head.lines);
+    out.extend_from_slice(head.added);
+    if style.close {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if style.keep_alive {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+    let framing = match length {
+        Length::None | Length::Tunnel => Framing::None,
+        Length::Known(n) => Framing::Length(n),
+        Length::Unknown if style.chunks => Framing::Chunked,
+        Length::Unknown => Framing::Close,
+    };
+    end_of_head(framing, out);
+    framing
+}
+
+/// Status line, Connection and framing fit.
+const PREPARED_ROOM: usize = 160;
 
 /// Writes a 1xx head.
 pub(super) fn interim_head(head: &ResponseHead, out: &mut Vec<u8>) {

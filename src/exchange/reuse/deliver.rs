@@ -1,0 +1,299 @@
+//! A stored response on its way to one client (RFC 9111 §4.3.2, RFC 9110 §13, §14).
+
+use super::Question;
+use crate::cache::entry::Entry;
+use crate::config::Route;
+use crate::exchange::attempts::Trail;
+use crate::exchange::serve::{Course, Scratch};
+use crate::exchange::{Broken, Chunk, Downstream, Prepared, Reply};
+use crate::http::{
+    CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
+    Validators, conditions, content_range, has_conditions, push_number, range_may, ranges, unsatisfied,
+};
+use crate::telemetry::access::End;
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A stored response, and what is said of it.
+pub(super) struct Serving<'a> {
+    pub(super) entry: &'a Arc<Entry>,
+    pub(super) status: CacheStatus<'a>,
+    /// Age is said in any case (RFC 9111 §5.1).
+    pub(super) is_hit: bool,
+}
+
+/// What of it the client gets.
+enum Form {
+    /// All, or what stands for it without content.
+    Whole,
+    /// 304
+    NotModified,
+    /// 412
+    Failed,
+    /// 206 with one part.
+    Part(Range<u64>),
+    /// 206 with several.
+    Parts(Vec<Range<u64>>),
+    /// 416
+    Unsatisfiable,
+}
+
+impl Course<'_> {
+    /// Sends a response that is complete.
+    pub(super) async fn deliver<D: Downstream>(
+        &self,
+        question: &Question<'_>,
+        serving: &Serving<'_>,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> End {
+        let route = self.route.map(|(_, route)| route);
+        let added = std::mem::take(&mut scratch.added);
+        let Scratch { request, response, .. } = scratch;
+        let mut sending = Sending { question, serving, request, route, added };
+        sending.say();
+        response.clear();
+        let reply = down.halves().1;
+        let sent = self.worker.clock.within(self.client.gate.timeouts.body, sending.send(response, reply)).await;
+        if self.worker.log.borrow().is_on() && response.fields.is_empty() {
+            response.fields = serving.entry.fields();
+        }
+        scratch.added = sending.added;
+        match sent {
+            Ok(Ok(bytes)) => {
+                trail.moved.down += bytes;
+                End::Complete
+            }
+            _ => {
+                reply.abort();
+                self.worker.metrics.client_aborted();
+                End::ClientAborted
+            }
+        }
+    }
+}
+
+struct Sending<'a> {
+    question: &'a Question<'a>,
+    serving: &'a Serving<'a>,
+    request: &'a RequestHead,
+    route: Option<&'a Route>,
+    added: Vec<u8>,
+}
+
+impl Sending<'_> {
+    /// Writes the lines of this time.
+    fn say(&mut self) {
+        let Sending { question, serving, added, .. } = self;
+        added.clear();
+        lines_of_now(question, serving.entry, &serving.status, serving.is_hit, added);
+    }
+
+    async fn send<R: Reply>(&mut self, response: &mut ResponseHead, reply: &mut R) -> Result<u64, Broken> {
+        let entry = self.serving.entry;
+        match form(entry, self.request, self.question.now_ms) {
+            Form::Whole => self.whole(response, reply).await,
+            Form::NotModified => self.without_content(304, response, reply).await,
+            Form::Failed => self.without_content(412, response, reply).await,
+            Form::Unsatisfiable => {
+                response.fields.push_known(FieldName::ContentRange, unsatisfied(complete(entry)).as_bytes());
+                self.without_content(416, response, reply).await
+            }
+            Form::Part(range) => self.part(&range, response, reply).await,
+            Form::Parts(ranges) => self.parts(ranges, response, reply).await,
+        }
+    }
+
+    async fn whole<R: Reply>(&mut self, response: &mut ResponseHead, reply: &mut R) -> Result<u64, Broken> {
+        let entry = self.serving.entry;
+        let content = entry.whole().unwrap_or_default();
+        let is_head = self.request.method == Method::Head;
+        let bare = is_head || matches!(entry.status, 204 | 304);
+        response.status = entry.status;
+        if is_head && entry.status != 204 {
+            self.added.extend_from_slice(b"content-length: ");
+            push_number(content.len() as i64, &mut self.added);
+            self.added.extend_from_slice(b"\r\n");
+        }
+        let length = if bare { Length::None } else { Length::Known(content.len() as u64) };
+        if self.route.is_none_or(|route| route.response.is_empty()) {
+            let head = Prepared { status: entry.status, lines: entry.lines(), added: &self.added };
+            reply.prepared(&head, length).await?;
+        } else {
+            self.fill(&mut response.fields);
+            self.edit(response);
+            reply.head(response, length).await?;
+        }
+        if !bare && !content.is_empty() {
+            reply.data(chunk(entry, content), false).await?;
+        }
+        reply.end(None).await?;
+        Ok(if bare { 0 } else { content.len() as u64 })
+    }
+
+    /// RFC 9110 §15.4.5: what a 200 would have said of the representation, but nothing of content that is not sent.
+    async fn without_content<R: Reply>(
+        &self,
+        status: u16,
+        response: &mut ResponseHead,
+        reply: &mut R,
+    ) -> Result<u64, Broken> {
+        response.status = status;
+        self.fill(&mut response.fields);
+        response
+            .fields
+            .retain(|name, text, _| !(is_of_content(name, text) && (status == 304 || name != FieldName::ContentRange)));
+        self.edit(response);
+        let length = if status == 304 { Length::None } else { Length::Known(0) };
+        reply.head(response, length).await?;
+        reply.end(None).await?;
+        Ok(0)
+    }
+
+    async fn part<R: Reply>(
+        &self,
+        range: &Range<u64>,
+        response: &mut ResponseHead,
+        reply: &mut R,
+    ) -> Result<u64, Broken> {
+        let entry = self.serving.entry;
+        let content = entry.slice(range).unwrap_or_default();
+        response.status = 206;
+        self.fill(&mut response.fields);
+        response.fields.set(FieldName::ContentRange, content_range(range, complete(entry)).as_bytes());
+        self.edit(response);
+        reply.head(response, Length::Known(content.len() as u64)).await?;
+        reply.data(chunk(entry, content), false).await?;
+        reply.end(None).await?;
+        Ok(content.len() as u64)
+    }
+
+    async fn parts<R: Reply>(
+        &self,
+        ranges: Vec<Range<u64>>,
+        response: &mut ResponseHead,
+        reply: &mut R,
+    ) -> Result<u64, Broken> {
+        let entry = self.serving.entry;
+        response.status = 206;
+        self.fill(&mut response.fields);
+        let boundary = format!("{:032x}", entry.hash ^ u128::from(self.question.now_ms));
+        let content_type = response.fields.get(FieldName::ContentType).map(<[u8]>::to_vec);
+        let multipart = Multipart::new(ranges, complete(entry), content_type.as_deref(), &boundary);
+        response.fields.set(FieldName::ContentType, multipart.content_type().as_bytes());
+        self.edit(response);
+        reply.head(response, Length::Known(multipart.length())).await?;
+        for (head, range) in multipart.parts() {
+            reply.data(Chunk::Lent(head), true).await?;
+            reply.data(chunk(entry, entry.slice(range).unwrap_or_default()), true).await?;
+        }
+        reply.data(Chunk::Lent(multipart.closing()), false).await?;
+        reply.end(None).await?;
+        Ok(multipart.length())
+    }
+
+    fn fill(&self, fields: &mut Fields) {
+        self.serving.entry.fields().iter().for_each(|(_, name, value)| fields.push(name, value));
+        Fields::of_lines(&self.added).iter().for_each(|(_, name, value)| fields.push(name, value));
+    }
+
+    fn edit(&self, response: &mut ResponseHead) {
+        if let Some(route) = self.route.filter(|route| !route.response.is_empty()) {
+            crate::route::edit(&route.response, &mut response.fields);
+        }
+    }
+}
+
+/// Age and Cache-Status.
+pub(super) fn lines_of_now(
+    question: &Question<'_>,
+    entry: &Entry,
+    status: &CacheStatus<'_>,
+    is_hit: bool,
+    out: &mut Vec<u8>,
+) {
+    let age = entry.life.age_ms(question.now_ms) / 1000;
+    if is_hit || age > 0 {
+        out.extend_from_slice(b"age: ");
+        // RFC 9111 §1.2.2
+        push_number(age.min(1 << 31) as i64, out);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"cache-status: ");
+    let status = CacheStatus { key: question.shows_key.then_some(&question.key), ..*status };
+    status.write(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 §13.2.2, §14.2
+fn form(entry: &Entry, request: &RequestHead, now_ms: u64) -> Form {
+    let fields = &request.fields;
+    let validators = || Validators { etag: entry.etag(), last_modified: entry.last_modified(), date: entry.date() };
+    // RFC 9110 §13.2.1: only where the response would be a 2xx.
+    if entry.status == 200 && has_conditions(fields) {
+        match conditions(request, &validators(), now_ms / 1000) {
+            Condition::Proceed => {}
+            Condition::NotModified => return Form::NotModified,
+            Condition::PreconditionFailed => return Form::Failed,
+        }
+    }
+    let Some(range) = fields.get(FieldName::Range) else { return Form::Whole };
+    // RFC 9110 §14.2: for GET alone.
+    if entry.status != 200 || request.method != Method::Get || !range_may(request, &validators()) {
+        return Form::Whole;
+    }
+    match ranges(range, complete(entry)) {
+        Ranges::Whole => Form::Whole,
+        Ranges::Unsatisfiable => Form::Unsatisfiable,
+        Ranges::Some(mut list) => match list.len() {
+            1 => Form::Part(list.remove(0)),
+            _ => Form::Parts(list),
+        },
+    }
+}
+
+/// Whether a request is for a range of which all is stored.
+pub(super) fn is_part_of(entry: &Entry, request: &RequestHead, now_ms: u64) -> bool {
+    match form(entry, request, now_ms) {
+        Form::Part(range) => entry.slice(&range).is_some(),
+        Form::Parts(ranges) => ranges.iter().all(|range| entry.slice(range).is_some()),
+        Form::NotModified | Form::Failed | Form::Unsatisfiable => true,
+        Form::Whole => false,
+    }
+}
+
+fn complete(entry: &Entry) -> u64 {
+    entry.complete().unwrap_or(0)
+}
+
+/// Fields that describe content which is not sent.
+fn is_of_content(name: FieldName, text: &[u8]) -> bool {
+    matches!(
+        name,
+        FieldName::ContentType | FieldName::ContentEncoding | FieldName::ContentLength | FieldName::ContentRange
+    ) || (name == FieldName::Other && (text.eq_ignore_ascii_case(b"content-language")))
+}
+
+/// Content as the codec wants it: what is short is copied anyhow.
+fn chunk<'a>(entry: &Arc<Entry>, content: &'a [u8]) -> Chunk<'a> {
+    /// Bytes above which shared memory costs less than a copy.
+    const COPIED_MAX: usize = 16 * 1024;
+    match entry.whole() {
+        Some(whole) if content.len() > COPIED_MAX => {
+            let at = content.as_ptr() as usize - whole.as_ptr() as usize;
+            let owner = Bytes::from_owner(Owner(Arc::clone(entry)));
+            Chunk::Owned(owner.slice(at..at + content.len()))
+        }
+        _ => Chunk::Lent(content),
+    }
+}
+
+struct Owner(Arc<Entry>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.whole().unwrap_or_default()
+    }
+}

@@ -1,0 +1,209 @@
+//! A fetch leaves: a task of its own that asks a backend for all who want the response.
+
+use super::fetch::{Failure, FetchDown, Landing};
+use super::stow::Stow;
+use super::{Question, Stale};
+use crate::cache::entry::Entry;
+use crate::cache::flight::Flight;
+use crate::cache::key::push_authority;
+use crate::config::PoolId;
+use crate::exchange::attempts::{Ended, Task, Trail, attempts};
+use crate::exchange::mirror::Tee;
+use crate::exchange::serve::{Course, Scratch};
+use crate::exchange::worker::Held;
+use crate::exchange::{Client, Refusal, Worker, prepare};
+use crate::http::{
+    FieldName, Fields, IfFailed, Length, Method, RequestHead, ResponseHead, codings, strip_conditions, strip_hop_by_hop,
+};
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// All that a fetch needs, for as long as it takes.
+pub(in crate::exchange) struct Voyage {
+    pub(super) worker: Rc<Worker>,
+    pub(super) client: Client,
+    pub(super) who: IpAddr,
+    pub(super) held: Rc<Held>,
+    pub(super) route: usize,
+    pub(super) pool: PoolId,
+    /// As it goes to the backend.
+    pub(super) head: RequestHead,
+    pub(super) stow: Stow,
+    pub(super) flight: Arc<Flight<Failure>>,
+    pub(super) flight_key: (u128, u64),
+    /// What is validated.
+    pub(super) stale: Option<Arc<Entry>>,
+    /// Errors of the backend are not passed on: what is stale is used.
+    pub(super) if_error: bool,
+    /// Nobody waits for it.
+    pub(super) background: bool,
+    began: Instant,
+    /// What the leader's log says of the backend.
+    pub(super) trail: Rc<RefCell<Trail>>,
+    /// Fields for the leader alone.
+    pub(in crate::exchange) extra: RefCell<Fields>,
+    tee: Tee,
+}
+
+impl Course<'_> {
+    /// Sends a fetch on its way; where its trail will be.
+    pub(super) fn depart(
+        &self,
+        question: &Question<'_>,
+        request: &RequestHead,
+        flight: (&Arc<Flight<Failure>>, (u128, u64)),
+        stale: Option<&Stale>,
+        background: bool,
+    ) -> Result<Rc<RefCell<Trail>>, Refusal> {
+        let Some((at, route)) = self.route else { return Err(Refusal::NoRoute) };
+        let Some(pool) = self.pool(route, request) else { return Err(Refusal::NoBackend) };
+        let mut head = request.clone();
+        prepare_fetch(&mut head, question, stale);
+        prepare::request(&mut head, self.client, route, self.id)?;
+        let ranged = head.fields.has(FieldName::Range);
+        let mut stow = self.stow(question, request, ranged);
+        // What `Connection` takes away on the way does not select a variant.
+        strip_hop_by_hop(&mut stow.asked).map_err(|_| Refusal::ConnectionOptions)?;
+        let tee = self.tee(at, route, &head, Length::None);
+        let trail = Rc::<RefCell<Trail>>::default();
+        let voyage = Voyage {
+            worker: Rc::clone(self.worker),
+            client: self.client.clone(),
+            who: self.who,
+            held: Rc::clone(self.held),
+            route: at,
+            pool,
+            head,
+            stow,
+            flight: Arc::clone(flight.0),
+            flight_key: flight.1,
+            stale: stale.map(|stale| Arc::clone(&stale.entry)),
+            if_error: stale.is_some_and(|stale| stale.if_failed == IfFailed::IfError),
+            background,
+            began: Instant::now(),
+            trail: Rc::clone(&trail),
+            extra: RefCell::default(),
+            tee,
+        };
+        self.worker.metrics.fetched(&question.rules.metrics);
+        tokio::task::spawn_local(voyage.run());
+        Ok(trail)
+    }
+
+    /// What is to be known of a request when its response is stored.
+    pub(super) fn stow(&self, question: &Question<'_>, request: &RequestHead, ranged: bool) -> Stow {
+        Stow {
+            worker: Rc::clone(self.worker),
+            held: Rc::clone(self.held),
+            cache: question.id,
+            key: question.key.clone(),
+            url_at: question.url_at,
+            hash: question.hash,
+            method: request.method.clone(),
+            scheme: request.scheme,
+            authority: request.authority.clone(),
+            asked: request.fields.clone(),
+            directives: question.directives,
+            ranged,
+            born: question.rules.cache.purges.generation(),
+            asked_ms: self.worker.now_ms(),
+        }
+    }
+
+    /// Validates in the background what was served stale, unless somebody does.
+    pub(super) fn refresh(&self, question: &Question<'_>, entry: &Arc<Entry>, scratch: &Scratch) {
+        let mut request = scratch.request.clone();
+        request.method = Method::Get;
+        request.fields.remove(FieldName::Range);
+        let key = question.flight_key(&request, Some(entry.selecting()));
+        let Some(seat) = self.flights(question).board(key) else { return };
+        if seat.leads() {
+            let stale = Stale { entry: Arc::clone(entry), if_failed: IfFailed::IfError };
+            let flight = Arc::clone(seat.flight());
+            if self.depart(question, &request, (&flight, key), Some(&stale), true).is_err() {
+                self.flights(question).land(key, &flight);
+            }
+        }
+    }
+}
+
+/// Makes the request one whose response may be for all: without conditions of this client's, with those of the cache.
+fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, stale: Option<&Stale>) {
+    // Forms of the host that are one key are one to the backend, which may reflect them.
+    let mut authority = Vec::with_capacity(head.authority.len());
+    push_authority(head.scheme, &head.authority, &mut authority);
+    head.authority = authority;
+    let fields = &mut head.fields;
+    strip_conditions(fields);
+    if fields.has(FieldName::AcceptEncoding) {
+        let codings = codings(fields);
+        fields.set(FieldName::AcceptEncoding, codings.as_bytes());
+    }
+    if !question.rules.key.ignore_query.is_empty() {
+        let mut target = Vec::with_capacity(head.target.len());
+        crate::cache::key::push_target(&head.target, &question.rules.key, &mut target);
+        head.target = target;
+    }
+    let Some(stale) = stale.filter(|stale| stale.entry.whole().is_some()) else { return };
+    // RFC 9111 §4.3.1
+    if let Some(etag) = stale.entry.etag() {
+        fields.push_known(FieldName::IfNoneMatch, etag);
+    }
+    if let Some(modified) = stale.entry.last_modified() {
+        fields.push_known(FieldName::IfModifiedSince, modified);
+    }
+}
+
+impl Voyage {
+    /// An attempt begins.
+    pub(in crate::exchange) fn note(&self, trail: &Trail) {
+        let mut noted = self.trail.borrow_mut();
+        noted.attempts = trail.attempts;
+        noted.backend = trail.backend;
+        noted.crew.clone_from(&trail.crew);
+    }
+
+    /// The head of a response is there.
+    pub(in crate::exchange) fn answered(&self) {
+        self.trail.borrow_mut().first_byte = Some(Instant::now());
+    }
+
+    async fn run(self) {
+        let landing = Landing::of(&self);
+        let Voyage { worker, client, who, held, pool, head, tee, .. } = &self;
+        let route = &held.generation.snapshot.config.routes[self.route];
+        let task = Task {
+            worker,
+            client,
+            who: *who,
+            held,
+            route,
+            pool: *pool,
+            head,
+            tee,
+            forwarded: None,
+            voyage: Some(&self),
+        };
+        let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
+        let mut down = FetchDown::of(&self);
+        let all = attempts(&task, &mut response, &mut down, &mut trail);
+        let ended = match route.timeouts.total {
+            None => all.await,
+            Some(limit) => match worker.clock.within(limit, all).await {
+                Ok(ended) => ended,
+                Err(_) => Ended::Refused(Refusal::BackendTimeout),
+            },
+        };
+        down.conclude();
+        let first_byte = trail.first_byte.map(|at| at.duration_since(self.began));
+        worker.metrics.pool_done(&held.generation.snapshot.pools[pool.0].metrics, response.status, first_byte);
+        tracing::debug!(route = route.name, status = response.status, ?ended, "fetched");
+        landing.land(match ended {
+            Ended::Refused(refusal) | Ended::Broken(refusal) => Failure::Refused(refusal),
+            Ended::ClientGone | Ended::Answered => Failure::Refused(Refusal::BackendClosed),
+        });
+    }
+}

@@ -1,0 +1,300 @@
+//! In a client's place: takes a backend's response for all who wait, and for the cache.
+
+use super::depart::Voyage;
+use super::stow::Storing;
+use crate::cache::entry::{Content, Entry};
+use crate::cache::flight::Flight;
+use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source};
+use crate::http::{
+    FieldName, Fields, IfFailed, Length, Life, ResponseDirectives, ResponseHead, leaves_out, strip_unstored,
+};
+use crate::live::LiveCache;
+use bytes::Bytes;
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+
+/// Why a fetch gives no response that can be shared.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::exchange) enum Failure {
+    /// No backend gave one.
+    Refused(Refusal),
+    /// One answered with this error, and what is stale may be used instead.
+    Error(u16),
+}
+
+impl Failure {
+    /// Whether what is stale may be used for it.
+    pub(super) fn leaves(self, if_failed: IfFailed) -> bool {
+        match self {
+            Failure::Error(_) => if_failed == IfFailed::IfError,
+            Failure::Refused(_) => if_failed != IfFailed::Unusable,
+        }
+    }
+}
+
+/// Sees to it that a flight ends, whatever becomes of its fetch.
+pub(super) struct Landing {
+    flights: Arc<crate::cache::flight::Flights<Failure>>,
+    flight: Arc<Flight<Failure>>,
+    key: (u128, u64),
+    landed: bool,
+}
+
+impl Landing {
+    pub(super) fn of(voyage: &Voyage) -> Landing {
+        let flights = Arc::clone(voyage.stow.flights());
+        Landing { flights, flight: Arc::clone(&voyage.flight), key: voyage.flight_key, landed: false }
+    }
+
+    /// The fetch is over; `why` if it is not complete.
+    pub(super) fn land(mut self, why: Failure) {
+        self.landed = true;
+        self.flights.land(self.key, &self.flight);
+        self.flight.fail(why);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.flights.land(self.key, &self.flight);
+            self.flight.fail(Failure::Refused(Refusal::BackendClosed));
+        }
+    }
+}
+
+/// A downstream without a client.
+pub(super) struct FetchDown<'v> {
+    body: NoContent,
+    reply: FetchReply<'v>,
+}
+
+impl<'v> FetchDown<'v> {
+    pub(super) fn of(voyage: &'v Voyage) -> FetchDown<'v> {
+        let reply = FetchReply { voyage, mode: Mode::Waiting, pending: Vec::new(), taken: 0 };
+        FetchDown { body: NoContent, reply }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn conclude(&mut self) {
+        self.reply.publish();
+    }
+}
+
+impl<'v> Downstream for FetchDown<'v> {
+    type Body = NoContent;
+    type Reply = FetchReply<'v>;
+
+    fn halves(&mut self) -> (&mut NoContent, &mut FetchReply<'v>) {
+        (&mut self.body, &mut self.reply)
+    }
+}
+
+pub(super) struct NoContent;
+
+impl Source for NoContent {
+    fn length(&self) -> Length {
+        Length::None
+    }
+
+    async fn next(&mut self) -> Result<Piece<'_>, Broken> {
+        Ok(Piece::End(None))
+    }
+}
+
+impl Body for NoContent {
+    async fn gone(&mut self) {
+        pending().await
+    }
+}
+
+/// Takes the response.
+pub(super) struct FetchReply<'v> {
+    voyage: &'v Voyage,
+    mode: Mode,
+    /// Content that was not published yet.
+    pending: Vec<u8>,
+    /// Bytes of content received.
+    taken: u64,
+}
+
+enum Mode {
+    /// There is no head.
+    Waiting,
+    /// All of it is kept, and stored at its end.
+    Store(Box<Storing>),
+    /// It passes through.
+    Pass,
+    /// Nobody wants it, but for the sake of the connection.
+    Discard,
+}
+
+/// Bytes of content that are gathered before readers are told, if more is at hand.
+const GATHERED_BYTES: usize = 64 * 1024;
+/// Bytes of unwanted content that are read for the sake of the connection.
+const DISCARDED_BYTES_MAX: u64 = 64 * 1024;
+/// A fetch that nobody waits for any more goes on if no more than so many bytes are to come.
+const WORTH_BYTES_MAX: u64 = 1024 * 1024;
+
+impl FetchReply<'_> {
+    fn cache(&self) -> &Arc<LiveCache> {
+        self.voyage.stow.cache()
+    }
+
+    /// Decides what becomes of the response.
+    fn receive(&mut self, head: &ResponseHead, length: Length) -> Mode {
+        let voyage = self.voyage;
+        if let (304, Some(stale)) = (head.status, &voyage.stale) {
+            voyage.flight.done(voyage.stow.freshen(stale, head, || voyage.flight.is_barred()));
+            return Mode::Discard;
+        }
+        // RFC 5861 §4
+        if voyage.if_error && matches!(head.status, 500 | 502 | 503 | 504) {
+            voyage.flight.fail(Failure::Error(head.status));
+            return Mode::Discard;
+        }
+        let directives = ResponseDirectives::of(&head.fields);
+        match voyage.stow.storing(head, length, &directives) {
+            Ok(storing) => {
+                self.cache().unstored.forget(voyage.stow.hash);
+                let (shown, extra) = self.shown(head, &directives, &storing.entry);
+                voyage.flight.head(Arc::new(shown), length, true, extra);
+                Mode::Store(Box::new(storing))
+            }
+            Err(why) => {
+                voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
+                // What is stored under this key is not what there is now.
+                if voyage.stale.is_some() && head.status < 500 {
+                    self.cache().invalidate(voyage.stow.hash, &voyage.stow.key);
+                }
+                // What is due to this request alone says nothing of the others.
+                if why != crate::http::Unstorable::Authorization && !voyage.stow.ranged {
+                    self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
+                }
+                let entry =
+                    voyage.stow.entry(&voyage.stow.key, head.status, &head.fields, Life::NONE, Content::Pending, &[]);
+                voyage.flight.head(Arc::new(entry.because(why)), length, false, voyage.extra.take());
+                Mode::Pass
+            }
+        }
+    }
+
+    /// The head as those see it who wait for it now, and what only the first of them sees.
+    fn shown(&self, head: &ResponseHead, directives: &ResponseDirectives, stored: &Entry) -> (Entry, Fields) {
+        let mut fields = head.fields.clone();
+        strip_unstored(&mut fields, directives);
+        let mut extra = self.voyage.extra.take();
+        if leaves_out(directives) {
+            let kept = |name: &[u8]| fields.named(name).next().is_some();
+            let left = |(name, text, _): &(FieldName, &[u8], &[u8])| {
+                !kept(text) && !matches!(name, FieldName::Age | FieldName::ContentLength | FieldName::WeirCacheControl)
+            };
+            head.fields.iter().filter(left).for_each(|(_, text, value)| extra.push(text, value));
+        }
+        (
+            self.voyage.stow.entry(
+                stored.key(),
+                head.status,
+                &fields,
+                stored.life,
+                Content::Pending,
+                stored.selecting(),
+            ),
+            extra,
+        )
+    }
+
+    /// Tells readers of what was gathered.
+    fn publish(&mut self) {
+        if !self.pending.is_empty() {
+            let gathered = std::mem::take(&mut self.pending);
+            self.voyage.flight.data(Bytes::from(gathered));
+        }
+    }
+
+    fn is_worth_finishing(&self) -> bool {
+        match &self.mode {
+            Mode::Store(storing) => match storing.length {
+                _ if self.voyage.background => true,
+                Length::Known(all) => {
+                    let left = all.saturating_sub(self.taken);
+                    left <= WORTH_BYTES_MAX || left <= all / 2
+                }
+                _ => self.taken <= WORTH_BYTES_MAX,
+            },
+            _ => false,
+        }
+    }
+
+    async fn take(&mut self, bytes: &[u8], more: bool) -> Result<(), Broken> {
+        self.taken += bytes.len() as u64;
+        if let Mode::Discard = self.mode {
+            return if self.taken > DISCARDED_BYTES_MAX { Err(Broken::Closed) } else { Ok(()) };
+        }
+        self.pending.extend_from_slice(bytes);
+        if !more || self.pending.len() >= GATHERED_BYTES {
+            self.publish();
+        }
+        let voyage = self.voyage;
+        if matches!(self.mode, Mode::Store(_)) && self.taken > voyage.stow.config().max_object {
+            // Too large after all: who reads it goes on, nobody joins.
+            voyage.stow.flights().land(voyage.flight_key, &voyage.flight);
+            self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
+            self.mode = Mode::Pass;
+        }
+        if voyage.flight.is_deserted() && !self.is_worth_finishing() {
+            return Err(Broken::Closed);
+        }
+        if let Mode::Pass = self.mode {
+            poll_fn(|cx| voyage.flight.poll_room(cx)).await;
+        }
+        Ok(())
+    }
+
+    /// The content is complete.
+    fn finish(&mut self, trailers: Option<&Fields>) {
+        self.publish();
+        self.cache().misses.note(&self.voyage.stow.key, self.taken);
+        let flight = &self.voyage.flight;
+        if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
+            && let Some(whole) = flight.whole()
+        {
+            self.voyage.stow.store(*storing, whole, || flight.is_barred());
+        }
+        flight.end(trailers.cloned());
+    }
+}
+
+impl Sink for FetchReply<'_> {
+    async fn data(&mut self, chunk: Chunk<'_>, more: bool) -> Result<(), Broken> {
+        self.take(chunk.as_slice(), more).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        self.publish();
+        Ok(())
+    }
+
+    async fn end(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
+        self.finish(trailers);
+        Ok(())
+    }
+}
+
+impl Reply for FetchReply<'_> {
+    async fn interim(&mut self, head: &ResponseHead) -> Result<(), Broken> {
+        self.voyage.flight.interim(head);
+        Ok(())
+    }
+
+    async fn head(&mut self, head: &ResponseHead, length: Length) -> Result<(), Broken> {
+        self.mode = self.receive(head, length);
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+
+    fn started(&self) -> bool {
+        !matches!(self.mode, Mode::Waiting)
+    }
+}

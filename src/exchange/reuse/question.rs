@@ -1,0 +1,208 @@
+use super::deliver::is_part_of;
+use super::{Forwarded, Looked, Stale, is_within};
+use crate::cache::entry::{Content, Entry};
+use crate::cache::key::{Secret, push_key};
+use crate::cache::purge::Verdict;
+use crate::config::{self, CacheId, Route};
+use crate::exchange::serve::Course;
+use crate::exchange::{Downstream, Source};
+use crate::http::{
+    FieldName, Fields, Forward, IfFailed, Length, Method, RequestDirectives, RequestHead, Reuse, may_reuse,
+};
+use crate::live::{CacheRules, scope};
+use crate::route::wrote_recently;
+use std::sync::Arc;
+
+/// What a request asks the cache.
+pub(in crate::exchange) struct Question<'a> {
+    pub(super) id: CacheId,
+    pub(super) rules: &'a CacheRules,
+    pub(super) config: &'a config::Cache,
+    pub(super) key: Vec<u8>,
+    /// Where the URL begins in the key.
+    pub(super) url_at: usize,
+    pub(super) hash: u128,
+    pub(super) directives: RequestDirectives,
+    pub(super) now_ms: u64,
+    /// The client may see keys.
+    pub(super) shows_key: bool,
+}
+
+impl<'a> Question<'a> {
+    /// `memory` is what the key is written to.
+    pub(super) fn ask(course: &'a Course<'_>, id: CacheId, head: &RequestHead, mut memory: Vec<u8>) -> Question<'a> {
+        let snapshot = &course.held.generation.snapshot;
+        let (rules, config) = (&snapshot.caches[id.0], &snapshot.config.caches[id.0]);
+        memory.clear();
+        let scope = course.route.map_or("", |(_, route)| scope(route));
+        let told = if course.client.is_trusted() { told(scope, &rules.cache.secret, &head.fields) } else { None };
+        let url_at = push_key(head, told.as_deref().unwrap_or(scope).as_bytes(), &rules.key, &mut memory);
+        rules.cache.searches.rewrite(&mut memory, |path| rules.cache.secret.hash(path));
+        Question {
+            id,
+            rules,
+            config,
+            hash: rules.cache.secret.hash(&memory),
+            key: memory,
+            url_at,
+            directives: RequestDirectives::of(&head.fields),
+            now_ms: course.worker.now_ms(),
+            shows_key: !config.debug.is_empty() && is_within(&config.debug, course.client),
+        }
+    }
+
+    /// The memory of the key, for the next question.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.key
+    }
+
+    pub(super) fn forwarded(&self, course: &Course<'_>, forward: Forward, detail: Option<&'static str>) -> Forwarded {
+        let flights = course.flights(self);
+        Forwarded {
+            forward,
+            detail,
+            cache: Arc::clone(&self.rules.cache),
+            flights: Arc::clone(flights),
+            key: self.key.clone(),
+            url_at: self.url_at,
+            hash: self.hash,
+            shows_key: self.shows_key,
+            keep: None,
+        }
+    }
+
+    /// Some stored response of the same key, which shows how its variants differ.
+    pub(super) fn sibling(&self) -> Option<Arc<Entry>> {
+        self.rules.cache.memory.variants(self.hash).into_iter().find(|entry| *entry.key() == *self.key)
+    }
+
+    pub(super) fn look<D: Downstream>(&self, course: &Course<'_>, head: &RequestHead, down: &mut D) -> Looked {
+        if self.is_purge(&head.method) {
+            return Looked::Purge;
+        }
+        if !matches!(head.method, Method::Get | Method::Head) {
+            return Looked::Pass(Forward::Method, None);
+        }
+        let length = down.halves().0.length();
+        let route = course.route.map(|(_, route)| route);
+        if let Some(why) = why_not(head, length).or_else(|| writes(course, route, &head.fields)) {
+            return Looked::Pass(Forward::Bypass, Some(why));
+        }
+        let mut others = false;
+        let found = self.rules.cache.memory.find(self.hash, |entry| {
+            if *entry.key() != *self.key {
+                return None;
+            }
+            others = true;
+            // RFC 9111 §4.1
+            entry.is_selected_by(&head.fields, &self.rules.normal).then(|| Arc::clone(entry))
+        });
+        match found {
+            None => Looked::Miss(if others { Forward::VaryMiss } else { Forward::UriMiss }, None),
+            Some(entry) if !holds(&entry, head, self.now_ms) => Looked::Miss(Forward::Partial, None),
+            Some(entry) => self.judge(entry),
+        }
+    }
+
+    /// The method PURGE, where the configuration takes it at all; who may is asked later.
+    fn is_purge(&self, method: &Method) -> bool {
+        !self.config.purge.is_empty() && matches!(method, Method::Other(name) if &**name == "PURGE")
+    }
+
+    /// What memory does not have may be on disk; what is found there comes back to memory.
+    pub(super) async fn look_on_disk(&self, forward: Forward, stale: Option<Stale>, head: &RequestHead) -> Looked {
+        let cache = &self.rules.cache;
+        if stale.is_some() || !cache.may_be_on_disk(self.hash) {
+            return Looked::Miss(forward, stale);
+        }
+        let is_wanted = |entry: &Entry| {
+            *entry.key() == *self.key
+                && entry.is_selected_by(&head.fields, &self.rules.normal)
+                && holds(entry, head, self.now_ms)
+                && cache.verdict(entry) != Verdict::Gone
+        };
+        let Some(entry) = cache.read(self.hash, is_wanted).await else { return Looked::Miss(forward, None) };
+        let (variant, selecting) = (entry.variant, entry.selecting());
+        let inserted = cache.memory.insert(Arc::clone(&entry), |old| {
+            *old.key() == *self.key && old.variant == variant && *old.selecting() == *selecting
+        });
+        drop(inserted.evicted);
+        self.judge(entry)
+    }
+
+    /// What may be done with the stored response that the request selects.
+    fn judge(&self, entry: Arc<Entry>) -> Looked {
+        let reuse = match self.rules.cache.verdict(&entry) {
+            Verdict::Gone => return Looked::Miss(Forward::UriMiss, None),
+            Verdict::Stale if entry.life.forbids_stale => Reuse::Validate(IfFailed::Unusable),
+            // A soft purge makes stale what the operator would still rather have than nothing.
+            Verdict::Stale => Reuse::Validate(IfFailed::IfError),
+            Verdict::Lives => may_reuse(&entry.life, &self.directives, self.now_ms),
+        };
+        match reuse {
+            Reuse::Validate(if_failed) => {
+                let is_fresh = entry.life.ttl(self.now_ms) > 0 && !entry.life.no_cache;
+                let forward = if is_fresh { Forward::Request } else { Forward::Stale };
+                Looked::Miss(forward, Some(Stale { entry, if_failed }))
+            }
+            reuse => Looked::Hit(entry, reuse),
+        }
+    }
+}
+
+/// Whether the stored content has what is asked for (RFC 9111 §3.3).
+fn holds(entry: &Entry, head: &RequestHead, now_ms: u64) -> bool {
+    matches!(entry.content(), Content::Whole(_)) || is_part_of(entry, head, now_ms)
+}
+
+/// The scope with what a trusted peer says of how its client came: backends make links and redirects of it.
+fn told(scope: &str, secret: &Secret, fields: &Fields) -> Option<String> {
+    const NAMES: [FieldName; 4] =
+        [FieldName::XForwardedProto, FieldName::XForwardedHost, FieldName::XForwardedPort, FieldName::Forwarded];
+    let mut told = Vec::new();
+    for name in NAMES {
+        for value in fields.all(name) {
+            told.push(name as u8);
+            told.extend_from_slice(value);
+            told.push(b'\n');
+        }
+    }
+    (!told.is_empty()).then(|| format!("{scope}~{:032x}", secret.hash(&told)))
+}
+
+/// Requests in which something counts that no key holds: what they get is theirs alone.
+fn why_not(head: &RequestHead, length: Length) -> Option<&'static str> {
+    // RFC 9110 §9.3.1: content in a GET has no meaning, and some backends read it all the same.
+    if length != Length::None || !head.protocol.is_empty() {
+        return Some("content");
+    }
+    let fields = &head.fields;
+    let is_override = |(name, text, _): (FieldName, &[u8], &[u8])| {
+        name == FieldName::Other && OVERRIDES.iter().any(|listed| text.eq_ignore_ascii_case(listed))
+    };
+    fields.iter().any(is_override).then_some("override")
+}
+
+/// Fields by which frameworks let a client change the method or the target.
+const OVERRIDES: [&[u8]; 8] = [
+    b"x-http-method-override",
+    b"x-http-method",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
+    b"x-original-uri",
+    b"x-forwarded-prefix",
+    b"x-forwarded-path",
+];
+
+/// A client that has just written reads what it wrote.
+fn writes(course: &Course<'_>, route: Option<&Route>, fields: &Fields) -> Option<&'static str> {
+    match &route?.action {
+        config::Action::ReadWrite { read_your_writes: Some(ttl), .. }
+            if wrote_recently(fields, course.worker.clock.date().unix(), *ttl) =>
+        {
+            Some("read-your-writes")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! From a response to what is stored of it.
+
+use super::Failure;
+use super::forward::origin;
+use crate::cache::entry::{Content, Entry, Make, Parts};
+use crate::cache::flight::Flights;
+use crate::config::{self, CacheId};
+use crate::exchange::Worker;
+use crate::exchange::worker::Held;
+use crate::http::{
+    Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, RequestDirectives,
+    ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, parse_content_range,
+    push_selecting, storable, strip_unstored, tags,
+};
+use crate::live::{CacheRules, LiveCache, cache_defaults};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is known of a request when its response is to be stored.
+pub(super) struct Stow {
+    pub(super) worker: Rc<Worker>,
+    pub(super) held: Rc<Held>,
+    pub(super) cache: CacheId,
+    pub(super) key: Vec<u8>,
+    pub(super) url_at: usize,
+    pub(super) hash: u128,
+    pub(super) method: Method,
+    pub(super) scheme: Scheme,
+    pub(super) authority: Vec<u8>,
+    /// What the client sent, which variants are told apart by.
+    pub(super) asked: Fields,
+    pub(super) directives: RequestDirectives,
+    /// The backend is asked for a range.
+    pub(super) ranged: bool,
+    /// The generation of purges at which it began.
+    pub(super) born: u64,
+    pub(super) asked_ms: u64,
+}
+
+/// A response that is to be stored once its content is complete.
+pub(super) struct Storing {
+    /// As it will be stored, without content.
+    pub(super) entry: Entry,
+    /// Where it begins in the whole, and how long that is.
+    part: Option<(u64, u64)>,
+    pub(super) length: Length,
+}
+
+impl Stow {
+    pub(super) fn rules(&self) -> &CacheRules {
+        &self.held.generation.snapshot.caches[self.cache.0]
+    }
+
+    pub(super) fn config(&self) -> &config::Cache {
+        &self.held.generation.snapshot.config.caches[self.cache.0]
+    }
+
+    pub(super) fn cache(&self) -> &Arc<LiveCache> {
+        &self.rules().cache
+    }
+
+    pub(super) fn flights(&self) -> &Arc<Flights<Failure>> {
+        &self.held.generation.flights[self.cache.0]
+    }
+
+    /// Whether a response may be stored, and as what.
+    pub(super) fn storing(
+        &self,
+        head: &ResponseHead,
+        length: Length,
+        directives: &ResponseDirectives,
+    ) -> Result<Storing, Unstorable> {
+        let config = self.config();
+        let asked = Asked {
+            method: &self.method,
+            directives: self.directives,
+            authorized: self.asked.has(FieldName::Authorization),
+            ranged: self.ranged,
+        };
+        let allowed = Allowed { ttl: config.ttl(head.status).is_some(), set_cookie: config.set_cookie };
+        storable(&asked, head.status, &head.fields, directives, allowed)?;
+        // What a range met with is nothing for those who ask for the whole (RFC 9110 §15.5.17).
+        if self.ranged && !matches!(head.status, 200 | 206) {
+            return Err(Unstorable::Partial);
+        }
+        if matches!(length, Length::Known(bytes) if bytes > config.max_object) {
+            return Err(Unstorable::TooLarge);
+        }
+        if varies_by_ours(&head.fields) {
+            return Err(Unstorable::VaryAll);
+        }
+        let part = if head.status == 206 { Some(part(&head.fields).ok_or(Unstorable::Partial)?) } else { None };
+        let mut fields = head.fields.clone();
+        strip_unstored(&mut fields, directives);
+        if part.is_some() {
+            fields.remove(FieldName::ContentRange);
+        }
+        let times = Times { asked_ms: self.asked_ms, answered_ms: self.worker.now_ms() };
+        let life = Life::of(head.status, &head.fields, directives, &cache_defaults(config, head.status), times);
+        if life.ends_ms() <= times.answered_ms && !has_validator(&fields) {
+            return Err(Unstorable::NoFreshness);
+        }
+        let mut selecting = Vec::new();
+        push_selecting(&head.fields, &self.asked, &self.rules().normal, &mut selecting);
+        let mut key = self.key.clone();
+        let secret = &self.cache().secret;
+        let rule = NoVarySearch::parse(head.fields.named(b"no-vary-search"));
+        self.cache().searches.learn(&rule, &mut key, |path| secret.hash(path));
+        let status = if part.is_some() { 200 } else { head.status };
+        let entry = self.entry(&key, status, &fields, life, Content::Pending, &selecting);
+        Ok(Storing { entry, part, length })
+    }
+
+    pub(super) fn entry(
+        &self,
+        key: &[u8],
+        status: u16,
+        fields: &Fields,
+        life: Life,
+        content: Content,
+        selecting: &[u8],
+    ) -> Entry {
+        let secret = &self.cache().secret;
+        let origin = origin(self.scheme, &self.authority);
+        let mut hashes = Vec::new();
+        tags(fields).iter().for_each(|tag| self.cache().push_tag(&origin, tag, &mut hashes));
+        Entry::make(Make {
+            hash: if *key == *self.key { self.hash } else { secret.hash(key) },
+            variant: if selecting.is_empty() { 0 } else { secret.hash64(selecting) },
+            key,
+            url_at: self.url_at,
+            selecting,
+            tags: &hashes,
+            status,
+            fields,
+            life,
+            born: self.born,
+            content,
+        })
+    }
+
+    /// RFC 9111 §4.3.4: what was validated goes on with its content.
+    pub(super) fn freshen(&self, stale: &Arc<Entry>, head: &ResponseHead, is_barred: impl Fn() -> bool) -> Arc<Entry> {
+        let merged = freshened(&stale.fields(), &head.fields, &ResponseDirectives::of(&head.fields));
+        let directives = ResponseDirectives::of(&merged);
+        let times = Times { asked_ms: self.asked_ms, answered_ms: self.worker.now_ms() };
+        let mut dated = merged.clone();
+        // RFC 9111 §4.2.3: the age is that of the validation, whatever Age the stored response had.
+        dated.remove(FieldName::Age);
+        if let Some(age) = head.fields.get(FieldName::Age) {
+            dated.push_known(FieldName::Age, age);
+        }
+        let defaults = cache_defaults(self.config(), stale.status);
+        let life = Life::of(stale.status, &dated, &directives, &defaults, times);
+        let content = Entry::content_of(stale);
+        let entry = Arc::new(self.entry(stale.key(), stale.status, &merged, life, content, stale.selecting()));
+        if !is_barred() {
+            self.keep(Arc::clone(&entry));
+        }
+        entry
+    }
+
+    /// Stores a response that is complete, unless what it is of was changed meanwhile.
+    pub(super) fn store(&self, storing: Storing, whole: Box<[u8]>, is_barred: impl Fn() -> bool) {
+        let content = match storing.part {
+            None => Content::Whole(whole),
+            Some((first, complete)) => self.combined(&storing.entry, first, complete, whole),
+        };
+        let entry = Arc::new(storing.entry.with_content(content));
+        if !is_barred() {
+            self.keep(entry);
+        }
+    }
+
+    /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one.
+    fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Content {
+        let before = entry.etag().filter(|etag| is_strong(etag)).and_then(|etag| {
+            let found = self.cache().memory.variants(entry.hash);
+            found.into_iter().find(|old| {
+                *old.key() == *entry.key() && *old.selecting() == *entry.selecting() && old.etag() == Some(etag)
+            })
+        });
+        let mut list = match before.as_ref().map(|old| old.content()) {
+            Some(Content::Parts(parts)) if parts.complete == complete => parts.list.clone(),
+            _ => Vec::new(),
+        };
+        list.push((first, part));
+        Parts::joined(complete, list)
+    }
+
+    /// Puts an entry in the place of the one for the same variant.
+    fn keep(&self, entry: Arc<Entry>) {
+        self.cache().write_down(&entry);
+        let (key, variant) = (entry.key().to_vec(), entry.variant);
+        let selecting = entry.selecting().to_vec();
+        let is_same = |old: &Entry| *old.key() == *key && old.variant == variant && *old.selecting() == *selecting;
+        let inserted = self.cache().memory.insert(entry, is_same);
+        self.worker.metrics.stored(&self.rules().metrics, inserted.evicted.len(), inserted.dropped.len());
+    }
+}
+
+/// The first byte of a part and the bytes of the whole.
+fn part(fields: &Fields) -> Option<(u64, u64)> {
+    let ContentRange { range, complete } = parse_content_range(fields.get(FieldName::ContentRange)?)?;
+    Some((range.start, complete?))
+}
+
+fn has_validator(fields: &Fields) -> bool {
+    fields.has(FieldName::ETag) || fields.has(FieldName::LastModified)
+}
+
+/// Vary by what Weir itself tells the backend of a client: there would be as many variants as clients.
+fn varies_by_ours(fields: &Fields) -> bool {
+    fields.members(FieldName::Vary).any(|member| {
+        matches!(
+            FieldName::of(member),
+            FieldName::XForwardedFor | FieldName::Forwarded | FieldName::XRequestId | FieldName::Via
+        )
+    })
+}

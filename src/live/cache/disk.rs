@@ -1,0 +1,100 @@
+//! The disk tier of a cache: opened, asked, written to, let go of for a successor.
+
+use super::LiveCache;
+use crate::cache::disk::{Disk, DiskError, Options, Record};
+use crate::cache::entry::{Content, Entry};
+use crate::cache::record;
+use crate::config;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Opens the directory that the configuration names.
+///
+/// # Errors
+/// It cannot be used; the text says what to do.
+pub(super) fn open(config: &config::Cache, now_ms: u64) -> Result<Option<Disk>, DiskError> {
+    let options = config.disk.as_ref().map(|disk| Options::new(&disk.path, disk.size));
+    options.map(|options| Disk::open(&options, now_ms)).transpose()
+}
+
+impl LiveCache {
+    /// The disk tier, if there is one now.
+    #[must_use]
+    pub fn disk(&self) -> Option<Disk> {
+        self.disk.load().as_ref().map(|disk| Disk::clone(disk))
+    }
+
+    /// Whether the disk tier may hold something under a key; memory is looked at only.
+    #[must_use]
+    pub fn may_be_on_disk(&self, hash: u128) -> bool {
+        self.disk.load().as_ref().is_some_and(|disk| !disk.find(hash).is_empty())
+    }
+
+    /// The stored response of a key for which `wanted` says so, newest first; what cannot be read is not there.
+    pub async fn read(&self, hash: u128, wanted: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
+        let disk = self.disk()?;
+        let mut found = disk.find(hash);
+        found.sort_unstable_by_key(|found| std::cmp::Reverse(found.born));
+        for found in found {
+            let Ok((meta, body)) = disk.read(found).await else { continue };
+            let Some(entry) = record::decode(&meta, body.into_boxed_slice(), hash) else { continue };
+            if wanted(&entry) {
+                return Some(Arc::new(entry));
+            }
+        }
+        None
+    }
+
+    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits.
+    pub fn write_down(&self, entry: &Arc<Entry>) {
+        let Some(disk) = self.disk() else { return };
+        let Some(meta) = record::encode(entry) else { return };
+        disk.write(Record {
+            hash: entry.hash,
+            variant: entry.variant,
+            born: entry.born,
+            expires_ms: entry.life.ends_ms(),
+            meta: Bytes::from(meta),
+            body: body(entry),
+        });
+    }
+
+    /// Lets go of the directory (blocks), so that another process may have it. Nothing is written until
+    /// [`take_disk`](Self::take_disk).
+    pub fn leave_disk(&self) {
+        if let Some(disk) = self.disk.swap(None) {
+            disk.close();
+        }
+    }
+
+    /// Takes the directory back (blocks).
+    ///
+    /// # Errors
+    /// It cannot be used any more.
+    pub fn take_disk(&self, config: &config::Cache, now_ms: u64) -> Result<(), DiskError> {
+        if let Some(disk) = open(config, now_ms)? {
+            self.replay(&disk);
+            self.disk.store(Some(Arc::new(disk)));
+        }
+        Ok(())
+    }
+}
+
+/// The content, shared with the entry where it is in one piece.
+fn body(entry: &Arc<Entry>) -> Arc<dyn AsRef<[u8]> + Send + Sync> {
+    match entry.content() {
+        Content::Parts(parts) => {
+            let joined: Vec<u8> = parts.list.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+            Arc::new(joined)
+        }
+        _ => Arc::new(Whole(Arc::clone(entry))),
+    }
+}
+
+struct Whole(Arc<Entry>);
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        self.0.whole().unwrap_or_default()
+    }
+}

@@ -1,0 +1,153 @@
+//! Purges of a cache: noted, written down where that survives, checked when something is found.
+
+use super::{CacheRules, LiveCache};
+use crate::cache::disk::Disk;
+use crate::cache::entry::Entry;
+use crate::cache::purge::{JOURNAL_RECORDS_MAX, Marks, Mode, Purges, Verdict, What};
+use crate::http::Tag;
+use std::io;
+use std::sync::Arc;
+
+/// What a purge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Its generation.
+    pub generation: u64,
+    /// Stored responses in memory that went, where that is known: those of URLs.
+    pub objects: Option<u64>,
+}
+
+impl LiveCache {
+    /// Whether an entry was purged.
+    #[must_use]
+    pub fn verdict(&self, entry: &Entry) -> Verdict {
+        let generation = self.purges.generation();
+        if entry.checked() == generation {
+            return Verdict::Lives;
+        }
+        let tags = entry.tags();
+        let verdict = self.purges.judge(&Marks { born: entry.born, url: entry.url(), tags: &tags });
+        if verdict == Verdict::Lives {
+            entry.alive_at(generation);
+        }
+        verdict
+    }
+
+    /// The hashes under which a tag is found by purges: a group by its bare name too, so that an operator can name it.
+    pub fn push_tag(&self, origin: &[u8], tag: &Tag, out: &mut Vec<u64>) {
+        match tag {
+            Tag::Own(name) => out.push(self.purges.tag(name)),
+            Tag::Group(name) => out.extend([self.purges.tag(name), self.purges.tag(&group(origin, name))]),
+        }
+    }
+
+    /// Lets go of what is in a group of an origin (RFC 9875 §3). It holds at once; it is written down in the background.
+    pub fn purge_group(self: &Arc<Self>, origin: &[u8], name: &[u8]) {
+        let what = What::Tag(group(origin, name));
+        let noted = self.purges.purge(&what, Mode::Hard);
+        if !self.wants_disk {
+            return;
+        }
+        let cache = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = cache.write_purge_down(&what, Mode::Hard, noted.generation) {
+                let name = &cache.name;
+                tracing::warn!(cache = name, %error, "an invalidated group may come back after a crash");
+            }
+        });
+    }
+
+    /// Notes what a journal held; all is purged if some of it cannot be read.
+    pub(super) fn replay(&self, disk: &Disk) {
+        self.purges.raise(disk.generation());
+        let unread = disk.journalled().iter().filter(|(_, purge)| !self.purges.replay(purge)).count();
+        if unread > 0 {
+            tracing::warn!(cache = self.name, unread, "purges in the journal cannot be read: all is purged");
+            let _ = self.purges.purge(&What::All, Mode::Hard);
+        }
+    }
+
+    /// Notes a purge, and writes it down where the cache survives a crash.
+    fn note(&self, what: &What, mode: Mode) -> io::Result<u64> {
+        let noted = self.purges.purge(what, mode);
+        if noted.collapsed > 0 {
+            tracing::warn!(
+                cache = self.name,
+                notes = noted.collapsed,
+                "too many purges: older ones purge all that is as old"
+            );
+        }
+        self.write_purge_down(what, mode, noted.generation)?;
+        Ok(noted.generation)
+    }
+
+    /// Writes a purge down, where the cache survives a crash. Waits for the disk.
+    fn write_purge_down(&self, what: &What, mode: Mode, generation: u64) -> io::Result<()> {
+        match (self.disk(), self.wants_disk) {
+            (Some(disk), _) => {
+                disk.journal(generation, &Purges::encode(what, mode, generation))?;
+                if disk.journal_is_long() {
+                    // Taken while the journal is locked: nothing that is noted meanwhile is lost.
+                    disk.compact_journal(
+                        std::iter::once_with(|| self.purges.records_within(JOURNAL_RECORDS_MAX)).flatten(),
+                    )?;
+                }
+            }
+            // Another process has the directory: only what it is told holds.
+            (None, true) => {
+                return Err(io::Error::other("another process has the cache's directory by now: ask again"));
+            }
+            (None, false) => {}
+        }
+        Ok(())
+    }
+
+    /// Lets go of all that is stored under a primary key.
+    pub fn invalidate(&self, hash: u128, key: &[u8]) -> usize {
+        if let Some(disk) = self.disk() {
+            disk.remove(hash, None);
+        }
+        self.memory.remove(hash, |entry| entry.key() == key).len()
+    }
+}
+
+/// Groups are bound to their origin, which has no space in it (RFC 9875 §2).
+fn group(origin: &[u8], name: &[u8]) -> Vec<u8> {
+    [origin, b" ", name].concat()
+}
+
+impl CacheRules {
+    /// Purges what an operator names.
+    ///
+    /// # Errors
+    /// It holds, but is not written down.
+    pub fn purge(&self, what: &What, mode: Mode) -> io::Result<Done> {
+        let what = match what.clone().keyed(&self.key) {
+            What::Url(mut url) => {
+                self.cache.searches.rewrite(&mut url, |path| self.cache.secret.hash(path));
+                What::Url(url)
+            }
+            other => other,
+        };
+        let objects = match &what {
+            What::Url(url) => Some(self.stored_under(url)),
+            _ => None,
+        };
+        let generation = self.cache.note(&what, mode)?;
+        Ok(Done { generation, objects })
+    }
+
+    /// Variants in memory of a URL, whatever route they came by.
+    fn stored_under(&self, url: &[u8]) -> u64 {
+        let under = |scope: &str| {
+            let key = match scope.is_empty() {
+                true => url.to_vec(),
+                false => [scope.as_bytes(), b" ", url].concat(),
+            };
+            let found = self.cache.memory.variants(self.cache.secret.hash(&key));
+            found.iter().filter(|entry| *entry.key() == *key && self.cache.verdict(entry) != Verdict::Gone).count()
+                as u64
+        };
+        self.scopes.iter().map(|scope| under(scope)).sum()
+    }
+}
