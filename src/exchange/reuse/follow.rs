@@ -7,7 +7,7 @@ use crate::cache::entry::Entry;
 use crate::cache::flight::{Flights, Heard, Piece, Seat};
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
-use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply};
+use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::{
     CacheStatus, FieldName, Fields, Forward, Length, Method, Ranges, RequestHead, ResponseHead, Unstorable, ranges,
     selected,
@@ -272,8 +272,7 @@ impl Course<'_> {
             crate::route::edit(&route.response, &mut response.fields);
         }
         let form = growing(serving.entry, request, length, reading.range, question.now_ms);
-        let reply = down.halves().1;
-        let sent = self.send_growing(form, length, response, seat, reply, trail).await;
+        let sent = self.send_growing(form, length, response, seat, down, trail).await;
         match sent {
             Ok(()) => Ended::Answered,
             Err(Fault::Client) => Ended::ClientGone,
@@ -281,15 +280,16 @@ impl Course<'_> {
         }
     }
 
-    async fn send_growing<R: Reply>(
+    async fn send_growing<D: Downstream>(
         &self,
         form: Growing,
         length: Length,
         response: &mut ResponseHead,
         seat: &mut Seat<Failure>,
-        reply: &mut R,
+        down: &mut D,
         trail: &mut Trail,
     ) -> Result<(), Fault> {
+        let (body, reply) = down.halves();
         let limit = self.client.gate.timeouts.body;
         let clock = &self.worker.clock;
         let mut left = u64::MAX;
@@ -316,13 +316,19 @@ impl Course<'_> {
         if length == Length::None {
             return Ok(reply.end(None).await?);
         }
+        // Who leaves while the backend is silent gives up the seat at once.
+        let mut gone = pin!(body.gone());
         loop {
             let piece = poll_fn(|cx| Poll::Ready(seat.poll_next(cx))).await;
             let piece = match piece {
                 Poll::Ready(piece) => piece,
                 Poll::Pending => {
                     clock.within(limit, pin!(reply.flush())).await.map_err(|_| Fault::Client)??;
-                    poll_fn(|cx| seat.poll_next(cx)).await
+                    let next = poll_fn(|cx| match seat.poll_next(cx) {
+                        Poll::Ready(piece) => Poll::Ready(Some(piece)),
+                        Poll::Pending => gone.as_mut().poll(cx).map(|()| None),
+                    });
+                    next.await.ok_or(Fault::Client)?
                 }
             };
             match piece {

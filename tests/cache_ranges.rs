@@ -1,0 +1,194 @@
+//! Parts of what is stored, and parts that are stored.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod support;
+
+use support::{Client, Gate, Origin, Response, Weir};
+
+const CACHING: &str = "[cache.pages]\nmemory = \"64MiB\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n";
+const DIGITS: &str = "0123456789";
+
+/// A cache that has [`DIGITS`], and a client of it.
+fn stored(origin: &Origin) -> (Weir, Client) {
+    let reply = origin.replies(200).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    reply.field("Content-Type", "text/plain").field("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT").body(DIGITS);
+    let weir = Weir::before(origin, CACHING);
+    let mut client = weir.client();
+    client.get("/x").sees(200).body(DIGITS);
+    (weir, client)
+}
+
+/// The origin sends these digits of ten.
+fn sends(origin: &Origin, first: usize, last: usize, etag: &str) {
+    let reply = origin.replies(206).field("Cache-Control", "max-age=60").field("ETag", etag);
+    reply.field("Content-Range", &format!("bytes {first}-{last}/10")).body(&DIGITS[first..=last]);
+}
+
+fn part(client: &mut Client, range: &str, status: u16) -> Response {
+    client.get("/x").field("Range", range).sees(status)
+}
+
+#[test]
+fn one_part_of_a_stored_response() {
+    let origin = Origin::start();
+    let (_weir, mut client) = stored(&origin);
+    for (range, said, body) in [
+        ("bytes=2-4", "bytes 2-4/10", "234"),
+        ("bytes=7-", "bytes 7-9/10", "789"),
+        ("bytes=-3", "bytes 7-9/10", "789"),
+        ("bytes=-100", "bytes 0-9/10", DIGITS),
+        ("bytes=0-0", "bytes 0-0/10", "0"),
+        ("bytes=8-100", "bytes 8-9/10", "89"),
+        ("BYTES=1-1", "bytes 1-1/10", "1"),
+    ] {
+        let seen = part(&mut client, range, 206).field("content-range", said).body(body);
+        seen.field("etag", "\"1\"").field("content-type", "text/plain");
+    }
+    for range in ["bytes=4-2", "bytes=a", "lines=1-2", "bytes="] {
+        part(&mut client, range, 200).lacks("content-range").body(DIGITS);
+    }
+    client.ask("HEAD", "/x").field("Range", "bytes=2-4").sees(200).field("content-length", "10");
+    origin.saw(1);
+}
+
+#[test]
+fn what_no_range_meets_is_said_with_the_length() {
+    let origin = Origin::start();
+    let (_weir, mut client) = stored(&origin);
+    for range in ["bytes=10-", "bytes=20-30", "bytes=-0"] {
+        part(&mut client, range, 416).field("content-range", "bytes */10");
+    }
+    origin.saw(1);
+}
+
+#[test]
+fn several_parts_are_one_multipart_body() {
+    let origin = Origin::start();
+    let content: String = (0..1000).map(|number| format!("{number:03}\n")).collect();
+    let reply = origin.replies(200).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    reply.field("Content-Type", "text/plain").body(&content);
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    client.get("/x").sees(200).body(&content);
+    let seen = part(&mut client, "bytes=0-2, 2000-2006, -4", 206).lacks("content-range");
+    let kind = seen.value("content-type");
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap().trim_matches('"');
+    let (text, close) = (seen.text(), format!("\r\n--{boundary}--"));
+    let whole = format!("\r\n{}", text.trim_end().strip_suffix(&close).unwrap().trim_start());
+    let between = format!("\r\n--{boundary}\r\n");
+    let parts = whole.split(&between).skip(1).map(|part| part.split_once("\r\n\r\n").unwrap());
+    let wanted = [("0-2", &content[..3]), ("2000-2006", &content[2000..2007]), ("3996-3999", &content[3996..])];
+    assert_eq!(parts.clone().count(), wanted.len(), "{text}");
+    for ((head, content), (range, body)) in parts.zip(wanted) {
+        let head = head.to_ascii_lowercase();
+        assert!(head.contains(&format!("content-range: bytes {range}/4000")), "{head}");
+        assert!(head.contains("content-type: text/plain"), "{head}");
+        assert_eq!(content, body);
+    }
+    // Parts that are as good as one are one, and more than a client can want are the whole.
+    part(&mut client, "bytes=0-2, 3-5", 206).field("content-range", "bytes 0-5/4000").body(&content[..6]);
+    let many: Vec<_> = (0..500).map(|_| "0-").collect();
+    assert!(part_or_whole(&mut client, &format!("bytes={}", many.join(","))) <= 4000);
+    origin.saw(1);
+}
+
+/// Bytes of content that come for a range.
+fn part_or_whole(client: &mut Client, range: &str) -> usize {
+    client.get("/x").field("Range", range).gets().unwrap().body.len()
+}
+
+#[test]
+fn a_part_is_given_only_of_the_response_that_the_client_has() {
+    let origin = Origin::start();
+    let (_weir, mut client) = stored(&origin);
+    for (condition, status) in [
+        ("\"1\"", 206),
+        ("\"2\"", 200),
+        ("W/\"1\"", 200),
+        ("Mon, 02 Nov 2026 10:00:00 GMT", 206),
+        ("Mon, 02 Nov 2026 10:00:01 GMT", 200),
+    ] {
+        let seen = client.get("/x").field("Range", "bytes=2-4").field("If-Range", condition).sees(status);
+        seen.body(if status == 206 { "234" } else { DIGITS });
+    }
+    // RFC 9110 §13.2.2: the other conditions come first.
+    client.get("/x").field("Range", "bytes=2-4").field("If-None-Match", "\"1\"").sees(304);
+    client.get("/x").field("Range", "bytes=2-4").field("If-Match", "\"2\"").sees(412);
+    origin.saw(1);
+}
+
+#[test]
+fn a_part_is_fetched_alone_stored_and_used_again() {
+    let origin = Origin::start();
+    sends(&origin, 2, 6, "\"1\"");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=2-6", 206).field("content-range", "bytes 2-6/10").body("23456");
+    origin.request(0).field("range", "bytes=2-6");
+    part(&mut client, "bytes=2-6", 206).field("content-range", "bytes 2-6/10").body("23456");
+    part(&mut client, "bytes=3-4", 206).field("content-range", "bytes 3-4/10").body("34");
+    origin.saw(1);
+}
+
+#[test]
+fn parts_of_one_strong_etag_become_the_whole() {
+    let origin = Origin::start();
+    sends(&origin, 0, 4, "\"1\"");
+    sends(&origin, 5, 9, "\"1\"");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=0-4", 206).body("01234");
+    part(&mut client, "bytes=5-9", 206).body("56789");
+    client.get("/x").sees(200).lacks("content-range").field("content-length", "10").body(DIGITS);
+    part(&mut client, "bytes=3-6", 206).field("content-range", "bytes 3-6/10").body("3456");
+    origin.saw(2);
+}
+
+#[test]
+fn parts_of_different_or_weak_etags_stay_apart() {
+    for (one, other) in [("\"1\"", "\"2\""), ("W/\"1\"", "W/\"1\"")] {
+        let origin = Origin::start();
+        sends(&origin, 0, 4, one);
+        sends(&origin, 5, 9, other);
+        origin.replies(200).field("Cache-Control", "max-age=60").body("whole");
+        let weir = Weir::before(&origin, CACHING);
+        let mut client = weir.client();
+        part(&mut client, "bytes=0-4", 206).body("01234");
+        part(&mut client, "bytes=5-9", 206).body("56789");
+        client.get("/x").sees(200).body("whole");
+        origin.saw(3);
+    }
+}
+
+#[test]
+fn a_backend_that_knows_no_ranges_gives_the_whole_which_is_stored() {
+    let origin = Origin::start();
+    origin.replies(200).field("Cache-Control", "max-age=60").body(DIGITS);
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    let seen = client.get("/x").field("Range", "bytes=2-4").gets().unwrap();
+    assert!(matches!((seen.status, &seen.text()[..]), (200, DIGITS) | (206, "234")), "{seen:?}");
+    part(&mut client, "bytes=2-4", 206).body("234");
+    client.get("/x").sees(200).body(DIGITS);
+    origin.saw(1);
+}
+
+#[test]
+fn who_wants_the_same_part_shares_a_fetch_and_who_wants_another_does_not() {
+    let origin = Origin::start();
+    let gate = Gate::new();
+    for _ in 0..2 {
+        let head = "HTTP/1.1 206 Partial Content\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\n";
+        origin.says("").after(&gate).then(format!("{head}Content-Range: bytes 0-0/10\r\nContent-Length: 1\r\n\r\n0"));
+    }
+    let weir = Weir::before(&origin, CACHING);
+    let mut clients: Vec<_> = (0..4).map(|_| weir.client()).collect();
+    clients[..3].iter_mut().for_each(|client| client.get("/x").field("Range", "bytes=0-0").sent());
+    origin.request(0).field("range", "bytes=0-0");
+    clients[3].get("/x").field("Range", "bytes=0-00").sent();
+    origin.request(1).field("range", "bytes=0-00");
+    gate.open();
+    clients.iter_mut().for_each(|client| drop(client.sees(206).body("0")));
+    origin.saw(2);
+}
