@@ -36,6 +36,7 @@ fn two_hundred_clients_on_a_cold_key_are_one_request_and_read_it_as_it_comes() {
     origin.says("").after(&first).then(head(10, KEPT) + "first").after(&last).then("-last");
     let weir = caching(&origin.address());
     let mut clients = asking(&weir, 200);
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 199.0);
     first.open();
     let heads: Vec<_> = clients.iter_mut().map(|client| client.sees_head(200)).collect();
     assert_eq!(heads.iter().filter(|head| !collapsed(head)).count(), 1, "{heads:?}");
@@ -113,7 +114,7 @@ fn a_response_that_is_for_one_releases_the_others_at_once_and_the_key_is_remembe
     (0..2).for_each(|_| drop(origin.says("").after(&later).then(head(5, "Cache-Control: private\r\n") + "later")));
     let weir = caching(&origin.address());
     let mut clients = asking(&weir, CLIENTS);
-    origin.request(0);
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", (CLIENTS - 1) as f64);
     first.open();
     // All others ask at the same time.
     origin.request(CLIENTS - 1);
@@ -197,7 +198,7 @@ fn early_hints_reach_all_who_wait() {
     origin.says("").after(&gate).then("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").then(head(1, KEPT) + "a");
     let weir = caching(&origin.address());
     let mut clients = asking(&weir, 3);
-    origin.request(0);
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 2.0);
     gate.open();
     for client in &mut clients {
         let seen = client.sees(200).body("a");
