@@ -33,11 +33,16 @@ pub fn freshened(stored: &Fields, new: &Fields, directives: &ResponseDirectives)
     result
 }
 
-/// RFC 9111 §3.2: what describes the stored content is not changed by a response without content.
+/// RFC 9111 §3.2: what describes the stored content is not changed by a response without content. Nor are cookies: that of
+/// the one who validated is for no other (§7.3).
 fn is_kept(name: FieldName, text: &[u8]) -> bool {
     matches!(
         name,
-        FieldName::ContentLength | FieldName::ContentEncoding | FieldName::ContentRange | FieldName::CacheStatus
+        FieldName::ContentLength
+            | FieldName::ContentEncoding
+            | FieldName::ContentRange
+            | FieldName::CacheStatus
+            | FieldName::SetCookie
     ) || (name == FieldName::Other && KEPT.iter().any(|kept| text.eq_ignore_ascii_case(kept)))
 }
 
@@ -69,6 +74,7 @@ mod tests {
             ("content-length", "0"),
             ("content-encoding", "gzip"),
             ("connection", "c"),
+            ("set-cookie", "s=1"),
             ("d", "1"),
         ]);
         let result = freshened(&stored, &new, &ResponseDirectives::default());
