@@ -94,11 +94,12 @@ fn push_one(name: &[u8], request: &Fields, normal: &Normal, out: &mut Vec<u8>) {
     out.push(END);
 }
 
-/// RFC 9111 §4.1: lines are combined, and white space that means nothing is no difference.
+/// RFC 9111 §4.1: lines are combined, and white space that means nothing is no difference. Commas are: not every field is a
+/// list.
 fn push_joined<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    let start = out.len();
-    for member in values.flat_map(|value| value.split(|&b| b == b',')).map(<[u8]>::trim_ascii) {
-        if out.len() > start {
+    let members = values.flat_map(|value| value.split(|&b| b == b',')).map(<[u8]>::trim_ascii);
+    for (at, member) in members.enumerate() {
+        if at > 0 {
             out.push(b',');
         }
         out.extend_from_slice(member);
@@ -192,6 +193,7 @@ mod tests {
         assert!(!same("Foo, Bar", &[("foo", "1"), ("bar", "1")], &[("foo", "1")]));
         assert!(same("Foo", &[("foo", "1"), ("foo", "2")], &[("foo", "1,  2")]));
         assert!(!same("Foo", &[("foo", "1,2")], &[("foo", "2,1")]));
+        assert!(!same("Foo", &[("foo", ",1")], &[("foo", "1")]));
     }
 
     #[test]
