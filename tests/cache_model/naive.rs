@@ -1,0 +1,422 @@
+//! A shared cache by the letter of RFC 9111: a list of responses as they were received, everything worked out anew from
+//! their fields at each request. It knows nothing of the rules in `weir::http`.
+
+use super::step::{Answer, Decision, Good, Kept, Lines, ORIGIN, Outcome, Request};
+use weir::cache::purge::{Mode, What};
+
+#[derive(Default)]
+pub(crate) struct Naive {
+    /// Newest first.
+    stored: Vec<Stored>,
+    purges: Vec<(What, Mode)>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    target: &'static str,
+    status: u16,
+    body: u64,
+    fields: Lines,
+    /// What its Vary names, in the request that it answers.
+    selecting: Vec<(String, Option<String>)>,
+    asked: u64,
+    answered: u64,
+    /// Purges that were there before.
+    born: usize,
+}
+
+impl Naive {
+    pub(crate) fn purge(&mut self, what: &What, mode: Mode) {
+        self.purges.push((what.clone(), mode));
+    }
+
+    pub(crate) fn ask(&mut self, request: &Request, answer: &Answer, now: u64, body: u64) -> Outcome {
+        let mut outcome = Outcome { decision: Decision::Pass, served: None, is_saved: false };
+        if !matches!(request.method, "GET" | "HEAD") {
+            self.invalidate(request, answer);
+            return outcome;
+        }
+        let found = self.stored.iter().find(|stored| stored.is_for(request)).cloned();
+        let found = found.filter(|stored| self.purged(stored) != Some(Mode::Hard));
+        let is_soft = found.as_ref().is_some_and(|stored| self.purged(stored).is_some());
+        outcome.decision = found.as_ref().map_or(Decision::Fetch, |stored| stored.judge(request, is_soft, now));
+        let asks = Directives::of(&request.fields, &["cache-control"]);
+        match &outcome.decision {
+            Decision::Validate { .. } | Decision::Fetch if asks.has("only-if-cached") => {
+                outcome.decision = Decision::Refuse;
+            }
+            // §5.2.1.5, and HEAD has no content to be stored.
+            Decision::Validate { .. } | Decision::Fetch if request.method == "HEAD" || asks.has("no-store") => {
+                outcome.decision = Decision::Pass;
+            }
+            Decision::Fetch => self.fetch(None, request, answer, now, body),
+            Decision::Validate { if_failed, .. } => {
+                let stored = found.unwrap();
+                if if_failed.covers(answer) {
+                    // A failed attempt takes no time here.
+                    (outcome.served, outcome.is_saved) = (Some(stored.shown(now)), true);
+                } else {
+                    self.fetch(Some(stored), request, answer, now, body);
+                }
+            }
+            Decision::Fresh | Decision::Stale => outcome.served = found.map(|stored| stored.shown(now)),
+            Decision::WhileRevalidate => {
+                outcome.served = found.as_ref().map(|stored| stored.shown(now));
+                if !Good::Errors.covers(answer) {
+                    self.fetch(found, request, answer, now, body);
+                }
+            }
+            Decision::Pass | Decision::Refuse => {}
+        }
+        outcome
+    }
+
+    /// The response to a GET comes; it may be a 304 for `stale`.
+    fn fetch(&mut self, stale: Option<Stored>, request: &Request, answer: &Answer, now: u64, body: u64) {
+        if answer.is_down {
+            return;
+        }
+        let answered = now + answer.delay;
+        let validated =
+            stale.as_ref().filter(|stored| answer.not_modified && (stored.has("etag") || stored.has("last-modified")));
+        let new = match validated {
+            Some(old) => old.freshened(answer.later(answered)),
+            None => Stored {
+                target: request.target,
+                status: answer.status,
+                body,
+                fields: answer.fields(answered),
+                selecting: Vec::new(),
+                asked: now,
+                answered,
+                born: 0,
+            },
+        };
+        let selecting = match validated {
+            Some(old) => old.selecting.clone(),
+            None => new.varies_by(request),
+        };
+        let new = Stored { selecting, asked: now, answered, born: self.purges.len(), ..new };
+        let is_kept = new.may_be_stored(request);
+        // What is stored is not what there is now.
+        if stale.is_some() && !is_kept && (validated.is_some() || answer.status < 500) {
+            self.stored.retain(|stored| stored.target != request.target);
+        }
+        if is_kept {
+            self.stored.retain(|stored| stored.target != new.target || stored.selecting != new.selecting);
+            self.stored.insert(0, new);
+        }
+    }
+
+    /// §4.4
+    fn invalidate(&mut self, request: &Request, answer: &Answer) {
+        let is_safe = request.method == "OPTIONS";
+        if is_safe || answer.is_down || !(200..400).contains(&answer.status) {
+            return;
+        }
+        let mut targets = vec![request.target.to_owned()];
+        for (_, location) in answer.fields.iter().filter(|(name, _)| *name == "location") {
+            let target = location.strip_prefix(ORIGIN).unwrap_or(location);
+            targets.push(target.to_owned());
+        }
+        self.stored.retain(|stored| !targets.iter().any(|target| *target == *stored.target));
+    }
+
+    /// The strongest of the purges since it was born that name it.
+    fn purged(&self, stored: &Stored) -> Option<Mode> {
+        let url = format!("{ORIGIN}{}", stored.target);
+        let names = |what: &What| {
+            let name = String::from_utf8(what.name().to_vec()).unwrap();
+            match what {
+                What::Url(_) => url == name,
+                What::Prefix(_) => url.starts_with(&name),
+                What::Tag(_) => stored.values("surrogate-key").any(|tags| tags.split(' ').any(|tag| tag == name)),
+                What::All => true,
+                What::Host(_) => false,
+            }
+        };
+        let modes: Vec<Mode> =
+            self.purges[stored.born..].iter().filter(|(what, _)| names(what)).map(|(_, mode)| *mode).collect();
+        if modes.contains(&Mode::Hard) { Some(Mode::Hard) } else { modes.first().copied() }
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        let kept = |stored: &Stored| Kept {
+            target: stored.target.to_owned(),
+            status: stored.status,
+            body: stored.body,
+            fields: sorted(stored.fields.iter().filter(|(name, _)| *name != "age" && !stored.withholds(name))),
+        };
+        let mut all: Vec<Kept> = self.stored.iter().map(kept).collect();
+        all.sort();
+        all
+    }
+}
+
+fn sorted<'a>(fields: impl Iterator<Item = &'a (&'static str, String)>) -> Vec<(String, String)> {
+    let mut fields: Vec<_> = fields.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    fields.sort();
+    fields
+}
+
+impl Stored {
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value.as_str())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some() && !self.withholds(name)
+    }
+
+    /// RFC 9213 §2: a targeted field counts alone, unless it is not valid.
+    fn directives(&self) -> Directives {
+        let targeted = Directives::of(&self.fields, &["cdn-cache-control"]);
+        // A number in quotes is not a number of a structured field.
+        let is_valid = !targeted.0.is_empty() && !self.values("cdn-cache-control").any(|value| value.contains('"'));
+        if is_valid { targeted } else { Directives::of(&self.fields, &["cache-control"]) }
+    }
+
+    fn is_targeted(&self) -> bool {
+        self.values("cdn-cache-control").any(|value| !value.contains('"'))
+    }
+
+    /// §5.2.2.4, §5.2.2.7: a qualified directive keeps these fields out, unless it is for all of the response too.
+    fn withholds(&self, name: &str) -> bool {
+        let said = self.directives();
+        ["no-cache", "private"].iter().any(|directive| {
+            let names: Option<Vec<&str>> = said.all(directive).collect();
+            names.is_some_and(|names| names.join(",").split(',').any(|other| other.trim().eq_ignore_ascii_case(name)))
+        })
+    }
+
+    /// §4.1
+    fn varies_by(&self, request: &Request) -> Vec<(String, Option<String>)> {
+        let mut names: Vec<String> =
+            self.values("vary").flat_map(|value| value.split(',')).map(|name| name.trim().to_lowercase()).collect();
+        names.sort();
+        names.into_iter().map(|name| (name.clone(), combined(request, &name))).collect()
+    }
+
+    fn is_for(&self, request: &Request) -> bool {
+        self.target == request.target && self.selecting.iter().all(|(name, value)| combined(request, name) == *value)
+    }
+
+    /// §3
+    fn may_be_stored(&self, request: &Request) -> bool {
+        let (said, asks) = (self.directives(), Directives::of(&request.fields, &["cache-control"]));
+        // RFC 9110 §15: statuses whose rules are known; all of those drawn but 599.
+        let is_understood = self.status != 599;
+        let no_store = said.has("no-store") && !(said.has("must-understand") && is_understood);
+        let is_authorized = request.fields.iter().any(|(name, _)| *name == "authorization");
+        // §3.5
+        let is_shared = ["public", "must-revalidate", "s-maxage"].iter().any(|name| said.has(name));
+        let explicit = said.has("public") || self.lifetime_said().is_some();
+        let is_heuristic = [200, 301, 404, 410].contains(&self.status);
+        let validators = self.has("etag") || self.has("last-modified");
+        // Beyond the RFC: what could not be used is not kept.
+        let stays = self.ends() > self.answered as i64 * 1000;
+        !(no_store
+            || asks.has("no-store")
+            || (said.has("must-understand") && !is_understood)
+            || said.all("private").any(|fields| fields.is_none())
+            || (is_authorized && !is_shared)
+            // Beyond the RFC: a cookie is for one client.
+            || self.has("set-cookie")
+            || self.values("vary").any(|value| value.contains('*')))
+            && (explicit || is_heuristic)
+            && (validators || stays)
+    }
+
+    /// §3.2, §4.3.4; a cookie of one who validated is not for others.
+    fn freshened(&self, later: Lines) -> Stored {
+        let later: Lines =
+            later.into_iter().filter(|(name, _)| !matches!(*name, "content-encoding" | "set-cookie")).collect();
+        let is_new = |name: &str| name == "age" || later.iter().any(|(other, _)| *other == name);
+        let mut fields: Lines =
+            self.fields.iter().filter(|(name, _)| !is_new(name) && !self.withholds(name)).cloned().collect();
+        fields.extend(later.clone());
+        Stored { fields, ..self.clone() }
+    }
+
+    fn date(&self) -> i64 {
+        self.values("date").next().map_or(self.answered as i64, |value| unix(value).unwrap())
+    }
+
+    /// §4.2.3, in seconds.
+    fn age(&self, now: u64) -> u64 {
+        let said: u64 = self.values("age").next().and_then(|value| value.parse().ok()).unwrap_or(0);
+        let apparent = u64::try_from(self.answered as i64 - self.date()).unwrap_or(0);
+        apparent.max(said + (self.answered - self.asked)) + (now - self.answered)
+    }
+
+    /// §4.2.1, in milliseconds.
+    fn lifetime_said(&self) -> Option<i64> {
+        let said = self.directives();
+        let seconds = said.least("s-maxage").or_else(|| said.least("max-age"));
+        let expires = self.values("expires").next().filter(|_| !self.is_targeted());
+        let expires = expires.map(|value| unix(value).map_or(0, |expires| (expires - self.date()).max(0)));
+        seconds.or(expires).map(|seconds| seconds * 1000)
+    }
+
+    /// §4.2, in milliseconds.
+    fn lifetime(&self) -> i64 {
+        self.lifetime_said().unwrap_or_else(|| {
+            let may = [200, 301, 404, 410].contains(&self.status) || self.directives().has("public");
+            let modified = self.values("last-modified").next().filter(|_| may && !self.withholds("last-modified"));
+            // §4.2.2: a tenth of the time since, and a day at most.
+            modified.map_or(0, |value| ((self.date() - unix(value).unwrap()).max(0) * 100).min(24 * 3600 * 1000))
+        })
+    }
+
+    /// §4.2.4
+    fn forbids_stale(&self) -> bool {
+        let said = self.directives();
+        ["must-revalidate", "proxy-revalidate", "s-maxage"].iter().any(|name| said.has(name)) || self.is_no_cache()
+    }
+
+    fn is_no_cache(&self) -> bool {
+        self.directives().all("no-cache").any(|fields| fields.is_none())
+    }
+
+    /// RFC 5861 §3, §4; how long after the end of its freshness, in seconds: while validated, for errors, where nobody is.
+    fn windows(&self) -> [i64; 3] {
+        let said = self.directives();
+        if self.forbids_stale() {
+            return [0; 3];
+        }
+        let errors = said.least("stale-if-error");
+        [said.least("stale-while-revalidate").unwrap_or(0), errors.unwrap_or(0), errors.unwrap_or(DISCONNECTED)]
+    }
+
+    /// When nothing but a validation can use it, in milliseconds.
+    fn ends(&self) -> i64 {
+        let longest = self.windows().into_iter().max().unwrap();
+        (self.answered as i64 - self.age(self.answered) as i64 + longest) * 1000 + self.lifetime()
+    }
+
+    /// §4
+    fn judge(&self, request: &Request, is_soft: bool, now: u64) -> Decision {
+        let asks = Directives::of(&request.fields, &["cache-control"]);
+        let pragma = !request.fields.iter().any(|(name, _)| *name == "cache-control")
+            && request.fields.iter().any(|(name, _)| *name == "pragma");
+        let left = self.lifetime() - self.age(now) as i64 * 1000;
+        let (is_fresh, stale) = (left > 0, -left);
+        let [revalidate, errors, disconnected] = self.windows().map(|seconds| seconds * 1000);
+        let wished = asks.least("stale-if-error").unwrap_or(0) * 1000;
+        let if_failed = match () {
+            () if self.forbids_stale() => Good::Nothing,
+            () if is_soft || is_fresh || stale < errors.max(wished) => Good::Errors,
+            () if stale < disconnected => Good::NobodyThere,
+            () => Good::Nothing,
+        };
+        let of = |name: &str| Some(name).filter(|name| !self.withholds(name)).and_then(|name| self.values(name).next());
+        let validate = Decision::Validate {
+            etag: of("etag").map(str::to_owned),
+            modified: of("last-modified").map(str::to_owned),
+            if_failed,
+        };
+        let age = self.age(now) as i64;
+        let max_age = asks.least("max-age");
+        // §5.2.1.1, §5.2.1.4; RFC 8246: a reload does not reach what is immutable and fresh.
+        let reloads = asks.has("no-cache") || pragma || max_age == Some(0);
+        let is_spared = self.directives().has("immutable") && is_fresh;
+        if is_soft || self.is_no_cache() || (reloads && !is_spared) {
+            return validate;
+        }
+        if max_age.is_some_and(|max| age > max) && !reloads {
+            return validate;
+        }
+        let min_fresh = asks.least("min-fresh").map(|seconds| seconds * 1000);
+        if is_fresh {
+            return if min_fresh.is_some_and(|min| left < min) { validate } else { Decision::Fresh };
+        }
+        let is_allowed = asks
+            .all("max-stale")
+            .any(|value| value.is_none_or(|seconds| stale <= seconds.parse::<i64>().unwrap() * 1000));
+        match () {
+            () if self.forbids_stale() || min_fresh.is_some() => validate,
+            () if stale < revalidate => Decision::WhileRevalidate,
+            () if is_allowed => Decision::Stale,
+            () => validate,
+        }
+    }
+
+    fn shown(&self, now: u64) -> (u16, u64, u64) {
+        (self.status, self.body, self.age(now))
+    }
+}
+
+/// The value of a field in a request, its lines combined, without white space that means nothing.
+fn combined(request: &Request, name: &str) -> Option<String> {
+    let values: Vec<&str> =
+        request.fields.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.as_str()).collect();
+    let members: Vec<&str> = values.iter().flat_map(|value| value.split(',')).map(str::trim).collect();
+    (!values.is_empty()).then(|| members.join(","))
+}
+
+/// Names in lower case, and what they are given.
+struct Directives(Vec<(String, Option<String>)>);
+
+impl Directives {
+    fn of(fields: &Lines, names: &[&str]) -> Directives {
+        let lines = fields.iter().filter(|(name, _)| names.contains(name)).map(|(_, value)| value.as_str());
+        let text = lines.collect::<Vec<_>>().join(",");
+        let (mut members, mut is_quoted) = (vec![String::new()], false);
+        for c in text.chars() {
+            is_quoted ^= c == '"';
+            match c {
+                ',' if !is_quoted => members.push(String::new()),
+                c => members.last_mut().unwrap().push(c),
+            }
+        }
+        let split = |member: &String| match member.trim().split_once('=') {
+            Some((name, value)) => (name.to_lowercase(), Some(value.trim_matches('"').to_owned())),
+            None => (member.trim().to_lowercase(), None),
+        };
+        Directives(members.iter().map(split).filter(|(name, _)| !name.is_empty()).collect())
+    }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = Option<&str>> {
+        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_deref())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// §4.2.1: the most restrictive of several; what is no number is stale.
+    fn least(&self, name: &str) -> Option<i64> {
+        self.all(name).map(|value| value.and_then(|text| text.parse().ok()).unwrap_or(0)).min()
+    }
+}
+
+/// Seconds since the epoch of `Sun, 06 Nov 1994 08:49:37 GMT`, counted day by day.
+fn unix(text: &str) -> Option<i64> {
+    let parts: Vec<&str> = text.split([' ', ':']).collect();
+    let [_, day, month, year, hour, minute, second, _] = parts.as_slice() else { return None };
+    let number = |text: &str| text.parse::<i64>().ok();
+    let (day, year) = (number(day)?, number(year)?);
+    let month = MONTHS.iter().position(|(name, _)| name == month)?;
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let years: i64 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+    let months: i64 = MONTHS[..month].iter().map(|(_, days)| days).sum::<i64>() + i64::from(month > 1 && is_leap(year));
+    Some(((years + months + day - 1) * 24 + number(hour)?) * 3600 + number(minute)? * 60 + number(second)?)
+}
+
+const MONTHS: [(&str, i64); 12] = [
+    ("Jan", 31),
+    ("Feb", 28),
+    ("Mar", 31),
+    ("Apr", 30),
+    ("May", 31),
+    ("Jun", 30),
+    ("Jul", 31),
+    ("Aug", 31),
+    ("Sep", 30),
+    ("Oct", 31),
+    ("Nov", 30),
+    ("Dec", 31),
+];
+
+/// What the operator's configuration has where nothing is said: stale responses bridge a backend that nobody reaches.
+const DISCONNECTED: i64 = 600;
