@@ -60,7 +60,7 @@ impl Draw {
         self.maybe(4, &mut fields, "x-a", &["1", "2", "1 ,2", ""]);
         self.maybe(8, &mut fields, "x-a", &["2"]);
         self.maybe(3, &mut fields, "x-b", &["1", "2"]);
-        Request { method, target: *self.one::<&str>(TARGETS), fields }
+        Request { method, target: self.one::<&str>(TARGETS), fields }
     }
 
     fn answer(&mut self) -> Answer {
