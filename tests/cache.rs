@@ -66,6 +66,25 @@ fn a_stale_response_is_validated_and_freshened() {
 }
 
 #[test]
+fn a_304_that_says_so_ends_what_is_stored_and_one_with_a_cookie_gives_it_to_nobody_else() {
+    let origin = Origin::start();
+    for (control, cookie) in [("max-age=60", "a=b"), ("private", "c=d")] {
+        origin.replies(200).field("Cache-Control", "max-age=0").field("ETag", "\"1\"").body("a");
+        origin.replies(304).field("Cache-Control", control).field("ETag", "\"1\"").field("Set-Cookie", cookie);
+    }
+    origin.replies(200).field("Cache-Control", "max-age=60").body("b");
+    let weir = caching(&origin);
+    let mut client = weir.client();
+    for target in ["/x", "/y"] {
+        client.get(target).sees(200).body("a");
+        client.get(target).sees(200).body("a");
+    }
+    client.get("/x").sees(200).lacks("set-cookie").body("a");
+    client.get("/y").sees(200).body("b");
+    origin.saw(5);
+}
+
+#[test]
 fn a_write_invalidates_what_was_read() {
     let origin = Origin::start();
     origin.replies(200).field("Cache-Control", "max-age=60").body("a");

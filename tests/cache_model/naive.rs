@@ -92,14 +92,19 @@ impl Naive {
                 born: 0,
             },
         };
-        let selecting = match validated {
-            Some(old) => old.selecting.clone(),
-            None => new.varies_by(request),
+        let mut selecting = new.varies_by(request);
+        let names = |selecting: &[(String, Option<String>)]| -> Vec<String> {
+            selecting.iter().map(|(name, _)| name.clone()).collect()
         };
+        let varies_anew = validated.is_some_and(|old| names(&old.selecting) != names(&selecting));
+        if let Some(old) = validated.filter(|_| !varies_anew) {
+            selecting.clone_from(&old.selecting);
+        }
         let new = Stored { selecting, asked: now, answered, born: self.purges.len(), ..new };
         let is_kept = new.may_be_stored(request);
         // What is stored is not what there is now.
-        if stale.is_some() && !is_kept && (validated.is_some() || answer.status < 500) {
+        let is_refuted = stale.is_some() && !is_kept && (validated.is_some() || answer.status < 500);
+        if is_refuted || varies_anew {
             self.stored.retain(|stored| stored.target != request.target);
         }
         if is_kept {

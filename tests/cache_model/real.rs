@@ -9,8 +9,8 @@ use weir::cache::purge::{Marks, Mode, Purges, Verdict, What};
 use weir::cache::record;
 use weir::http::{
     Allowed, Asked, Defaults, FieldName, Fields, IfFailed, Life, Method, Normal, RequestDirectives, RequestHead,
-    ResponseDirectives, Reuse, Scheme, Tag, Times, freshened, may_reuse, push_selecting, same_origin_target, storable,
-    strip_unstored, tags,
+    ResponseDirectives, Reuse, Scheme, Tag, Times, freshened, may_reuse, push_selecting, same_origin_target, selected,
+    storable, strip_unstored, tags,
 };
 
 pub(crate) struct Real {
@@ -182,12 +182,16 @@ impl Real {
         if let Some(age) = new.get(FieldName::Age) {
             dated.push_known(FieldName::Age, age);
         }
-        match self.stored(question, stale.status, &dated, &directives, times) {
-            Some((kept, life)) => {
-                let content = Entry::content_of(stale);
-                self.keep(self.entry(question, stale.status, &kept, life, content, stale.selecting()));
-            }
-            None => self.invalidate(question.hash, &question.key),
+        let (mut selecting, normal) = (Vec::new(), Normal::default());
+        push_selecting(&merged, &question.head.fields, &normal, &mut selecting);
+        let varies_anew = selecting != selected(stale.selecting(), &question.head.fields, &normal);
+        let selecting = if varies_anew { selecting } else { stale.selecting().to_vec() };
+        let stored = self.stored(question, stale.status, &dated, &directives, times);
+        if stored.is_none() || varies_anew {
+            self.invalidate(question.hash, &question.key);
+        }
+        if let Some((kept, life)) = stored {
+            self.keep(self.entry(question, stale.status, &kept, life, Entry::content_of(stale), &selecting));
         }
     }
 

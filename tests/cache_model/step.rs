@@ -54,7 +54,7 @@ impl Answer {
     /// The fields of a 304 at `now`: what tells representations apart is as it was.
     pub(crate) fn later(&self, now: u64) -> Lines {
         let mut fields = self.fields(now);
-        fields.retain(|(name, _)| !matches!(*name, "etag" | "last-modified" | "vary"));
+        fields.retain(|(name, _)| !matches!(*name, "etag" | "last-modified"));
         fields
     }
 }

@@ -6,7 +6,7 @@ use crate::cache::entry::{Content, Entry};
 use crate::cache::flight::Flight;
 use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source};
 use crate::http::{
-    FieldName, Fields, IfFailed, Length, Life, ResponseDirectives, ResponseHead, leaves_out, strip_unstored,
+    FieldName, Fields, IfFailed, Length, Life, ResponseDirectives, ResponseHead, Unstorable, leaves_out, strip_unstored,
 };
 use crate::live::LiveCache;
 use bytes::Bytes;
@@ -145,7 +145,10 @@ impl FetchReply<'_> {
     fn receive(&mut self, head: &ResponseHead, length: Length) -> Mode {
         let voyage = self.voyage;
         if let (304, Some(stale)) = (head.status, &voyage.stale) {
-            voyage.flight.done(voyage.stow.freshen(stale, head, || voyage.flight.is_barred()));
+            match voyage.stow.freshen(stale, head, || voyage.flight.is_barred()) {
+                Ok(entry) => voyage.flight.done(entry),
+                Err(entry) => self.give_away(entry),
+            }
             return Mode::Discard;
         }
         // RFC 5861 §4
@@ -168,7 +171,7 @@ impl FetchReply<'_> {
                     self.cache().invalidate(voyage.stow.hash, &voyage.stow.key);
                 }
                 // What is due to this request alone says nothing of the others.
-                if why != crate::http::Unstorable::Authorization && !voyage.stow.ranged {
+                if why != Unstorable::Authorization && !voyage.stow.ranged {
                     self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
                 }
                 let entry =
@@ -177,6 +180,18 @@ impl FetchReply<'_> {
                 Mode::Pass
             }
         }
+    }
+
+    /// What was validated is for the leader alone, and for the last time.
+    fn give_away(&self, entry: Arc<Entry>) {
+        let flight = &self.voyage.flight;
+        let content = Bytes::copy_from_slice(entry.whole().unwrap_or_default());
+        let length = Length::Known(content.len() as u64);
+        flight.head(entry, length, false, self.voyage.extra.take());
+        if !content.is_empty() {
+            flight.data(content);
+        }
+        flight.end(None);
     }
 
     /// The head as those see it who wait for it now, and what only the first of them sees.

@@ -10,7 +10,7 @@ use crate::exchange::worker::Held;
 use crate::http::{
     Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, RequestDirectives,
     ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, parse_content_range,
-    push_selecting, storable, strip_unstored, tags,
+    push_selecting, selected, storable, strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, cache_defaults};
 use std::rc::Rc;
@@ -71,23 +71,13 @@ impl Stow {
         directives: &ResponseDirectives,
     ) -> Result<Storing, Unstorable> {
         let config = self.config();
-        let asked = Asked {
-            method: &self.method,
-            directives: self.directives,
-            authorized: self.asked.has(FieldName::Authorization),
-            ranged: self.ranged,
-        };
-        let allowed = Allowed { ttl: config.ttl(head.status).is_some(), set_cookie: config.set_cookie };
-        storable(&asked, head.status, &head.fields, directives, allowed)?;
+        self.may_store(head.status, &head.fields, directives)?;
         // What a range met with is nothing for those who ask for the whole (RFC 9110 §15.5.17).
         if self.ranged && !matches!(head.status, 200 | 206) {
             return Err(Unstorable::Partial);
         }
         if matches!(length, Length::Known(bytes) if bytes > config.max_object) {
             return Err(Unstorable::TooLarge);
-        }
-        if varies_by_ours(&head.fields) {
-            return Err(Unstorable::VaryAll);
         }
         let part = if head.status == 206 { Some(part(&head.fields).ok_or(Unstorable::Partial)?) } else { None };
         let mut fields = head.fields.clone();
@@ -139,8 +129,14 @@ impl Stow {
         })
     }
 
-    /// RFC 9111 §4.3.4: what was validated goes on with its content.
-    pub(super) fn freshen(&self, stale: &Arc<Entry>, head: &ResponseHead, is_barred: impl Fn() -> bool) -> Arc<Entry> {
+    /// RFC 9111 §4.3.4: what was validated goes on with its content. The error is the same for one who may have it alone: by
+    /// what the 304 says it may not be stored any more, and is let go.
+    pub(super) fn freshen(
+        &self,
+        stale: &Arc<Entry>,
+        head: &ResponseHead,
+        is_barred: impl Fn() -> bool,
+    ) -> Result<Arc<Entry>, Arc<Entry>> {
         let merged = freshened(&stale.fields(), &head.fields, &ResponseDirectives::of(&head.fields));
         let directives = ResponseDirectives::of(&merged);
         let times = Times { asked_ms: self.asked_ms, answered_ms: self.worker.now_ms() };
@@ -153,11 +149,46 @@ impl Stow {
         let defaults = cache_defaults(self.config(), stale.status);
         let life = Life::of(stale.status, &dated, &directives, &defaults, times);
         let content = Entry::content_of(stale);
-        let entry = Arc::new(self.entry(stale.key(), stale.status, &merged, life, content, stale.selecting()));
+        let (selecting, varies_anew) = self.selecting(stale, &merged);
+        let entry = self.entry(stale.key(), stale.status, &merged, life, content, &selecting);
+        let may = self.may_store(stale.status, &merged, &directives);
+        if may.is_err() || varies_anew {
+            self.cache().invalidate(stale.hash, stale.key());
+        }
+        if let Err(why) = may {
+            self.worker.metrics.unstored(&self.rules().metrics, why);
+            return Err(Arc::new(entry.because(why)));
+        }
+        let entry = Arc::new(entry);
         if !is_barred() {
             self.keep(Arc::clone(&entry));
         }
-        entry
+        Ok(entry)
+    }
+
+    /// The selecting fields of what was validated; whether they are of other names than before, which is the request's then.
+    fn selecting(&self, stale: &Entry, merged: &Fields) -> (Vec<u8>, bool) {
+        let normal = &self.rules().normal;
+        let mut now = Vec::new();
+        push_selecting(merged, &self.asked, normal, &mut now);
+        match now == selected(stale.selecting(), &self.asked, normal) {
+            true => (stale.selecting().to_vec(), false),
+            false => (now, true),
+        }
+    }
+
+    /// RFC 9111 §3
+    fn may_store(&self, status: u16, fields: &Fields, directives: &ResponseDirectives) -> Result<(), Unstorable> {
+        let config = self.config();
+        let asked = Asked {
+            method: &self.method,
+            directives: self.directives,
+            authorized: self.asked.has(FieldName::Authorization),
+            ranged: self.ranged,
+        };
+        let allowed = Allowed { ttl: config.ttl(status).is_some(), set_cookie: config.set_cookie };
+        storable(&asked, status, fields, directives, allowed)?;
+        if varies_by_ours(fields) { Err(Unstorable::VaryAll) } else { Ok(()) }
     }
 
     /// Stores a response that is complete, unless what it is of was changed meanwhile.
