@@ -63,7 +63,9 @@ pub fn push_authority(scheme: Scheme, authority: &[u8], out: &mut Vec<u8>) {
         Scheme::Http => b"80",
         Scheme::Https => b"443",
     };
-    let port = port.map(|port| &port[port.iter().take_while(|digit| **digit == b'0').count()..]);
+    // Of a port that is all zeros one stays.
+    let zeros = |port: &[u8]| port[..port.len() - 1].iter().take_while(|digit| **digit == b'0').count();
+    let port = port.map(|port| &port[zeros(port)..]);
     if let Some(port) = port.filter(|port| *port != default) {
         out.push(b':');
         out.extend_from_slice(port);
@@ -120,6 +122,7 @@ mod tests {
             ("shop.example:080", "/", "s http://shop.example/"),
             ("shop.example:08080", "/", "s http://shop.example:8080/"),
             ("[::1]:80", "/%7ea", "s http://[::1]/%7ea"),
+            ("a:00", "/", "s http://a:0/"),
             ("a", "/x?utm_source=1&a=2&fbclid=3&utm=4", "s http://a/x?a=2&utm=4"),
             ("a", "/x?utm_source=1", "s http://a/x"),
             ("a", "/x?", "s http://a/x?"),
