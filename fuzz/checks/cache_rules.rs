@@ -93,7 +93,10 @@ fn purges(text: &str) {
         return;
     }
     again(url, text);
-    again(prefix, text);
+    // Of the stars at its end one stands for any rest, each time it is read.
+    if !text.ends_with("**") {
+        again(prefix, text);
+    }
     again(|text| host(text).map(|what| vec![what]), text);
     again(|text| tag(text).map(|what| vec![what]), text);
 }
