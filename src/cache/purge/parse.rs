@@ -111,7 +111,9 @@ impl<'a> Parts<'a> {
             () if authority.is_empty() || authority == b"." => refuse(Why::NoHost),
             () if target.contains(&b'#') => refuse(Why::Fragment),
             () if !target.iter().all(u8::is_ascii_graphic) => refuse(Why::Byte),
-            () if parse_authority(authority).is_none_or(|authority| authority.host.is_empty()) => refuse(Why::Host),
+            () if parse_authority(authority).is_none_or(|authority| matches!(authority.host, b"" | b".")) => {
+                refuse(Why::Host)
+            }
             () => Ok(Parts { schemes, authority, target }),
         }
     }
