@@ -89,19 +89,7 @@ pub(super) fn response_head(head: &ResponseHead, length: Length, style: Response
         out.extend_from_slice(b"\r\n");
         return Framing::Tunnel;
     }
-    if style.close {
-        out.extend_from_slice(b"Connection: close\r\n");
-    } else if style.keep_alive {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
-    }
-    let framing = match length {
-        Length::None | Length::Tunnel => Framing::None,
-        Length::Known(n) => Framing::Length(n),
-        Length::Unknown if style.chunks => Framing::Chunked,
-        Length::Unknown => Framing::Close,
-    };
-    end_of_head(framing, out);
-    framing
+    connection_and_framing(length, style, out)
 }
 
 /// As [`response_head`], of lines that are ready.
@@ -110,6 +98,11 @@ pub(super) fn prepared_head(head: &Prepared<'_>, length: Length, style: Response
     status_line(head.status, out);
     out.extend_from_slice(head.lines);
     out.extend_from_slice(head.added);
+    connection_and_framing(length, style, out)
+}
+
+/// What ends a response head: how the connection goes on, and how long the content is.
+fn connection_and_framing(length: Length, style: ResponseStyle, out: &mut Vec<u8>) -> Framing {
     if style.close {
         out.extend_from_slice(b"Connection: close\r\n");
     } else if style.keep_alive {

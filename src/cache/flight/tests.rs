@@ -1,0 +1,98 @@
+use super::*;
+use crate::cache::entry::{Content, Make};
+use crate::http::{Defaults, Life, ResponseDirectives, Times};
+
+fn entry() -> Arc<Entry> {
+    let fields = Fields::default();
+    let times = Times { asked_ms: 0, answered_ms: 0 };
+    let life = Life::of(200, &fields, &ResponseDirectives::default(), &Defaults::default(), times);
+    let (key, content) = (&b"k"[..], Content::Pending);
+    let make = Make {
+        hash: 1,
+        variant: 0,
+        key,
+        url_at: 0,
+        selecting: b"",
+        tags: &[],
+        status: 200,
+        fields: &fields,
+        life,
+        born: 0,
+        content,
+    };
+    Arc::new(Entry::make(make))
+}
+
+fn cx() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn read(seat: &mut Seat<u8>) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Poll::Ready(Piece::Data(bytes, _)) = seat.poll_next(&mut cx()) {
+        all.extend_from_slice(&bytes);
+    }
+    all
+}
+
+#[test]
+fn all_who_ask_read_one_fetch_each_at_its_own_speed() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0)).unwrap();
+    let mut other = flights.board((1, 0)).unwrap();
+    assert!(leader.leads() && !other.leads() && flights.len() == 1);
+    assert!(leader.poll_head(&mut cx()).is_pending());
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, true, Fields::default());
+    flight.data(Bytes::from_static(b"ab"));
+    assert!(matches!(leader.poll_head(&mut cx()), Poll::Ready(Heard::Head(..))));
+    assert_eq!(read(&mut leader), b"ab");
+    flight.data(Bytes::from_static(b"c"));
+    flight.end(None);
+    assert_eq!(read(&mut other), b"abc");
+    assert!(matches!(other.poll_next(&mut cx()), Poll::Ready(Piece::End(None))));
+    assert_eq!(flight.whole().as_deref(), Some(&b"abc"[..]));
+    drop((leader, other));
+    assert!(flight.is_deserted());
+    flights.land((1, 0), &flight);
+    assert!(flights.is_empty());
+}
+
+#[test]
+fn what_is_for_one_client_alone_releases_the_others() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0)).unwrap();
+    let mut other = flights.board((1, 0)).unwrap();
+    leader.flight().head(entry(), Length::Unknown, false, Fields::default());
+    assert!(matches!(other.poll_head(&mut cx()), Poll::Ready(Heard::NotForAll)));
+    assert!(matches!(leader.poll_head(&mut cx()), Poll::Ready(Heard::Head(..))));
+    assert!(flights.board((1, 0)).is_none());
+}
+
+#[test]
+fn what_is_not_kept_waits_for_the_slowest_reader() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0)).unwrap();
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, false, Fields::default());
+    flight.data(Bytes::from(vec![0; BEHIND_MAX_BYTES as usize]));
+    assert!(flight.poll_room(&mut cx()).is_pending());
+    assert_eq!(read(&mut leader).len() as u64, BEHIND_MAX_BYTES);
+    assert!(flight.poll_room(&mut cx()).is_ready());
+    assert!(flight.whole().is_none());
+}
+
+#[test]
+fn a_fetch_that_breaks_off_is_seen_as_broken_by_all() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0)).unwrap();
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, true, Fields::default());
+    flight.data(Bytes::from_static(b"ab"));
+    flight.fail(7);
+    assert_eq!(read(&mut leader), b"ab");
+    assert!(matches!(leader.poll_next(&mut cx()), Poll::Ready(Piece::Broken)));
+    let mut early = flights.board((2, 0)).unwrap();
+    early.flight().fail(7);
+    assert!(matches!(early.poll_head(&mut cx()), Poll::Ready(Heard::Failed(7))));
+}
