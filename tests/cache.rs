@@ -173,3 +173,27 @@ fn what_was_stored_comes_back_from_the_disk_after_a_restart_and_what_was_purged_
     weir.client().get("/purged").sees(200).body("ok");
     origin.saw(3);
 }
+
+#[test]
+fn a_client_with_credentials_or_wishes_of_its_own_takes_nothing_from_the_others() {
+    let origin = Origin::start();
+    let tagged = |status| origin.replies(status).field("ETag", "\"1\"");
+    tagged(200).field("Cache-Control", "max-age=0").body("a");
+    tagged(304).field("Cache-Control", "max-age=0").body("");
+    tagged(304).field("Cache-Control", "max-age=0, stale-while-revalidate=60").body("");
+    tagged(304).field("Cache-Control", "max-age=60").body("");
+    let weir = caching(&origin);
+    let mut client = weir.client();
+    client.get("/x").sees(200).body("a");
+    client.get("/x").field("Authorization", "Basic YTpi").sees(200).body("a");
+    client.get("/x").sees(200).body("a");
+    origin.request(2).field("if-none-match", "\"1\"");
+    // Served stale, and validated for all whatever this client says of storing.
+    client.get("/x").field("Cache-Control", "no-store").sees(200).body("a");
+    origin.request(3).field("if-none-match", "\"1\"");
+    support::eventually("the response is fresh", || {
+        let ttl = client.get("/x").sees(200).value("cache-status");
+        ttl.starts_with("weir; hit; ttl=5") || ttl.starts_with("weir; hit; ttl=60")
+    });
+    origin.saw(4);
+}

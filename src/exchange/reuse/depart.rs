@@ -13,7 +13,8 @@ use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::worker::Held;
 use crate::exchange::{Client, Refusal, Worker, prepare};
 use crate::http::{
-    FieldName, Fields, IfFailed, Length, Method, RequestHead, ResponseHead, codings, strip_conditions, strip_hop_by_hop,
+    FieldName, Fields, IfFailed, Length, Method, RequestDirectives, RequestHead, ResponseHead, codings,
+    strip_conditions, strip_hop_by_hop,
 };
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -65,6 +66,10 @@ impl Course<'_> {
         prepare::request(&mut head, self.client, route, self.id)?;
         let ranged = head.fields.has(FieldName::Range);
         let mut stow = self.stow(question, request, ranged);
+        if background {
+            // The wishes of the client that was served already are not those of the cache.
+            stow.directives = RequestDirectives::default();
+        }
         // What `Connection` takes away on the way does not select a variant.
         strip_hop_by_hop(&mut stow.asked).map_err(|_| Refusal::ConnectionOptions)?;
         let tee = self.tee(at, route, &head, Length::None);

@@ -166,12 +166,13 @@ impl FetchReply<'_> {
             }
             Err(why) => {
                 voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
+                // What is due to this request alone says nothing of the others.
+                let is_own = why == Unstorable::Authorization;
                 // What is stored under this key is not what there is now.
-                if voyage.stale.is_some() && head.status < 500 {
+                if voyage.stale.is_some() && head.status < 500 && !is_own {
                     self.cache().invalidate(voyage.stow.hash, &voyage.stow.key);
                 }
-                // What is due to this request alone says nothing of the others.
-                if why != Unstorable::Authorization && !voyage.stow.ranged {
+                if !is_own && !voyage.stow.ranged {
                     self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
                 }
                 let entry =

@@ -127,6 +127,11 @@ impl<'a> Question<'a> {
             *old.key() == *self.key && old.variant == variant && *old.selecting() == *selecting
         });
         drop(inserted.evicted);
+        // What was invalidated while it was read is not to come back.
+        if !cache.may_be_on_disk(self.hash) {
+            cache.memory.remove(self.hash, |there| std::ptr::eq(there, &*entry));
+            return Looked::Miss(forward, None);
+        }
         self.judge(entry)
     }
 

@@ -152,7 +152,8 @@ impl Stow {
         let (selecting, varies_anew) = self.selecting(stale, &merged);
         let entry = self.entry(stale.key(), stale.status, &merged, life, content, &selecting);
         let may = self.may_store(stale.status, &merged, &directives);
-        if may.is_err() || varies_anew {
+        // What is due to this request alone leaves it to the others.
+        if may.is_err_and(|why| why != Unstorable::Authorization) || (may.is_ok() && varies_anew) {
             self.cache().invalidate(stale.hash, stale.key());
         }
         if let Err(why) = may {
