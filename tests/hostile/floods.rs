@@ -203,6 +203,7 @@ fn more_connections_than_allowed_are_closed_and_the_others_live() {
 fn ten_thousand_pipelined_requests_wait_in_the_socket() {
     let origin = Origin::start();
     let weir = Weir::start(origin.address, "timeouts = { body = \"1s\" }", "", "");
+    honest(&weir, "/warm");
     let before = weir.resident();
     let stream = weir.connect();
     let mut writer = stream.try_clone().unwrap();

@@ -59,10 +59,10 @@ impl Weir {
         stream
     }
 
-    /// Bytes of memory that the process holds.
+    /// Bytes of memory that the process holds, without the pages of its program: those come as its code is first run.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 }
