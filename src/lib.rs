@@ -14,6 +14,7 @@
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
 //! | 4 | [`exchange`] | the engine: one request with its response |
+//! | 4 | [`fleet`] | this process as one of several that share their state through Redis |
 //! | 5 | [`server`] | listeners, workers, TLS, signals, reload, upgrade |
 //! | 5 | [`admin`] | the admin listener: metrics, health, what an operator may ask |
 //! | 5 | [`command`] | one file a command-line verb |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod exchange;
+pub mod fleet;
 pub mod http;
 pub mod live;
 pub mod pool;

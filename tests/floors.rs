@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["route", "pool", "cache", "limit", "registry"],
     &["live"],
-    &["wire", "upstream", "exchange"],
+    &["wire", "upstream", "exchange", "fleet"],
     &["server", "admin", "command"],
 ];
 

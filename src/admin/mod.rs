@@ -12,10 +12,11 @@ mod top;
 pub use bind::{AdminListener, adopt, bind, retire};
 pub use drain::{Drain, Drainer};
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
-pub use purge::{PURGE_BYTES_MAX, Purge, Purged, Purger, WHATS_MAX};
+pub use purge::{PURGE_BYTES_MAX, Purge, Purged, Purger, Teller, WHATS_MAX};
 pub use serve::{Admin, END_WAIT, start};
 pub use top::{TopAsk, Topper};
 
+use crate::live::Told;
 use crate::telemetry::Metrics;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -30,6 +31,7 @@ pub struct AdminState {
     ready: AtomicBool,
     drainer: OnceLock<Drainer>,
     purger: OnceLock<Purger>,
+    teller: OnceLock<Teller>,
     topper: OnceLock<Topper>,
 }
 
@@ -43,6 +45,7 @@ impl AdminState {
             ready: AtomicBool::new(false),
             drainer: OnceLock::new(),
             purger: OnceLock::new(),
+            teller: OnceLock::new(),
             topper: OnceLock::new(),
         })
     }
@@ -59,6 +62,16 @@ impl AdminState {
     /// Who purges. Only the first counts; until then there is no cache.
     pub fn set_purger(&self, purger: Purger) {
         let _ = self.purger.set(purger);
+    }
+
+    /// Who tells the other members of a fleet of purges. Only the first counts; until then there are none.
+    pub fn set_teller(&self, teller: Teller) {
+        let _ = self.teller.set(teller);
+    }
+
+    /// `None`: there is no fleet.
+    async fn tell(&self, purge: &Purge) -> Option<Told> {
+        self.teller.get()?(purge).await
     }
 
     fn purge(&self, purge: &Purge) -> Purged {

@@ -3,22 +3,14 @@
 use super::AdminState;
 use super::job::{refused, said};
 use crate::cache::purge::{Mode, What, parse};
+pub use crate::live::Purge;
+use crate::live::Told;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use serde_json::{Map, Value, json};
 use std::error::Error;
-
-/// What is to be purged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Purge {
-    /// The name of the cache; `None`: each that there is.
-    pub cache: Option<String>,
-    /// What, one or more.
-    pub what: Vec<What>,
-    /// Whether it is gone, or stale from now on.
-    pub mode: Mode,
-}
+use std::pin::Pin;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +35,9 @@ pub enum Purged {
 /// Does it.
 pub type Purger = Box<dyn Fn(&Purge) -> Purged + Send + Sync>;
 
+/// Tells the other members of a fleet, if there is one.
+pub type Teller = Box<dyn Fn(&Purge) -> Pin<Box<dyn Future<Output = Option<Told>> + Send>> + Send + Sync>;
+
 /// Things that one request may purge.
 pub const WHATS_MAX: usize = 1_024;
 
@@ -64,13 +59,18 @@ where
         Ok(content) => content.to_bytes(),
         Err(why) => return not(StatusCode::PAYLOAD_TOO_LARGE, &format!("the content cannot be read: {why}")),
     };
-    match Purge::read(&content) {
-        Ok(purge) => outcome(&purge, state.purge(&purge)),
-        Err(why) => not(StatusCode::BAD_REQUEST, &why),
-    }
+    let purge = match read(&content) {
+        Ok(purge) => purge,
+        Err(why) => return not(StatusCode::BAD_REQUEST, &why),
+    };
+    let purged = state.purge(&purge);
+    // Also what is not written down here is told to the others.
+    let holds = matches!(purged, Purged::Done { .. } | Purged::Failed(_));
+    let told = if holds { state.tell(&purge).await } else { None };
+    outcome(&purge, purged, told)
 }
 
-fn outcome(purge: &Purge, purged: Purged) -> Response<Full<Bytes>> {
+fn outcome(purge: &Purge, purged: Purged, told: Option<Told>) -> Response<Full<Bytes>> {
     let (caches, generation, objects) = match purged {
         Purged::Done { caches, generation, objects } => (caches, generation, objects),
         Purged::NoSuchCache => {
@@ -93,7 +93,21 @@ fn outcome(purge: &Purge, purged: Purged) -> Response<Full<Bytes>> {
     if let Some(objects) = objects {
         content["objects"] = objects.into();
     }
-    said(StatusCode::OK, &content)
+    let Some(told) = told else { return said(StatusCode::OK, &content) };
+    let (status, fleet) = match told {
+        Told::Everywhere { members } => (StatusCode::OK, json!({ "applied": true, "members": members })),
+        Told::Queued(why) => {
+            (StatusCode::ACCEPTED, json!({ "applied": false, "why": format!("sent once Redis can be reached: {why}") }))
+        }
+        Told::Unanswered => {
+            (StatusCode::ACCEPTED, json!({ "applied": false, "why": "some members have not said that they have it" }))
+        }
+        Told::Refused => {
+            (StatusCode::ACCEPTED, json!({ "applied": false, "why": "too many purges wait for Redis: ask again" }))
+        }
+    };
+    content["fleet"] = fleet;
+    said(status, &content)
 }
 
 fn listed(purge: &Purge) -> Vec<Value> {
@@ -108,48 +122,43 @@ fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     said(status, &json!({ "applied": false, "error": why }))
 }
 
-impl Purge {
-    /// Reads the content of a request; the error is for whoever sent it.
-    fn read(content: &[u8]) -> Result<Purge, String> {
-        let object: Map<String, Value> =
-            serde_json::from_slice(content).map_err(|why| format!("the content is no JSON object: {why}"))?;
-        let mut purge = Purge { cache: None, what: Vec::new(), mode: Mode::Hard };
-        for (key, value) in &object {
-            purge.take(key, value)?;
-        }
-        match purge.what.len() {
-            0 => Err(format!("it says nothing to purge: {KEYS}")),
-            1..=WHATS_MAX => Ok(purge),
-            len => {
-                Err(format!("{len} things are too many for one request: at most {WHATS_MAX}, or a tag that they share"))
-            }
-        }
+/// Reads the content of a request; the error is for whoever sent it.
+fn read(content: &[u8]) -> Result<Purge, String> {
+    let object: Map<String, Value> =
+        serde_json::from_slice(content).map_err(|why| format!("the content is no JSON object: {why}"))?;
+    let mut purge = Purge { cache: None, what: Vec::new(), mode: Mode::Hard };
+    for (key, value) in &object {
+        take(&mut purge, key, value)?;
     }
+    match purge.what.len() {
+        0 => Err(format!("it says nothing to purge: {KEYS}")),
+        1..=WHATS_MAX => Ok(purge),
+        len => Err(format!("{len} things are too many for one request: at most {WHATS_MAX}, or a tag that they share")),
+    }
+}
 
-    fn take(&mut self, key: &str, value: &Value) -> Result<(), String> {
-        let one =
-            |read: fn(&str) -> Result<What, parse::NotPurgeable>| move |text: &str| read(text).map(|what| vec![what]);
-        let what = match (key, value) {
-            ("cache", Value::String(name)) => {
-                self.cache = Some(name.clone());
-                return Ok(());
-            }
-            ("cache", _) => return Err("cache: give its name as a string".into()),
-            ("soft", Value::Bool(soft)) => {
-                self.mode = if *soft { Mode::Soft } else { Mode::Hard };
-                return Ok(());
-            }
-            ("all", Value::Bool(true)) => vec![What::All],
-            ("soft" | "all", _) => return Err(format!("{key}: give true")),
-            ("url" | "urls", value) => read_each(key, value, parse::url)?,
-            ("prefix" | "prefixes", value) => read_each(key, value, parse::prefix)?,
-            ("host" | "hosts", value) => read_each(key, value, one(parse::host))?,
-            ("tag" | "tags", value) => read_each(key, value, one(parse::tag))?,
-            _ => return Err(format!("{key:?} is no key: {KEYS}")),
-        };
-        self.what.extend(what);
-        Ok(())
-    }
+fn take(purge: &mut Purge, key: &str, value: &Value) -> Result<(), String> {
+    let one = |read: fn(&str) -> Result<What, parse::NotPurgeable>| move |text: &str| read(text).map(|what| vec![what]);
+    let what = match (key, value) {
+        ("cache", Value::String(name)) => {
+            purge.cache = Some(name.clone());
+            return Ok(());
+        }
+        ("cache", _) => return Err("cache: give its name as a string".into()),
+        ("soft", Value::Bool(soft)) => {
+            purge.mode = if *soft { Mode::Soft } else { Mode::Hard };
+            return Ok(());
+        }
+        ("all", Value::Bool(true)) => vec![What::All],
+        ("soft" | "all", _) => return Err(format!("{key}: give true")),
+        ("url" | "urls", value) => read_each(key, value, parse::url)?,
+        ("prefix" | "prefixes", value) => read_each(key, value, parse::prefix)?,
+        ("host" | "hosts", value) => read_each(key, value, one(parse::host))?,
+        ("tag" | "tags", value) => read_each(key, value, one(parse::tag))?,
+        _ => return Err(format!("{key:?} is no key: {KEYS}")),
+    };
+    purge.what.extend(what);
+    Ok(())
 }
 
 /// A string, or a list of them.
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_purged_is_read() {
-        let read = |text: &str| Purge::read(text.as_bytes()).unwrap();
+        let read = |text: &str| super::read(text.as_bytes()).unwrap();
         let url = |text: &str| What::Url(text.into());
         assert_eq!(
             read(r#"{"cache": "pages", "url": "HTTPS://A:443", "soft": true}"#),
@@ -206,7 +215,7 @@ mod tests {
             (r#"{"url": "ftp://a/"}"#, "url: \"ftp://a/\" has a scheme"),
             (&many, "too many"),
         ] {
-            let error = Purge::read(text.as_bytes()).unwrap_err();
+            let error = super::read(text.as_bytes()).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
         }
     }

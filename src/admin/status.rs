@@ -15,6 +15,11 @@ pub(super) fn status(state: &AdminState) -> Value {
         "reloads": { "ok": reloads.0, "failed": reloads.1 },
         "warnings": look.warnings,
         "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
+        "fleet": look.fleet.as_ref().map(|fleet| json!({
+            "members": fleet.members,
+            "redis": if fleet.is_up { "up" } else { "down" },
+            "why": fleet.why,
+        })),
     })
 }
 

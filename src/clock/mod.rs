@@ -3,9 +3,11 @@
 //! Deadlines are kept to [`TICK`]: counted from the last turn of the wheel plus one tick, so that they fire up to one tick
 //! late, and early only by as long as the worker was too busy to turn it.
 
+mod boot;
 mod date;
 mod wheel;
 
+pub use boot::boot_time;
 pub use date::HttpDate;
 
 use std::cell::{Cell, RefCell};

@@ -143,7 +143,7 @@ fn parse(text: &[u8]) -> Option<Answer> {
 
 impl Answer {
     pub(super) fn is_done(&self) -> bool {
-        self.status == 200 && self.content["applied"] == true
+        matches!(self.status, 200 | 202) && self.content["applied"] == true
     }
 
     /// It was tried, and nothing has changed.

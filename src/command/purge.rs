@@ -46,7 +46,8 @@ pub fn purge(process: &Where, wanted: &Wanted, json: bool, out: &mut dyn Write) 
             writeln!(out, "error: {}\n{state}", answer.error())?;
         }
     }
-    Ok(if answer.is_done() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_everywhere = answer.content["fleet"]["applied"] != false;
+    Ok(if answer.is_done() && is_everywhere { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Wanted {
@@ -85,7 +86,13 @@ fn write_purged(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{objects} stored {noun} of these URLs {verb} there")?;
     }
     let noun = if caches.len() == 1 { "cache" } else { "caches" };
-    writeln!(out, "{noun} {}, generation {}", caches.join(", "), content["generation"])
+    writeln!(out, "{noun} {}, generation {}", caches.join(", "), content["generation"])?;
+    let fleet = &content["fleet"];
+    match (fleet["members"].as_u64(), fleet["why"].as_str()) {
+        (Some(members), _) => writeln!(out, "known to all of the fleet: {members} members"),
+        (None, Some(why)) => writeln!(out, "error: the others of the fleet do not know yet: {why}"),
+        (None, None) => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
     for warning in list(status, "warnings") {
         writeln!(out, "warning: {}", text(warning))?;
     }
+    if let Some(members) = status["fleet"]["members"].as_u64() {
+        match status["fleet"]["why"].as_str() {
+            None => writeln!(out, "fleet: {members} members")?,
+            Some(why) => writeln!(out, "fleet: {members} members when Redis was last reached; now alone: {why}")?,
+        }
+    }
     for pool in list(status, "pools") {
         let backends = list(pool, "backends");
         let available = backends.iter().filter(|backend| backend["available"] == true).count();

@@ -2,6 +2,7 @@
 
 mod balance;
 mod cache;
+mod cluster;
 mod compress;
 mod error;
 mod file;
@@ -18,6 +19,7 @@ mod ties;
 
 pub use balance::{Balance, HashBy, HashPolicy, HashTable, Policy, Sticky};
 pub use cache::{Cache, CacheId, CacheKey, Disk};
+pub use cluster::{Cluster, Password, Redis, Url};
 pub use compress::Compress;
 pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
@@ -50,6 +52,8 @@ pub struct Config {
     pub server: Server,
     /// The admin listener, if there is one.
     pub admin: Option<AdminListen>,
+    /// The fleet that this process belongs to, if it does.
+    pub cluster: Option<Cluster>,
     /// Events and access log.
     pub log: Log,
     /// In the order of the file.

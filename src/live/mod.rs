@@ -3,6 +3,7 @@
 mod backend;
 mod cache;
 mod endpoint;
+mod fleet;
 mod members;
 mod outcome;
 mod pool;
@@ -14,6 +15,7 @@ mod state;
 pub use backend::LiveBackend;
 pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults, scope};
 pub use endpoint::Endpoint;
+pub use fleet::{Fleet, Outgoing, Purge, Told};
 pub use members::{Found, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};
 pub use pool::LivePool;

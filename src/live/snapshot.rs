@@ -1,4 +1,5 @@
-use super::{CacheRules, LiveCache, LivePool};
+use super::{CacheRules, Fleet, LiveCache, LivePool};
+use crate::clock::boot_time;
 use crate::config::{self, CacheId, Config};
 use crate::route::Table;
 use crate::telemetry::Metrics;
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub pools: Vec<LivePool>,
     /// In the order of `config.caches`.
     pub caches: Vec<CacheRules>,
+    /// The fleet that this process belongs to, if it does.
+    pub fleet: Option<Arc<Fleet>>,
 }
 
 impl Snapshot {
@@ -38,7 +41,16 @@ impl Snapshot {
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
         let rules = |(at, cache)| CacheRules::build(&config, CacheId(at), metrics, cache);
         let caches = caches.into_iter().enumerate().map(rules).collect();
-        Snapshot { caches, table: Table::build(&config.routes), config, routes, unrouted: metrics.unrouted(), pools }
+        let (table, unrouted) = (Table::build(&config.routes), metrics.unrouted());
+        let fleet = before.and_then(|before| before.fleet.clone());
+        Snapshot { caches, table, config, routes, unrouted, pools, fleet }
+    }
+
+    /// Whether what is stored may be reused without a word from its backend: no purge was missed.
+    #[must_use]
+    pub fn may_reuse(&self) -> bool {
+        // The exact time, as this thread may have slept since it looked last.
+        self.fleet.as_ref().is_none_or(|fleet| fleet.is_sure(boot_time()))
     }
 
     /// How it is at `now`.
@@ -47,7 +59,8 @@ impl Snapshot {
         let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
         let mut caches = Vec::new();
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches));
-        Look { pools, caches, warnings: self.config.warnings.clone() }
+        let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
+        Look { pools, caches, fleet, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

@@ -2,13 +2,14 @@ use super::listener::ListenerState;
 use crate::cache::disk::DiskError;
 use crate::config::{self, Config, ConfigErrors, Listener};
 use crate::exchange::Generation;
-use crate::live::{LiveCache, Snapshot};
+use crate::live::{Fleet, LiveCache, Outgoing, Snapshot};
 use crate::telemetry::Metrics;
 use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
 
 /// Why a configuration cannot be served.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(super) struct Built {
     pub(super) generation: Arc<Generation>,
     pub(super) listeners: Vec<Arc<ListenerState>>,
     pub(super) warnings: Vec<String>,
+    /// What is said to a fleet that begins with this configuration.
+    pub(super) inbox: Option<mpsc::Receiver<Outgoing>>,
 }
 
 /// The caches of a configuration, those that run already among them.
@@ -84,6 +87,11 @@ pub(super) fn build(
     config.warnings.clone_from(&warnings);
     // Last of what can fail, as it is what others could see.
     let caches = open_caches(&config, before)?;
-    let snapshot = Snapshot::build(config, caches, metrics, before, now);
-    Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers)), listeners, warnings })
+    let mut snapshot = Snapshot::build(config, caches, metrics, before, now);
+    let mut inbox = None;
+    if before.is_none() && snapshot.config.cluster.is_some() {
+        let (fleet, receiver) = Fleet::new();
+        (snapshot.fleet, inbox) = (Some(Arc::new(fleet)), Some(receiver));
+    }
+    Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers)), listeners, warnings, inbox })
 }

@@ -45,7 +45,7 @@ impl Process {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        let Process { workers, access, admin, latest, .. } = self;
+        let Process { workers, access, admin, latest, speaker, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -66,6 +66,10 @@ impl Process {
             let _ = timeout(ADMIN_END_MAX, until(|| admin.is_finished())).await;
         }
         let _ = access.close();
+        if let Some(mut speaker) = speaker {
+            // Nobody is to wait for who is gone.
+            let _ = timeout(FLEET_END_MAX, tokio::task::spawn_blocking(move || speaker.leave())).await;
+        }
         // What waits to be written to a cache's disk is written.
         let leaving =
             tokio::task::spawn_blocking(move || each_cache(&latest.load_full(), |cache, _| cache.leave_disk()));
@@ -81,6 +85,9 @@ async fn until(condition: impl Fn() -> bool) {
         sleep(LOOK).await;
     }
 }
+
+/// How long the fleet's good-bye may take, a word that is under way among it.
+const FLEET_END_MAX: Duration = Duration::from_secs(3);
 
 /// How long what waits for the disk may take.
 const DISK_END_MAX: Duration = Duration::from_secs(5);

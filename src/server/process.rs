@@ -9,6 +9,8 @@ use super::{RunError, Source};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
+use crate::fleet::{Hands, Speaker};
+use crate::live::Outgoing;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
 use arc_swap::ArcSwap;
@@ -39,6 +41,8 @@ pub(super) struct Process {
     pub(super) admin: Option<(Admin, Arc<AdminState>)>,
     pub(super) watchdog: Option<JoinHandle<()>>,
     pub(super) keeper: Rc<Keeper>,
+    /// Speaks to the fleet, if there is one.
+    pub(super) speaker: Option<Speaker>,
     /// All clocks count from here.
     pub(super) began: Instant,
 }
@@ -65,12 +69,13 @@ impl Process {
         let access = AccessLog::open(&config.log.access, Arc::clone(&metrics)).map_err(RunError::Access)?;
         let admin_listen = config.admin.clone();
         inherited.unwanted(&config).iter().for_each(|warning| tracing::warn!("{warning}"));
-        let Built { generation, listeners, warnings } =
+        let Built { generation, listeners, warnings, inbox } =
             build(config, &metrics, &tickets, None, Duration::ZERO).map_err(RunError::Load)?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
         let keeper = Rc::new(start_keeper(&metrics, &latest, began).map_err(RunError::System)?);
+        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox)).transpose().map_err(RunError::System)?;
         let workers = start_workers(count, began, &metrics, &latest, &access).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
@@ -90,6 +95,7 @@ impl Process {
             admin,
             watchdog: None,
             keeper,
+            speaker: speaker.flatten(),
             began,
         };
         Ok((process, Ready { listeners, shares, asks }))
@@ -157,6 +163,20 @@ fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began
     Keeper::start(began, Arc::clone(metrics), counts)
 }
 
+/// `None`: this process belongs to no fleet.
+fn start_speaker(latest: &Arc<ArcSwap<Generation>>, inbox: mpsc::Receiver<Outgoing>) -> io::Result<Option<Speaker>> {
+    let now = latest.load();
+    let (Some(cluster), Some(fleet)) = (now.snapshot.config.cluster.clone(), now.snapshot.fleet.clone()) else {
+        return Ok(None);
+    };
+    let purged = Arc::clone(latest);
+    let hands = Hands {
+        purge: Box::new(move |purge| drop(caches::purge(&purged.load().snapshot, purge))),
+        has_past: now.snapshot.config.caches.iter().any(|cache| cache.disk.is_some()),
+    };
+    Speaker::start(cluster, fleet, inbox, hands).map(Some)
+}
+
 fn admin_state(
     metrics: &Arc<Metrics>,
     latest: &Arc<ArcSwap<Generation>>,
@@ -170,6 +190,11 @@ fn admin_state(
     }));
     let purged = Arc::clone(latest);
     state.set_purger(Box::new(move |purge| caches::purge(&purged.load().snapshot, purge)));
+    let told = Arc::clone(latest);
+    state.set_teller(Box::new(move |purge| {
+        let (fleet, purge) = (told.load().snapshot.fleet.clone(), purge.clone());
+        Box::pin(async move { Some(fleet?.tell(purge).await) })
+    }));
     let topped = Arc::clone(latest);
     state.set_topper(Box::new(move |ask| caches::top(&topped.load().snapshot, ask)));
     state

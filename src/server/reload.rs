@@ -85,7 +85,7 @@ impl Process {
 
     /// What can fail comes first, and last of that what others could see.
     fn apply(&mut self, built: Built) -> Result<Vec<String>, RunError> {
-        let Built { generation, listeners, warnings } = built;
+        let Built { generation, listeners, warnings, inbox: _ } = built;
         let log = generation.snapshot.config.log.clone();
         let access = Prepared::open(&log.access).map_err(RunError::Access)?;
         let own: Vec<_> = self.listeners.keys().copied().collect();
@@ -119,6 +119,7 @@ fn refuse_what_stays(old: &Config, new: &Config) -> Result<(), RunError> {
     match () {
         () if old.server.workers != new.server.workers => Err(RunError::NeedsRestart("[server] workers")),
         () if old.admin != new.admin => Err(RunError::NeedsRestart("[admin] listen")),
+        () if old.cluster != new.cluster => Err(RunError::NeedsRestart("[cluster]")),
         () if moves_a_disk(old, new) => Err(RunError::NeedsRestart("`disk` of a [cache.NAME]")),
         () => Ok(()),
     }

@@ -14,6 +14,8 @@ mod log;
 mod message;
 mod origin;
 mod puppet;
+mod redis;
+mod strait;
 pub mod tls;
 mod weir;
 mod wire;
@@ -26,6 +28,8 @@ pub use dns::{Dns, Record};
 pub use message::{Broken, Fields, Framing};
 pub use origin::{Gate, Origin, Seen};
 pub use puppet::{Peer, Puppet};
+pub use redis::Redis;
+pub use strait::{Strait, Weather};
 pub use tls::Authority;
 pub use wire::Wire;
 

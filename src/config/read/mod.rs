@@ -3,6 +3,7 @@
 mod action;
 mod balance;
 mod cache;
+mod cluster;
 mod compress;
 mod edits;
 mod listener;
@@ -34,6 +35,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
     let config = Config {
         server: server::server(&one(&files, "server")),
         admin: server::admin(&one(&files, "admin")),
+        cluster: files.iter().any(|file| file.has("cluster")).then(|| cluster::read(&one(&files, "cluster"))).flatten(),
         log: log::log(&one(&files, "log")),
         listeners: listener::all(report, &all(&files, "listener")),
         pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),

@@ -3,8 +3,13 @@ use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 
-/// A secret, from the file, the environment, or a file of its own. What it is never stands in a message.
+/// A secret that is a key, from the file, the environment, or a file of its own. What it is never stands in a message.
 pub(super) fn secret(table: &Table<'_>, name: &str, node: &Node<'_>) -> Option<Vec<u8>> {
+    secret_of(table, name, node, SECRET_BYTES_MIN)
+}
+
+/// The same, of so many bytes at least.
+pub(super) fn secret_of(table: &Table<'_>, name: &str, node: &Node<'_>, bytes_min: usize) -> Option<Vec<u8>> {
     let bytes = match table.table(name) {
         None => node.text()?.into_owned().into_bytes(),
         Some(of_file) => {
@@ -23,8 +28,8 @@ pub(super) fn secret(table: &Table<'_>, name: &str, node: &Node<'_>) -> Option<V
             }
         }
     };
-    if bytes.len() < SECRET_BYTES_MIN {
-        let help = format!("wanted: at least {SECRET_BYTES_MIN} bytes, such as `openssl rand -base64 32` gives");
+    if bytes.len() < bytes_min {
+        let help = format!("wanted: at least {bytes_min} bytes, such as `openssl rand -base64 32` gives");
         node.wrong(Wrong::new("this secret is too short").help(help));
         return None;
     }

@@ -6,6 +6,7 @@ use crate::exchange::attempts::Trail;
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Downstream, Refusal};
 use crate::http::FieldName;
+use crate::live::{Purge, Told};
 use crate::telemetry::access::End;
 use std::sync::Arc;
 
@@ -23,9 +24,22 @@ impl Course<'_> {
         let url = question.key[question.url_at..].to_vec();
         let (generation, at) = (Arc::clone(&self.held.generation), question.id.0);
         // It is written down, which waits for the disk: not on this thread.
-        let purging = move || generation.snapshot.caches[at].purge(&What::Url(url), Mode::Hard);
-        let (status, text) = match tokio::task::spawn_blocking(purging).await {
-            Ok(Ok(done)) => (200, format!("purged, variants in memory: {}\n", done.objects.unwrap_or(0))),
+        let what = What::Url(url);
+        let purge = Purge { cache: Some(question.config.name.clone()), what: vec![what.clone()], mode: Mode::Hard };
+        let purging = move || generation.snapshot.caches[at].purge(&what, Mode::Hard);
+        let purged = tokio::task::spawn_blocking(purging).await;
+        let told = match &self.held.generation.snapshot.fleet {
+            Some(fleet) => fleet.tell(purge).await,
+            None => Told::Everywhere { members: 1 },
+        };
+        let (status, text) = match purged {
+            Ok(Ok(done)) => {
+                let (status, others) = match told {
+                    Told::Everywhere { .. } => (200, ""),
+                    _ => (202, "; others of the fleet do not know yet"),
+                };
+                (status, format!("purged, variants in memory: {}{others}\n", done.objects.unwrap_or(0)))
+            }
             Ok(Err(error)) => (500, format!("purged, but that may not outlive a crash: {error}\n")),
             Err(_) => (500, "not purged\n".to_owned()),
         };

@@ -100,7 +100,7 @@ impl<'a> Question<'a> {
         match found {
             None => Looked::Miss(if others { Forward::VaryMiss } else { Forward::UriMiss }, None),
             Some(entry) if !holds(&entry, head, self.now_ms) => Looked::Miss(Forward::Partial, None),
-            Some(entry) => self.judge(entry),
+            Some(entry) => self.judge(entry, course),
         }
     }
 
@@ -110,7 +110,13 @@ impl<'a> Question<'a> {
     }
 
     /// What memory does not have may be on disk; what is found there comes back to memory.
-    pub(super) async fn look_on_disk(&self, forward: Forward, stale: Option<Stale>, head: &RequestHead) -> Looked {
+    pub(super) async fn look_on_disk(
+        &self,
+        course: &Course<'_>,
+        forward: Forward,
+        stale: Option<Stale>,
+        head: &RequestHead,
+    ) -> Looked {
         let cache = &self.rules.cache;
         if stale.is_some() || !cache.may_be_on_disk(self.hash) {
             return Looked::Miss(forward, stale);
@@ -132,13 +138,15 @@ impl<'a> Question<'a> {
             cache.memory.remove(self.hash, |there| std::ptr::eq(there, &*entry));
             return Looked::Miss(forward, None);
         }
-        self.judge(entry)
+        self.judge(entry, course)
     }
 
     /// What may be done with the stored response that the request selects.
-    fn judge(&self, entry: Arc<Entry>) -> Looked {
+    fn judge(&self, entry: Arc<Entry>, course: &Course<'_>) -> Looked {
         let reuse = match self.rules.cache.verdict(&entry) {
             Verdict::Gone => return Looked::Miss(Forward::UriMiss, None),
+            // Another member may have heard of a purge that this one has not.
+            _ if !course.held.generation.snapshot.may_reuse() => Reuse::Validate(IfFailed::Unusable),
             Verdict::Stale if entry.life.forbids_stale => Reuse::Validate(IfFailed::Unusable),
             // A soft purge makes stale what the operator would still rather have than nothing.
             Verdict::Stale => Reuse::Validate(IfFailed::IfError),

@@ -115,6 +115,10 @@ families! {
         "Exchanges that the backend has now.";
     BACKEND_LATENCY Gauge "weir_backend_latency_seconds" Some("seconds"), ["pool", "backend"]
         "The learnt time to the first byte, where the pool's policy learns it; 0 if nothing is known.";
+    FLEET_MEMBERS Gauge "weir_fleet_members" None, []
+        "Members of the fleet as counted last, this one among them; missing without a fleet.";
+    FLEET_UP Gauge "weir_fleet_up" None, []
+        "1 while Redis, through which a fleet shares its state, can be reached; missing without a fleet.";
     CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
         "Connections from clients now.";
     CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]

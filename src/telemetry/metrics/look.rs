@@ -7,6 +7,8 @@ pub struct Look {
     pub pools: Vec<PoolLook>,
     /// By cache and tier.
     pub caches: Vec<CacheLook>,
+    /// The fleet, if this process belongs to one.
+    pub fleet: Option<FleetLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -24,6 +26,17 @@ pub struct CacheLook {
     pub capacity: u64,
     /// Responses held.
     pub objects: u64,
+}
+
+/// The fleet as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetLook {
+    /// As counted last, this one among them.
+    pub members: u32,
+    /// Redis can be reached.
+    pub is_up: bool,
+    /// Why it cannot.
+    pub why: Option<String>,
 }
 
 /// A pool as it is now.

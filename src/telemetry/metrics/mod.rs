@@ -16,7 +16,7 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-pub use look::{BackendLook, CacheLook, Look, Looker, PoolLook};
+pub use look::{BackendLook, CacheLook, FleetLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};

@@ -4,7 +4,7 @@ use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
 use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-use super::{CacheLook, Metrics, PoolLook, process};
+use super::{CacheLook, FleetLook, Metrics, PoolLook, process};
 use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,6 +19,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     caches(metrics, &look.caches, &mut page);
     backends(metrics, &mut page);
     looks(&look.pools, &mut page);
+    fleet(look.fleet.as_ref(), &mut page);
     listeners(metrics, &mut page);
     h2(metrics, &mut page);
     whole_process(metrics, &mut page);
@@ -156,6 +157,17 @@ fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
     page.family(&f::BACKEND_LATENCY);
     for (pool, backend, look) in backends() {
         page.sample(&f::BACKEND_LATENCY, &[pool, backend], look.latency_nanos as f64 / 1e9);
+    }
+}
+
+fn fleet(look: Option<&FleetLook>, page: &mut Page<'_>) {
+    page.family(&f::FLEET_MEMBERS);
+    if let Some(look) = look {
+        page.sample(&f::FLEET_MEMBERS, &[], look.members);
+    }
+    page.family(&f::FLEET_UP);
+    if let Some(look) = look {
+        page.sample(&f::FLEET_UP, &[], u8::from(look.is_up));
     }
 }
 

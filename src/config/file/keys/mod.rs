@@ -2,6 +2,7 @@
 
 mod balance;
 mod cache;
+mod cluster;
 mod listener;
 mod pool;
 mod resilience;
@@ -9,6 +10,7 @@ mod route;
 mod secret;
 
 pub(crate) use cache::CACHE;
+pub(crate) use cluster::CLUSTER;
 pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
 pub(crate) use route::ROUTE;
@@ -33,6 +35,7 @@ pub(crate) static ROOT: Spec = Spec {
         ),
         optional("server", Kind::Table(&SERVER), "Process-wide settings."),
         optional("admin", Kind::Table(&ADMIN), "The admin listener: metrics and health."),
+        optional("cluster", Kind::Table(&CLUSTER), "The fleet that this process belongs to."),
         optional("log", Kind::Table(&LOG), "Events and access log."),
         optional("listener", Kind::List(&Kind::Table(&LISTENER)), "Addresses to listen on; at least one in all files."),
         optional("pool", Kind::Map("NAME", &Kind::Table(&POOL)), "Named sets of backends."),

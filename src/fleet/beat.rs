@@ -1,0 +1,387 @@
+use super::known::Known;
+use super::link::{ANSWER_MAX, Link};
+use super::names::Names;
+use super::news::{self, PAGE};
+use super::{FleetError, Hands, LEAVE_MAX, scripts};
+use crate::cache::purge::{Mode, What};
+use crate::clock::boot_time;
+use crate::config::Cluster;
+use crate::live::{Fleet, Outgoing, Purge, Told};
+use redis::Script;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+/// What keeps this member in its fleet: a word to Redis each [`TICK`].
+pub(super) struct Beat {
+    cluster: Cluster,
+    fleet: Arc<Fleet>,
+    inbox: mpsc::Receiver<Outgoing>,
+    hands: Arc<Hands>,
+    names: Names,
+    renew: Script,
+    /// Of this process, random.
+    member: String,
+    /// How many purges this member has sent.
+    sent: u64,
+    known: Known,
+    place: Place,
+    /// Not sent yet.
+    queue: VecDeque<(String, Purge)>,
+    /// Sent; not all have them.
+    waiting: Vec<(u64, oneshot::Sender<Told>)>,
+}
+
+/// How far this member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing is stored from before.
+    New,
+    /// Something is stored from before, and what was purged since then is not known.
+    Lost,
+    /// It has all purges up to a number, of that epoch.
+    At { epoch: String, number: u64 },
+}
+
+/// What Redis says at each beat.
+struct Pulse {
+    members: u32,
+    /// Of the last purge.
+    number: u64,
+    /// What all members have.
+    floor: u64,
+    epoch: String,
+}
+
+impl Beat {
+    pub(super) fn new(cluster: Cluster, fleet: Arc<Fleet>, inbox: mpsc::Receiver<Outgoing>, hands: Hands) -> Beat {
+        let mut random = [0; 16];
+        // Without random bytes the process id has to do.
+        if getrandom::fill(&mut random).is_err() {
+            random[..4].copy_from_slice(&std::process::id().to_le_bytes());
+        }
+        Beat {
+            names: Names::of(&cluster.name),
+            place: if hands.has_past { Place::Lost } else { Place::New },
+            member: format!("{:032x}", u128::from_le_bytes(random)),
+            renew: scripts::renew(),
+            sent: 0,
+            known: Known::default(),
+            queue: VecDeque::new(),
+            waiting: Vec::new(),
+            hands: Arc::new(hands),
+            cluster,
+            fleet,
+            inbox,
+        }
+    }
+
+    /// Until it is told to stop, or nobody is left who could want anything.
+    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let mut link = None;
+            let ended = tokio::select! {
+                _ = &mut stop => None,
+                why = self.live(&mut link, &mut pause) => Some(why),
+            };
+            let Some(why) = ended else {
+                return self.leave(link).await;
+            };
+            self.go_down(&why);
+            if self.rest(pause, &mut stop).await {
+                return;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Connects and beats until something fails; why.
+    async fn live(&mut self, kept: &mut Option<Link>, pause: &mut Duration) -> FleetError {
+        let link = match Link::connect(&self.cluster).await {
+            Ok(link) => kept.insert(link),
+            Err(error) => return error,
+        };
+        if let Err(error) = self.join(link).await {
+            return error;
+        }
+        *pause = PAUSE_MIN;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                outgoing = self.inbox.recv() => match outgoing {
+                    Some(outgoing) => {
+                        if let Err(error) = self.send(link, outgoing).await {
+                            return error;
+                        }
+                    }
+                    // Nobody can want anything any more; the beat goes on until the process ends.
+                    None => std::future::pending().await,
+                },
+            }
+            if let Err(error) = self.beat(link).await {
+                return error;
+            }
+        }
+    }
+
+    /// The first words on a new connection: catches up, and tells again what Redis has forgotten.
+    async fn join(&mut self, link: &mut Link) -> Result<(), FleetError> {
+        let pulse = self.renew(link).await?;
+        let before = self.place.clone();
+        let there = self.reread(link, &pulse, &before).await?;
+        for (id, purge) in self.known.forgotten(&there, boot_time()) {
+            news::write(link, &self.names, &id, &purge).await?;
+        }
+        while let Some((id, purge)) = self.queue.front() {
+            news::write(link, &self.names, id, purge).await?;
+            self.queue.pop_front();
+        }
+        let (members, redis) = (pulse.members, &self.cluster.redis);
+        tracing::info!(members, %redis, "joined the fleet");
+        self.beat(link).await
+    }
+
+    /// Reads all that Redis has, does what is new, and leaves `place` at its end; the ids that are there.
+    async fn reread(&mut self, link: &mut Link, pulse: &Pulse, before: &Place) -> Result<HashSet<String>, FleetError> {
+        let (mut there, mut after, mut first) = (HashSet::new(), 0, None);
+        // Nothing of the past is stored: nothing of the past needs to be purged.
+        let skips = *before == Place::New;
+        loop {
+            let page = news::read(link, &self.names, after).await?;
+            let is_last = page.len() < PAGE;
+            for news in page {
+                first = first.or(Some(news.number));
+                after = news.number;
+                let is_new = self.known.note(&news.id, &news.purge, boot_time());
+                if is_new && !skips {
+                    self.purge(&news.purge).await;
+                }
+                there.insert(news.id);
+            }
+            if is_last {
+                break;
+            }
+        }
+        if misses(before, pulse, first) {
+            tracing::warn!("purges of the fleet were missed: everything stored is purged");
+            self.purge(&Purge { cache: None, what: vec![What::All], mode: Mode::Hard }).await;
+        }
+        self.place = Place::At { epoch: pulse.epoch.clone(), number: after.max(pulse.number) };
+        Ok(there)
+    }
+
+    /// One word to Redis, and what follows from the answer.
+    async fn beat(&mut self, link: &mut Link) -> Result<(), FleetError> {
+        let mut begun = boot_time();
+        let mut pulse = self.renew(link).await?;
+        if self.catch_up(link, &pulse).await? {
+            // The others need not wait for the next beat to hear of it.
+            begun = boot_time();
+            pulse = self.renew(link).await?;
+            self.catch_up(link, &pulse).await?;
+        }
+        // Counted from before Redis was asked, so that it ends here before it ends there.
+        self.fleet.set_sure(begun + self.cluster.lease - self.cluster.lease / LEASE_MARGIN);
+        self.fleet.set_up(pulse.members);
+        for at in (0..self.waiting.len()).rev() {
+            if self.waiting[at].0 <= pulse.floor {
+                let (_, told) = self.waiting.swap_remove(at);
+                let _ = told.send(Told::Everywhere { members: pulse.members });
+            }
+        }
+        self.waiting.retain(|(_, told)| !told.is_closed());
+        Ok(())
+    }
+
+    /// Does what others purged; whether there was something.
+    async fn catch_up(&mut self, link: &mut Link, pulse: &Pulse) -> Result<bool, FleetError> {
+        let before = self.place.clone();
+        let Place::At { epoch, mut number } = before.clone() else { return Ok(false) };
+        if epoch != pulse.epoch || number > pulse.number {
+            // The data are lost, or older than they were.
+            let there = self.reread(link, pulse, &before).await?;
+            for (id, purge) in self.known.forgotten(&there, boot_time()) {
+                news::write(link, &self.names, &id, &purge).await?;
+            }
+            return Ok(true);
+        }
+        let was = number;
+        while number < pulse.number {
+            let page = news::read(link, &self.names, number).await?;
+            if page.first().is_none_or(|first| first.number > number + 1) {
+                self.reread(link, pulse, &before).await?;
+                return Ok(true);
+            }
+            for news in page {
+                number = news.number;
+                if self.known.note(&news.id, &news.purge, boot_time()) {
+                    self.purge(&news.purge).await;
+                }
+            }
+            self.place = Place::At { epoch: epoch.clone(), number };
+        }
+        Ok(number > was)
+    }
+
+    async fn renew(&self, link: &mut Link) -> Result<Pulse, FleetError> {
+        let (epoch, applied) = match &self.place {
+            Place::At { epoch, number } => (epoch.as_str(), *number),
+            Place::New | Place::Lost => ("", 0),
+        };
+        let mut call = self.renew.prepare_invoke();
+        call.key(&self.names.members).key(&self.names.applied).key(&self.names.number).key(&self.names.epoch);
+        call.arg(&self.member).arg(self.cluster.lease.as_millis() as u64).arg(applied).arg(epoch);
+        call.arg(&self.member);
+        let answer = timeout(ANSWER_MAX, call.invoke_async(link)).await;
+        let (members, number, floor, epoch) = answer.map_err(|_| FleetError::Silent(ANSWER_MAX))??;
+        Ok(Pulse { members, number, floor, epoch })
+    }
+
+    async fn send(&mut self, link: &mut Link, outgoing: Outgoing) -> Result<(), FleetError> {
+        let Outgoing { purge, told } = outgoing;
+        let id = self.name(&purge);
+        match news::write(link, &self.names, &id, &purge).await {
+            Ok(number) => {
+                self.waiting.push((number, told));
+                Ok(())
+            }
+            Err(error) => {
+                // It may be there all the same: whoever reads it twice does it once.
+                self.queue.push_back((id, purge));
+                let _ = told.send(Told::Queued(error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    /// An id for a purge that is done here already.
+    fn name(&mut self, purge: &Purge) -> String {
+        self.sent += 1;
+        let id = format!("{}-{}", self.member, self.sent);
+        self.known.note(&id, purge, boot_time());
+        id
+    }
+
+    async fn purge(&self, purge: &Purge) {
+        let (hands, purge) = (Arc::clone(&self.hands), purge.clone());
+        // It may wait for the disk, and no longer than that does.
+        let _ = tokio::task::spawn_blocking(move || (hands.purge)(&purge)).await;
+    }
+
+    fn go_down(&mut self, why: &FleetError) {
+        if self.fleet.is_up() || self.fleet.trouble().is_none() {
+            let redis = &self.cluster.redis;
+            tracing::warn!(%redis, %why, "the fleet cannot be reached: going on alone");
+        }
+        let why = why.to_string();
+        self.fleet.set_down(&why);
+        for (_, told) in self.waiting.drain(..) {
+            let _ = told.send(Told::Queued(why.clone()));
+        }
+    }
+
+    /// Waits, and takes what is to be sent later; `true`: it is told to stop.
+    async fn rest(&mut self, pause: Duration, stop: &mut oneshot::Receiver<()>) -> bool {
+        let rest = sleep(jitter(pause));
+        tokio::pin!(rest);
+        loop {
+            tokio::select! {
+                () = &mut rest => return false,
+                _ = &mut *stop => return true,
+                outgoing = self.inbox.recv(), if self.queue.len() < QUEUE_MAX => match outgoing {
+                    Some(Outgoing { purge, told }) => {
+                        let id = self.name(&purge);
+                        self.queue.push_back((id, purge));
+                        let _ = told.send(Told::Queued(self.fleet.trouble().unwrap_or_default()));
+                    }
+                    None => return true,
+                },
+            }
+        }
+    }
+
+    async fn leave(self, link: Option<Link>) {
+        let Some(mut link) = link else { return };
+        let script = scripts::leave();
+        let mut call = script.key(&self.names.members);
+        call.key(&self.names.applied).arg(&self.member);
+        let _: Result<Result<i64, _>, _> = timeout(LEAVE_MAX, call.invoke_async(&mut link)).await;
+    }
+}
+
+/// Whether purges may have gone by unseen: `first` is the first that Redis still has.
+fn misses(before: &Place, pulse: &Pulse, first: Option<u64>) -> bool {
+    // Whether all from the one behind `number` on are there.
+    let has_from = |number: u64| match first {
+        Some(first) => first <= number + 1,
+        None => pulse.number <= number,
+    };
+    match before {
+        Place::New => false,
+        Place::Lost => true,
+        Place::At { epoch, number } if *epoch == pulse.epoch => !has_from(*number),
+        // A Redis that began anew: what it has is all that it ever had, unless that was too much.
+        Place::At { .. } => !has_from(0),
+    }
+}
+
+/// Up to a quarter more or less, so that members do not come back all at once.
+fn jitter(pause: Duration) -> Duration {
+    let mut byte = [0; 1];
+    let _ = getrandom::fill(&mut byte);
+    pause * 3 / 4 + pause / 2 * u32::from(byte[0]) / 255
+}
+
+/// Between two words to Redis.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Before the first try to connect again, and before each later one at most.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// A tenth of a lease is for clocks that do not run alike.
+const LEASE_MARGIN: u32 = 10;
+
+/// Purges that wait for Redis.
+const QUEUE_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pulse(epoch: &str, number: u64) -> Pulse {
+        Pulse { members: 1, number, floor: 0, epoch: epoch.into() }
+    }
+
+    #[test]
+    fn whoever_may_have_missed_a_purge_knows_it() {
+        let at = |number| Place::At { epoch: "a".into(), number };
+        for (before, pulse, first, expected) in [
+            (Place::New, pulse("a", 9), Some(5), false),
+            (Place::Lost, pulse("a", 0), None, true),
+            (at(4), pulse("a", 9), Some(5), false),
+            (at(4), pulse("a", 9), Some(6), true),
+            (at(9), pulse("a", 9), None, false),
+            (at(4), pulse("a", 9), None, true),
+            // A Redis that is empty, that is new, and that is new and has lost its beginning.
+            (at(4), pulse("b", 0), None, false),
+            (at(4), pulse("b", 3), Some(1), false),
+            (at(4), pulse("b", 9), Some(3), true),
+        ] {
+            assert_eq!(misses(&before, &pulse, first), expected, "{before:?} {first:?}");
+        }
+    }
+
+    #[test]
+    fn members_do_not_come_back_all_at_once() {
+        for _ in 0..100 {
+            let pause = jitter(PAUSE_MAX);
+            assert!(pause >= PAUSE_MAX * 3 / 4 && pause <= PAUSE_MAX * 5 / 4);
+        }
+    }
+}

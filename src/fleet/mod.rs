@@ -1,0 +1,72 @@
+//! The fleet: this process as one of several that share their state through Redis.
+//!
+//! One thread of its own speaks to Redis. Nothing on a request's way waits for it: what others need to know is in
+//! [`live::Fleet`](crate::live::Fleet).
+
+mod beat;
+mod error;
+mod known;
+mod link;
+mod names;
+mod news;
+mod scripts;
+
+pub use error::FleetError;
+
+use crate::config::Cluster;
+use crate::live::{Fleet, Outgoing, Purge};
+use beat::Beat;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::LocalRuntime;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the thread does in this process.
+pub struct Hands {
+    /// Purges what another member purged. It may wait for the disk.
+    pub purge: Box<dyn Fn(&Purge) + Send + Sync>,
+    /// Something is stored from before this process: what was purged since then is not known.
+    pub has_past: bool,
+}
+
+/// The thread that speaks to Redis.
+pub struct Speaker {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Speaker {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        cluster: Cluster,
+        fleet: Arc<Fleet>,
+        inbox: mpsc::Receiver<Outgoing>,
+        hands: Hands,
+    ) -> io::Result<Speaker> {
+        let (stop, stopped) = oneshot::channel();
+        let body = move || match LocalRuntime::new() {
+            Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, hands).run(stopped)),
+            Err(error) => tracing::error!(%error, "no runtime for the fleet"),
+        };
+        let thread = thread::Builder::new().name("weir-fleet".into()).spawn(body)?;
+        Ok(Speaker { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Leaves the fleet, so that nobody waits for this member any more; takes [`LEAVE_MAX`] at most.
+    pub fn leave(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How long a good-bye may take.
+pub const LEAVE_MAX: Duration = Duration::from_millis(500);

@@ -1,0 +1,26 @@
+/// Keys of Redis. The part in braces decides about the node of a Redis Cluster: all of a fleet are on one, as scripts need it.
+pub(super) struct Names {
+    /// Who is there: a sorted set by when the lease ends, in milliseconds of Redis' clock.
+    pub(super) members: String,
+    /// By member: the number of the last purge that it has.
+    pub(super) applied: String,
+    /// The number of the last purge.
+    pub(super) number: String,
+    /// Purges, as a stream: their numbers are its ids.
+    pub(super) purges: String,
+    /// Random; another one says that the data were lost.
+    pub(super) epoch: String,
+}
+
+impl Names {
+    pub(super) fn of(fleet: &str) -> Names {
+        let key = |what: &str| format!("{{weir:{fleet}}}:{what}");
+        Names {
+            members: key("members"),
+            applied: key("applied"),
+            number: key("purge"),
+            purges: key("purges"),
+            epoch: key("epoch"),
+        }
+    }
+}

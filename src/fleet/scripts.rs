@@ -1,0 +1,55 @@
+//! What is to happen in Redis at once.
+
+use redis::Script;
+
+/// Renews the lease of a member, and says how things are: `{members, number of the last purge, number that all members
+/// have, epoch}`.
+///
+/// Keys: members, applied, number, epoch. Arguments: member, lease in milliseconds, number applied and the epoch that it is of,
+/// an epoch if there is none.
+pub(super) fn renew() -> Script {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
+  redis.call('ZREM', KEYS[1], gone)
+  redis.call('HDEL', KEYS[2], gone)
+end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('SET', KEYS[4], ARGV[5], 'NX')
+local epoch = redis.call('GET', KEYS[4])
+local floor = epoch == ARGV[4] and tonumber(ARGV[3]) or 0
+redis.call('HSET', KEYS[2], ARGV[1], floor)
+local members = redis.call('ZRANGE', KEYS[1], 0, -1)
+for _, member in ipairs(members) do
+  floor = math.min(floor, tonumber(redis.call('HGET', KEYS[2], member) or '0'))
+end
+return {#members, tonumber(redis.call('GET', KEYS[3]) or '0'), floor, epoch}
+",
+    )
+}
+
+/// Appends a purge; its number.
+///
+/// Keys: number, purges. Arguments: how many purges are kept about, then fields and values.
+pub(super) fn publish() -> Script {
+    Script::new(
+        r"
+local number = redis.call('INCR', KEYS[1])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number .. '-0', unpack(ARGV, 2))
+return number
+",
+    )
+}
+
+/// A member goes. Keys: members, applied. Argument: the member.
+pub(super) fn leave() -> Script {
+    Script::new(
+        r"
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 1
+",
+    )
+}
