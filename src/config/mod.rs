@@ -83,6 +83,8 @@ pub struct Server {
     pub upgrade_timeout: Duration,
     /// Bytes: the ceiling for caches, tables and buffers; default 1 GiB.
     pub memory: u64,
+    /// The directory of what is to survive a restart; default: the one that systemd gives, or none.
+    pub state: Option<PathBuf>,
 }
 
 /// `[admin] listen`

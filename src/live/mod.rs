@@ -11,6 +11,7 @@ mod queue;
 mod rules;
 mod snapshot;
 mod state;
+mod state_dir;
 
 pub use backend::LiveBackend;
 pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults, scope};
@@ -23,3 +24,4 @@ pub use queue::{Place, Queue};
 pub use rules::probes;
 pub use snapshot::Snapshot;
 pub use state::PoolState;
+pub use state_dir::{Kept, StateDir, StateError, StateFile};

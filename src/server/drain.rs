@@ -45,7 +45,7 @@ impl Process {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        let Process { workers, access, admin, latest, speaker, .. } = self;
+        let Process { workers, access, admin, latest, speaker, state, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -74,6 +74,9 @@ impl Process {
         let leaving =
             tokio::task::spawn_blocking(move || each_cache(&latest.load_full(), |cache, _| cache.leave_disk()));
         let _ = timeout(DISK_END_MAX, leaving).await;
+        if let Some(state) = state {
+            let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
+        }
         ExitCode::SUCCESS
     }
 }

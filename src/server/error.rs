@@ -1,5 +1,6 @@
 use super::build::LoadError;
 use crate::config::AdminListen;
+use crate::live::StateError;
 use crate::telemetry::access::AccessError;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub enum RunError {
     Bind(SocketAddr, io::Error),
     /// The admin listener cannot be bound.
     Admin(AdminListen, io::Error),
+    /// The state directory cannot be used.
+    State(StateError),
     /// The access log cannot be opened.
     Access(AccessError),
     /// The system gives no thread, signal or runtime.
@@ -53,6 +56,7 @@ impl fmt::Display for RunError {
                 }
             }
             RunError::Admin(listen, error) => write!(f, "error: cannot listen on {listen} for [admin]: {error}"),
+            RunError::State(error) => write!(f, "error: [server] state: {error}"),
             RunError::Access(error) => write!(f, "error: [log] access: {error}"),
             RunError::System(error) => write!(f, "error: {error}"),
             RunError::Inherit(error) => {

@@ -55,6 +55,9 @@ impl Process {
         {
             sockets.push((Slot::Admin(listen.to_string()), socket.try_clone_to_owned()?));
         }
+        if let Some(state) = &self.state {
+            sockets.push((Slot::State(state.path().to_owned()), state.lock().try_clone_to_owned()?));
+        }
         Ok(sockets)
     }
 
@@ -63,6 +66,7 @@ impl Process {
         let pid = successor.pid();
         // Said by the process that the manager still listens to.
         self.manager.tell(&[State::MainPid(pid)]);
+        self.leave_state().await;
         if let Err(error) = successor.go(reload).await {
             self.manager.tell(&[State::MainPid(std::process::id())]);
             return Err(error);
@@ -78,6 +82,17 @@ impl Process {
         Ok(pid)
     }
 
+    /// Writes the last of what is to survive; from here on that is for another process to do.
+    async fn leave_state(&self) {
+        let Some(state) = self.state.clone() else { return };
+        let left = tokio::task::spawn_blocking(move || state.pause(STATE_MAX));
+        if !left.await.unwrap_or(false) {
+            tracing::warn!(
+                "what is to survive a restart is not written whole: the process that takes over has it older"
+            );
+        }
+    }
+
     /// Says and counts how an upgrade ended.
     pub(super) fn upgraded(&self, result: Result<u32, UpgradeError>) -> Verdict {
         match result {
@@ -87,6 +102,9 @@ impl Process {
             }
             Err(error) => {
                 self.metrics.upgraded(false);
+                if let Some(state) = &self.state {
+                    state.resume();
+                }
                 each_cache(&self.latest.load_full(), |cache, config| {
                     if let Err(error) = cache.take_disk(config, wall_ms()) {
                         tracing::error!(cache = config.name, %error, "goes on without its disk");
@@ -114,6 +132,9 @@ fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpLis
 
 /// How long a worker may take to give its sockets out.
 const LEND_MAX: Duration = Duration::from_secs(5);
+
+/// How long the last of what is to survive may take to be written.
+const STATE_MAX: Duration = Duration::from_secs(5);
 
 /// How long a worker may take to stop accepting.
 const STOP_MAX: Duration = Duration::from_secs(1);

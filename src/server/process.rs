@@ -3,14 +3,14 @@ use super::caches;
 use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
 use super::sockets::{Inherited, Shares};
-use super::systemd::{Manager, State, interval, watch};
+use super::systemd::{Manager, State, interval, state_directory, watch};
 use super::worker::{self, Handle, Order, Starting};
 use super::{RunError, Source};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
-use crate::live::Outgoing;
+use crate::live::{Outgoing, StateDir};
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
 use arc_swap::ArcSwap;
@@ -33,6 +33,7 @@ pub(super) struct Process {
     pub(super) listeners: HashMap<SocketAddr, Arc<Open>>,
     pub(super) inherited: Inherited,
     pub(super) access: AccessLog,
+    pub(super) state: Option<Arc<StateDir>>,
     pub(super) events: Option<Events>,
     pub(super) manager: Rc<Manager>,
     /// Held by a thread that reads the configuration, too.
@@ -67,6 +68,7 @@ impl Process {
         let metrics = Metrics::new(count);
         let tickets = Tickets::new();
         let access = AccessLog::open(&config.log.access, Arc::clone(&metrics)).map_err(RunError::Access)?;
+        let state_dir = open_state(&config, &mut inherited)?;
         let admin_listen = config.admin.clone();
         inherited.unwanted(&config).iter().for_each(|warning| tracing::warn!("{warning}"));
         let Built { generation, listeners, warnings, inbox } =
@@ -88,6 +90,7 @@ impl Process {
             listeners: HashMap::new(),
             inherited,
             access,
+            state: state_dir,
             events,
             manager: Rc::new(Manager::of_this_process()),
             reading: Arc::default(),
@@ -113,6 +116,10 @@ impl Process {
             self.open(state, share);
         }
         self.inherited.settle();
+        // Of what another process handed over nothing was written so far.
+        if let Some(state) = &self.state {
+            state.resume();
+        }
         if let Some((admin, state)) = &mut self.admin {
             state.set_ready(true);
             admin.begin();
@@ -154,6 +161,16 @@ impl Process {
     pub(super) fn worker_count(&self) -> NonZeroUsize {
         NonZeroUsize::new(self.workers.len()).expect("there is one at least")
     }
+}
+
+/// The directory of what is to survive a restart: from the process before, with its lock, or anew.
+fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Option<Arc<StateDir>>, RunError> {
+    let Some(path) = config.server.state.clone().or_else(state_directory) else { return Ok(None) };
+    let opened = match inherited.state(&path) {
+        Some(lock) => StateDir::adopt(&path, lock),
+        None => StateDir::open(&path),
+    };
+    opened.map(Arc::new).map(Some).map_err(RunError::State)
 }
 
 fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began: Instant) -> io::Result<Keeper> {

@@ -118,6 +118,7 @@ impl Process {
 fn refuse_what_stays(old: &Config, new: &Config) -> Result<(), RunError> {
     match () {
         () if old.server.workers != new.server.workers => Err(RunError::NeedsRestart("[server] workers")),
+        () if old.server.state != new.server.state => Err(RunError::NeedsRestart("[server] state")),
         () if old.admin != new.admin => Err(RunError::NeedsRestart("[admin] listen")),
         () if old.cluster != new.cluster => Err(RunError::NeedsRestart("[cluster]")),
         () if moves_a_disk(old, new) => Err(RunError::NeedsRestart("`disk` of a [cache.NAME]")),

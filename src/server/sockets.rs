@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Listening sockets that this process did not bind.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Inherited {
     /// From the process before, in the order of its workers.
     handed: HashMap<SocketAddr, Vec<TcpListener>>,
     handed_admin: Option<(String, OwnedFd)>,
+    /// The lock of the state directory on that path.
+    handed_state: Option<(PathBuf, OwnedFd)>,
     /// What nobody can use.
     strange: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Inherited {
                 Slot::Given(address) => inherited.given.entry(address).or_default().push(socket.into()),
                 Slot::GivenUnix(path) => drop(inherited.given_unix.insert(path, socket.into())),
                 Slot::Admin(name) => inherited.handed_admin = Some((name, socket)),
+                Slot::State(path) => inherited.handed_state = Some((path, socket)),
                 Slot::Unknown => {}
             }
         }
@@ -120,9 +123,15 @@ impl Inherited {
         }
     }
 
+    /// The lock of the state directory, if the process before had it.
+    pub(super) fn state(&mut self, path: &Path) -> Option<OwnedFd> {
+        self.handed_state.take_if(|(theirs, _)| theirs == path).map(|(_, lock)| lock)
+    }
+
     /// Takes note that this process serves, and lets go of what it does not want.
     pub(super) fn settle(&mut self) {
         self.handed.clear();
+        self.handed_state = None;
         if let Some(Ok(AdminListen::Unix(path))) = self.handed_admin.take().map(|(name, _)| name.parse()) {
             crate::admin::retire(&path);
         }

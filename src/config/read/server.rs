@@ -13,6 +13,7 @@ pub(super) fn server(table: &Table<'_>) -> Server {
         drain: table.duration("drain"),
         upgrade_timeout: table.duration("upgrade_timeout"),
         memory: table.size("memory"),
+        state: table.get("state").and_then(|node| node.file_path()),
     }
 }
 

@@ -13,6 +13,8 @@ pub(in crate::server) enum Slot {
     GivenUnix(PathBuf),
     /// Of the admin listener, by its name.
     Admin(String),
+    /// The lock of the state directory on that path: no socket.
+    State(PathBuf),
     /// What only a newer process knows.
     Unknown,
 }
@@ -43,6 +45,7 @@ impl Slot {
             Slot::Given(address) => serde_json::json!(["given", address.to_string()]),
             Slot::GivenUnix(path) => serde_json::json!(["given-unix", path.to_string_lossy()]),
             Slot::Admin(name) => serde_json::json!(["admin", name]),
+            Slot::State(path) => serde_json::json!(["state", path.to_string_lossy()]),
             Slot::Unknown => Value::Null,
         }
     }
@@ -55,6 +58,7 @@ impl Slot {
             "given" => address(Slot::Given),
             "given-unix" => Slot::GivenUnix(name.into()),
             "admin" => Slot::Admin(name.to_owned()),
+            "state" => Slot::State(name.into()),
             _ => Slot::Unknown,
         }
     }
@@ -75,6 +79,7 @@ mod tests {
             Slot::Given("[::]:80".parse().unwrap()),
             Slot::GivenUnix("/run/a b\n\"c\"".into()),
             Slot::Admin("unix:/run/weir.sock".into()),
+            Slot::State("/var/lib/weir".into()),
         ];
         let text = encode(&slots);
         assert_eq!(text.matches('\n').count(), 1);

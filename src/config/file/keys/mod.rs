@@ -72,6 +72,12 @@ pub(crate) static SERVER: Spec = Spec {
             Value("1GiB"),
             "One ceiling for caches, tables and buffers. This version checks it, and does not enforce it yet.",
         ),
+        key(
+            "state",
+            Kind::Text("a path"),
+            Said("what systemd gives by `StateDirectory=`, else none: memory only"),
+            "A directory for what is to survive a restart. Made if it is not there; of one process at a time.",
+        ),
     ],
 };
 
