@@ -74,9 +74,7 @@ impl Process {
         let leaving =
             tokio::task::spawn_blocking(move || each_cache(&latest.load_full(), |cache, _| cache.leave_disk()));
         let _ = timeout(DISK_END_MAX, leaving).await;
-        if let Some(state) = state {
-            let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
-        }
+        let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
         ExitCode::SUCCESS
     }
 }

@@ -55,9 +55,8 @@ impl Process {
         {
             sockets.push((Slot::Admin(listen.to_string()), socket.try_clone_to_owned()?));
         }
-        if let Some(state) = &self.state {
-            sockets.push((Slot::State(state.path().to_owned()), state.lock().try_clone_to_owned()?));
-        }
+        let state = self.state.path().map_or(Slot::Memory, |path| Slot::State(path.to_owned()));
+        sockets.push((state, self.state.descriptor()?));
         Ok(sockets)
     }
 
@@ -84,7 +83,7 @@ impl Process {
 
     /// Writes the last of what is to survive; from here on that is for another process to do.
     async fn leave_state(&self) {
-        let Some(state) = self.state.clone() else { return };
+        let state = Arc::clone(&self.state);
         let left = tokio::task::spawn_blocking(move || state.pause(STATE_MAX));
         if !left.await.unwrap_or(false) {
             tracing::warn!(
@@ -102,9 +101,7 @@ impl Process {
             }
             Err(error) => {
                 self.metrics.upgraded(false);
-                if let Some(state) = &self.state {
-                    state.resume();
-                }
+                self.state.resume();
                 each_cache(&self.latest.load_full(), |cache, config| {
                     if let Err(error) = cache.take_disk(config, wall_ms()) {
                         tracing::error!(cache = config.name, %error, "goes on without its disk");

@@ -33,7 +33,8 @@ pub(super) struct Process {
     pub(super) listeners: HashMap<SocketAddr, Arc<Open>>,
     pub(super) inherited: Inherited,
     pub(super) access: AccessLog,
-    pub(super) state: Option<Arc<StateDir>>,
+    /// What is to survive a restart, or an upgrade at least.
+    pub(super) state: Arc<StateDir>,
     pub(super) events: Option<Events>,
     pub(super) manager: Rc<Manager>,
     /// Held by a thread that reads the configuration, too.
@@ -117,9 +118,7 @@ impl Process {
         }
         self.inherited.settle();
         // Of what another process handed over nothing was written so far.
-        if let Some(state) = &self.state {
-            state.resume();
-        }
+        self.state.resume();
         if let Some((admin, state)) = &mut self.admin {
             state.set_ready(true);
             admin.begin();
@@ -163,14 +162,16 @@ impl Process {
     }
 }
 
-/// The directory of what is to survive a restart: from the process before, with its lock, or anew.
-fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Option<Arc<StateDir>>, RunError> {
-    let Some(path) = config.server.state.clone().or_else(state_directory) else { return Ok(None) };
-    let opened = match inherited.state(&path) {
-        Some(lock) => StateDir::adopt(&path, lock),
-        None => StateDir::open(&path),
+/// The directory of what is to survive a restart, or memory: from the process before, or anew.
+fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Arc<StateDir>, RunError> {
+    let path = config.server.state.clone().or_else(state_directory);
+    let opened = match (&path, inherited.state(path.as_deref())) {
+        (Some(path), Some(lock)) => StateDir::adopt(path, lock),
+        (Some(path), None) => StateDir::open(path),
+        (None, Some(memory)) => StateDir::adopt_memory(memory),
+        (None, None) => StateDir::in_memory(),
     };
-    opened.map(Arc::new).map(Some).map_err(RunError::State)
+    opened.map(Arc::new).map_err(RunError::State)
 }
 
 fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began: Instant) -> io::Result<Keeper> {

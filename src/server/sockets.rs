@@ -22,8 +22,8 @@ pub(super) struct Inherited {
     /// From the process before, in the order of its workers.
     handed: HashMap<SocketAddr, Vec<TcpListener>>,
     handed_admin: Option<(String, OwnedFd)>,
-    /// The lock of the state directory on that path.
-    handed_state: Option<(PathBuf, OwnedFd)>,
+    /// The lock of the state directory on that path, or the memory that stands for it.
+    handed_state: Option<(Option<PathBuf>, OwnedFd)>,
     /// What nobody can use.
     strange: Vec<String>,
 }
@@ -52,7 +52,8 @@ impl Inherited {
                 Slot::Given(address) => inherited.given.entry(address).or_default().push(socket.into()),
                 Slot::GivenUnix(path) => drop(inherited.given_unix.insert(path, socket.into())),
                 Slot::Admin(name) => inherited.handed_admin = Some((name, socket)),
-                Slot::State(path) => inherited.handed_state = Some((path, socket)),
+                Slot::State(path) => inherited.handed_state = Some((Some(path), socket)),
+                Slot::Memory => inherited.handed_state = Some((None, socket)),
                 Slot::Unknown => {}
             }
         }
@@ -123,9 +124,9 @@ impl Inherited {
         }
     }
 
-    /// The lock of the state directory, if the process before had it.
-    pub(super) fn state(&mut self, path: &Path) -> Option<OwnedFd> {
-        self.handed_state.take_if(|(theirs, _)| theirs == path).map(|(_, lock)| lock)
+    /// The lock of the state directory, or the memory that stands for it, if the process before had it.
+    pub(super) fn state(&mut self, path: Option<&Path>) -> Option<OwnedFd> {
+        self.handed_state.take_if(|(theirs, _)| theirs.as_deref() == path).map(|(_, descriptor)| descriptor)
     }
 
     /// Takes note that this process serves, and lets go of what it does not want.

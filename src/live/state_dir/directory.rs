@@ -36,7 +36,7 @@ impl Directory {
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(StateError::InUse(self.path.clone())),
-            Err(TryLockError::Error(error)) => Err(StateError::of(&self.path)(error)),
+            Err(TryLockError::Error(error)) => Err(StateError::Io(self.path.clone(), error)),
         }
     }
 

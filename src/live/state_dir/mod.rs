@@ -5,6 +5,8 @@
 //! waits for the disk and many changes cost one write. A file is written beside and renamed, and both file and directory
 //! are synced: after a crash there is the old content or the new one.
 //!
+//! Where no directory is configured, memory stands for it ([`StateDir::in_memory`]): it outlives reloads and upgrades.
+//!
 //! One process has the directory at a time, by a lock on its file `lock`. An upgrade hands the lock over, as a descriptor:
 //! the old process [pauses](StateDir::pause), which writes what waits, and the new one reads what is there, and
 //! [resumes](StateDir::resume).
@@ -12,6 +14,7 @@
 mod directory;
 mod error;
 mod file;
+mod memory;
 mod writer;
 
 #[cfg(test)]
@@ -21,10 +24,11 @@ pub use error::StateError;
 
 use directory::Directory;
 use file::{BadFile, decode, encode};
+use memory::Memory;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -50,13 +54,20 @@ pub struct Kept {
     pub content: Vec<u8>,
 }
 
-/// The directory, open and ours as long as this value or a copy of its [lock](Self::lock) lives.
+/// The directory, open and ours as long as this value or its [descriptor](Self::descriptor) lives; or memory, where none is
+/// configured.
 #[derive(Debug)]
 pub struct StateDir {
-    directory: Arc<Directory>,
-    lock: File,
+    medium: Arc<Medium>,
     desk: Arc<Desk>,
     writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Medium {
+    /// With what keeps other processes out.
+    Directory(Directory, File),
+    Memory(Memory),
 }
 
 impl StateDir {
@@ -67,10 +78,10 @@ impl StateDir {
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
         let directory = Directory::make(path)?;
         let lock = directory.lock()?;
-        StateDir::begin(directory, lock, false)
+        StateDir::begin(Medium::Directory(directory, lock), false)
     }
 
-    /// The same with the [lock](Self::lock) of a process that hands over. Nothing is written before
+    /// The same with the [descriptor](Self::descriptor) of a process that hands over. Nothing is written before
     /// [`resume`](Self::resume): until then it is the other one's.
     ///
     /// # Errors
@@ -80,29 +91,55 @@ impl StateDir {
         let lock = File::from(lock);
         // Somebody may have put another directory in its place.
         match directory.is_locked_by(&lock) {
-            true => StateDir::begin(directory, lock, true),
+            true => StateDir::begin(Medium::Directory(directory, lock), true),
             false => StateDir::open(path),
         }
     }
 
-    fn begin(directory: Directory, lock: File, is_paused: bool) -> Result<StateDir, StateError> {
-        let directory = Arc::new(directory);
+    /// Memory: what is kept there ends with the process, or is handed over to another one.
+    ///
+    /// # Errors
+    /// [`StateError::Io`]: the system gives none.
+    pub fn in_memory() -> Result<StateDir, StateError> {
+        let memory = Memory::new().map_err(|error| StateError::Io(MEMORY.into(), error))?;
+        StateDir::begin(Medium::Memory(memory), false)
+    }
+
+    /// The memory of a process that hands over, by its [descriptor](Self::descriptor); nothing is written before
+    /// [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`StateError::Io`]: there is no thread to be had.
+    pub fn adopt_memory(descriptor: OwnedFd) -> Result<StateDir, StateError> {
+        StateDir::begin(Medium::Memory(descriptor.into()), true)
+    }
+
+    fn begin(medium: Medium, is_paused: bool) -> Result<StateDir, StateError> {
+        let medium = Arc::new(medium);
         let desk = Arc::new(Desk::new(is_paused));
-        let writer = writer::start(Arc::clone(&desk), Arc::clone(&directory));
-        let writer = Some(writer.map_err(|error| StateError::Io(directory.path.clone(), error))?);
-        Ok(StateDir { directory, lock, desk, writer })
+        let writer = writer::start(Arc::clone(&desk), Arc::clone(&medium));
+        let writer = Some(writer.map_err(|error| StateError::Io(medium.file(""), error))?);
+        Ok(StateDir { medium, desk, writer })
     }
 
-    /// Where it is.
+    /// Where it is; `None`: in memory.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.directory.path
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.medium {
+            Medium::Directory(directory, _) => Some(&directory.path),
+            Medium::Memory(_) => None,
+        }
     }
 
-    /// What keeps other processes out; whoever has a copy may [`adopt`](Self::adopt) the directory.
-    #[must_use]
-    pub fn lock(&self) -> BorrowedFd<'_> {
-        self.lock.as_fd()
+    /// With what another process may [adopt](Self::adopt) it.
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        match &*self.medium {
+            Medium::Directory(_, lock) => lock.as_fd().try_clone_to_owned(),
+            Medium::Memory(memory) => memory.descriptor(),
+        }
     }
 
     /// What is kept in `file`, if anything. A damaged file is put aside as `NAME.damaged`, logged, and counts as none.
@@ -111,13 +148,13 @@ impl StateDir {
     /// # Errors
     /// A newer version wrote it, or the disk cannot be read.
     pub fn read(&self, file: &StateFile) -> Result<Option<Kept>, StateError> {
-        let broken = |error| StateError::Io(self.directory.file(file.name), error);
-        let Some(bytes) = self.directory.read(file.name, file::bytes_max(file)).map_err(broken)? else {
+        let broken = |error| StateError::Io(self.medium.file(file.name), error);
+        let Some(bytes) = self.medium.read(file.name, file::bytes_max(file)).map_err(broken)? else {
             return Ok(None);
         };
         match decode(file, &bytes) {
             Ok(kept) => Ok(Some(kept)),
-            Err(BadFile::Newer(found)) => Err(StateError::Newer(self.directory.file(file.name), found, file.version)),
+            Err(BadFile::Newer(found)) => Err(StateError::Newer(self.medium.file(file.name), found, file.version)),
             Err(BadFile::Damaged(why)) => {
                 self.set_aside(file, why);
                 Ok(None)
@@ -128,8 +165,11 @@ impl StateDir {
     /// Puts a file whose content makes no sense aside, for who wants to look at it; a reader that finds `content` of the
     /// right checksum and yet wrong says so too.
     pub fn set_aside(&self, file: &StateFile, why: &str) {
-        let path = self.directory.file(file.name);
-        let aside = self.directory.set_aside(file.name);
+        let path = self.medium.file(file.name);
+        let aside = match &*self.medium {
+            Medium::Directory(directory, _) => Some(directory.set_aside(file.name)),
+            Medium::Memory(_) => None,
+        };
         tracing::error!(path = %path.display(), why, ?aside, "a damaged file is put aside: what it kept is lost");
     }
 
@@ -178,9 +218,29 @@ impl Drop for StateDir {
     }
 }
 
-impl StateError {
-    /// Of a directory on which an operation failed.
-    fn of(path: &Path) -> impl Fn(io::Error) -> StateError + '_ {
-        |error| StateError::Io(path.to_owned(), error)
+impl Medium {
+    fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Medium::Directory(directory, _) => directory.read(name, bytes_max),
+            Medium::Memory(memory) => memory.read(name),
+        }
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Medium::Directory(directory, _) => directory.replace(name, bytes),
+            Medium::Memory(memory) => memory.replace(name, bytes),
+        }
+    }
+
+    /// For messages.
+    fn file(&self, name: &str) -> PathBuf {
+        match self {
+            Medium::Directory(directory, _) => directory.file(name),
+            Medium::Memory(_) => Path::new(MEMORY).join(name),
+        }
     }
 }
+
+/// What stands in messages for the path of a directory.
+const MEMORY: &str = "memory";

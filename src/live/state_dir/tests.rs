@@ -53,7 +53,7 @@ fn a_directory_is_for_one_process_unless_its_lock_is_handed_over() {
     let (_dir, path) = place();
     let old = StateDir::open(&path).unwrap();
     assert!(matches!(StateDir::open(&path), Err(StateError::InUse(_))));
-    let new = StateDir::adopt(&path, old.lock().try_clone_to_owned().unwrap()).unwrap();
+    let new = StateDir::adopt(&path, old.descriptor().unwrap()).unwrap();
     new.keep(&COUNTERS, b"new".to_vec());
     old.keep(&COUNTERS, b"old".to_vec());
     assert!(old.pause(LIMIT));
@@ -68,6 +68,25 @@ fn a_directory_is_for_one_process_unless_its_lock_is_handed_over() {
     assert!(matches!(StateDir::open(&path), Err(StateError::InUse(_))));
     drop(new);
     StateDir::open(&path).unwrap();
+}
+
+#[test]
+fn memory_is_handed_over_as_a_directory_is() {
+    let old = StateDir::in_memory().unwrap();
+    assert_eq!((old.path(), kept(&old, &COUNTERS)), (None, None));
+    old.keep(&COUNTERS, b"one".to_vec());
+    old.keep(&OTHERS, b"other".repeat(100));
+    assert!(old.settle(LIMIT));
+    let new = StateDir::adopt_memory(old.descriptor().unwrap()).unwrap();
+    new.keep(&OTHERS, b"new".to_vec());
+    old.keep(&COUNTERS, b"two".to_vec());
+    assert!(old.pause(LIMIT));
+    drop(old);
+    assert_eq!(kept(&new, &COUNTERS), Some((2, "two".into())));
+    assert_eq!(kept(&new, &OTHERS), Some((2, "other".repeat(100))));
+    new.resume();
+    assert!(new.settle(LIMIT));
+    assert_eq!(kept(&new, &OTHERS), Some((2, "new".into())));
 }
 
 #[test]
@@ -88,10 +107,10 @@ fn a_lock_of_another_directory_is_none_of_this_one() {
     let (_other_dir, other) = place();
     let other = StateDir::open(&other).unwrap();
     let ours = StateDir::open(&path).unwrap();
-    let lock = other.lock().try_clone_to_owned().unwrap();
+    let lock = other.descriptor().unwrap();
     assert!(matches!(StateDir::adopt(&path, lock), Err(StateError::InUse(_))));
     drop(ours);
-    StateDir::adopt(&path, other.lock().try_clone_to_owned().unwrap()).unwrap();
+    StateDir::adopt(&path, other.descriptor().unwrap()).unwrap();
 }
 
 #[test]

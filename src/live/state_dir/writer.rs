@@ -1,6 +1,6 @@
 //! The thread that writes: the latest content of each file, and again if the disk refuses it.
 
-use super::directory::Directory;
+use super::Medium;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -127,10 +127,10 @@ impl Desk {
 }
 
 /// Starts the thread; it ends when the desk is closed.
-pub(super) fn start(desk: Arc<Desk>, directory: Arc<Directory>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(desk: Arc<Desk>, medium: Arc<Medium>) -> io::Result<JoinHandle<()>> {
     let body = move || {
         while let Some((name, bytes)) = desk.take() {
-            let result = directory.replace(name, &bytes).map_err(|error| error.to_string());
+            let result = medium.replace(name, &bytes).map_err(|error| error.to_string());
             desk.wrote(name, bytes, result);
         }
     };

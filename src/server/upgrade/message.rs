@@ -15,6 +15,8 @@ pub(in crate::server) enum Slot {
     Admin(String),
     /// The lock of the state directory on that path: no socket.
     State(PathBuf),
+    /// The memory that stands for it: no socket.
+    Memory,
     /// What only a newer process knows.
     Unknown,
 }
@@ -46,6 +48,7 @@ impl Slot {
             Slot::GivenUnix(path) => serde_json::json!(["given-unix", path.to_string_lossy()]),
             Slot::Admin(name) => serde_json::json!(["admin", name]),
             Slot::State(path) => serde_json::json!(["state", path.to_string_lossy()]),
+            Slot::Memory => serde_json::json!(["memory", ""]),
             Slot::Unknown => Value::Null,
         }
     }
@@ -59,6 +62,7 @@ impl Slot {
             "given-unix" => Slot::GivenUnix(name.into()),
             "admin" => Slot::Admin(name.to_owned()),
             "state" => Slot::State(name.into()),
+            "memory" => Slot::Memory,
             _ => Slot::Unknown,
         }
     }
@@ -80,6 +84,7 @@ mod tests {
             Slot::GivenUnix("/run/a b\n\"c\"".into()),
             Slot::Admin("unix:/run/weir.sock".into()),
             Slot::State("/var/lib/weir".into()),
+            Slot::Memory,
         ];
         let text = encode(&slots);
         assert_eq!(text.matches('\n').count(), 1);
