@@ -57,10 +57,10 @@ impl Snapshot {
     #[must_use]
     pub fn look(&self, now: Duration) -> Look {
         let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
-        let mut caches = Vec::new();
-        self.caches.iter().for_each(|rules| rules.cache.look(&mut caches));
+        let (mut caches, mut disks) = (Vec::new(), Vec::new());
+        self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
-        Look { pools, caches, fleet, warnings: self.config.warnings.clone() }
+        Look { pools, caches, disks, fleet, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

@@ -1,10 +1,11 @@
 //! The disk tier of a cache: opened, asked, written to, let go of for a successor.
 
 use super::LiveCache;
-use crate::cache::disk::{Disk, DiskError, Options, Record};
+use crate::cache::disk::{Counts, Disk, DiskError, Options, Record};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::record;
 use crate::config;
+use crate::telemetry::metrics::DiskLook;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -77,6 +78,17 @@ impl LiveCache {
             self.disk.store(Some(Arc::new(disk)));
         }
         Ok(())
+    }
+}
+
+/// What it did, as the metrics have it.
+pub(super) fn look(cache: &str, counts: &Counts) -> DiskLook {
+    DiskLook {
+        cache: cache.to_owned(),
+        reads: [counts.reads, counts.reads_gone, counts.reads_refused, counts.read_errors, counts.corrupt],
+        writes: [counts.writes, counts.writes_dropped, counts.write_errors],
+        written_bytes: counts.bytes_written,
+        rests: counts.off,
     }
 }
 

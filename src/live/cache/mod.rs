@@ -16,7 +16,7 @@ use crate::cache::unstorable::Unstored;
 use crate::config::{self, CacheId, Config};
 use crate::http::{Defaults, Normal};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{CacheLook, CacheMetrics};
+use crate::telemetry::metrics::{CacheLook, CacheMetrics, DiskLook};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +123,7 @@ impl LiveCache {
     }
 
     /// How its tiers are now.
-    pub fn look(&self, out: &mut Vec<CacheLook>) {
+    pub fn look(&self, out: &mut Vec<CacheLook>, disks: &mut Vec<DiskLook>) {
         let memory = &self.memory;
         let (bytes, capacity, objects) = (memory.bytes() as u64, memory.capacity() as u64, memory.len() as u64);
         out.push(CacheLook { cache: self.name.clone(), tier: "memory", bytes, capacity, objects });
@@ -131,6 +131,7 @@ impl LiveCache {
             let counts = disk.counts();
             let (bytes, capacity, objects) = (counts.bytes, counts.bytes_allocated, counts.records);
             out.push(CacheLook { cache: self.name.clone(), tier: "disk", bytes, capacity, objects });
+            disks.push(disk::look(&self.name, &counts));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of all families: the page and its reference are both made from it.
 
 use super::cells::{BOUNDS, CLASSES};
-use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
 use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
 use crate::http::Unstorable;
 
@@ -89,6 +89,14 @@ families! {
         "What is stored, as it is held.";
     CACHE_OBJECTS Gauge "weir_cache_objects" None, ["cache", "tier"]
         "Responses stored.";
+    DISK_READS Counter "weir_cache_disk_reads" None, ["cache", "result"]
+        "Reads from a cache's disk, since it was opened.";
+    DISK_WRITES Counter "weir_cache_disk_writes" None, ["cache", "result"]
+        "Responses that were to be written to a cache's disk, since it was opened.";
+    DISK_WRITTEN_BYTES Counter "weir_cache_disk_written_bytes" Some("bytes"), ["cache"]
+        "Written to a cache's disk, since it was opened.";
+    DISK_RESTS Gauge "weir_cache_disk_rests" None, ["cache"]
+        "1 while nothing is written to a cache's disk, after it failed several times in a row.";
     ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
         "Attempts begun.";
     CONNECTS Counter "weir_connects" None, ["pool", "backend"]
@@ -166,6 +174,10 @@ pub fn reference() -> String {
     out.push_str(&format!("\n## Values of labels\n\n`status`: `{}`.\n\n", CLASSES.join("`, `")));
     out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
     values(&mut out, "result` of `weir_mirrored_total", copies());
+    let reads = DiskRead::ALL.iter().map(|read| (read.label(), read.about()));
+    values(&mut out, "result` of `weir_cache_disk_reads_total", reads);
+    let writes = DiskWrite::ALL.iter().map(|write| (write.label(), write.about()));
+    values(&mut out, "result` of `weir_cache_disk_writes_total", writes);
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
     values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
     values(&mut out, "why", Unstorable::ALL.iter().map(|why| (why.as_str(), why.about())));

@@ -164,6 +164,34 @@ labels! {
 }
 
 labels! {
+    /// What became of a read from a cache's disk.
+    DiskRead {
+        /// It gave the response, every byte checked.
+        Done "ok",
+        /// The response was replaced or removed meanwhile.
+        Gone "gone",
+        /// Too many waited: it was not tried.
+        Refused "refused",
+        /// The disk failed. The response stays, as the next read may succeed.
+        Failed "failed",
+        /// Other bytes than were written: the response is dropped.
+        Corrupt "corrupt",
+    }
+}
+
+labels! {
+    /// What became of a response that was to be written to a cache's disk.
+    DiskWrite {
+        /// It was written.
+        Done "ok",
+        /// Too much waited, it is larger than a segment, or the disk is given a rest: it was not tried.
+        Dropped "dropped",
+        /// The disk failed, or is full.
+        Failed "failed",
+    }
+}
+
+labels! {
     /// What became of a request that was to be copied.
     Mirrored {
         /// The copy was sent, whatever its answer.

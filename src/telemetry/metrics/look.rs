@@ -1,5 +1,7 @@
 //! What is looked up at the moment of a scrape, as nobody counts it.
 
+use super::labels::{DiskRead, DiskWrite};
+
 /// What runs, as it is now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
@@ -9,6 +11,8 @@ pub struct Look {
     pub caches: Vec<CacheLook>,
     /// The fleet, if this process belongs to one.
     pub fleet: Option<FleetLook>,
+    /// Of caches that have a disk.
+    pub disks: Vec<DiskLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -37,6 +41,21 @@ pub struct FleetLook {
     pub is_up: bool,
     /// Why it cannot.
     pub why: Option<String>,
+}
+
+/// What the disk of a cache did since it was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiskLook {
+    /// The cache's name.
+    pub cache: String,
+    /// Reads, in the order of [`DiskRead::ALL`].
+    pub reads: [u64; DiskRead::ALL.len()],
+    /// Responses that were to be written, in the order of [`DiskWrite::ALL`].
+    pub writes: [u64; DiskWrite::ALL.len()],
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Nothing is written for a while, as it failed several times in a row.
+    pub rests: bool,
 }
 
 /// A pool as it is now.

@@ -15,8 +15,8 @@ mod worker;
 
 pub use exposition::Exposition;
 pub use families::reference;
-pub use labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-pub use look::{BackendLook, CacheLook, FleetLook, Look, Looker, PoolLook};
+pub use labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
+pub use look::{BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};

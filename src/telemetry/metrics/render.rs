@@ -3,8 +3,8 @@
 use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
-use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-use super::{CacheLook, FleetLook, Metrics, PoolLook, process};
+use super::labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
+use super::{CacheLook, DiskLook, FleetLook, Metrics, PoolLook, process};
 use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,6 +17,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     pools(metrics, &mut page);
     let look = metrics.look();
     caches(metrics, &look.caches, &mut page);
+    disks(&look.disks, &mut page);
     backends(metrics, &mut page);
     looks(&look.pools, &mut page);
     fleet(look.fleet.as_ref(), &mut page);
@@ -98,6 +99,23 @@ fn caches(metrics: &Metrics, looks: &[CacheLook], page: &mut Page<'_>) {
     for look in looks {
         page.sample(&f::CACHE_OBJECTS, &[&look.cache, look.tier], look.objects);
     }
+}
+
+fn disks(looks: &[DiskLook], page: &mut Page<'_>) {
+    page.family(&f::DISK_READS);
+    for look in looks {
+        let samples = DiskRead::ALL.iter().zip(look.reads);
+        samples.for_each(|(result, n)| page.sample(&f::DISK_READS, &[&look.cache, result.label()], n));
+    }
+    page.family(&f::DISK_WRITES);
+    for look in looks {
+        let samples = DiskWrite::ALL.iter().zip(look.writes);
+        samples.for_each(|(result, n)| page.sample(&f::DISK_WRITES, &[&look.cache, result.label()], n));
+    }
+    page.family(&f::DISK_WRITTEN_BYTES);
+    looks.iter().for_each(|look| page.sample(&f::DISK_WRITTEN_BYTES, &[&look.cache], look.written_bytes));
+    page.family(&f::DISK_RESTS);
+    looks.iter().for_each(|look| page.sample(&f::DISK_RESTS, &[&look.cache], u8::from(look.rests)));
 }
 
 fn backends(metrics: &Metrics, page: &mut Page<'_>) {
