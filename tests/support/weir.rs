@@ -46,19 +46,32 @@ impl Weir {
         let free = ["port", "port2", "admin"].into_iter().filter(|name| !taken.iter().any(|other| other == name));
         places.extend(free.map(|name| (name.to_owned(), free_port().to_string())));
         std::fs::write(file(&directory), complete(text, &places)).unwrap();
-        let mut child = command
-            .args(["run", "-c"])
-            .arg(file(&directory))
-            .current_dir(directory.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (log, out) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
+        command.args(["run", "-c"]).arg(file(&directory)).current_dir(directory.path());
+        let (child, log, out) = spawn(&mut command);
         let pid = child.id();
         let weir = Weir { child, pid, directory, places, log, out };
         assert!(weir.log.find(0, "serving").is_some(), "not serving:\n{}", weir.log.text());
         weir
+    }
+
+    /// `kill -9`
+    pub fn is_killed(&mut self) {
+        self.signal("KILL");
+        assert!(!self.first_ends().success());
+    }
+
+    /// Begins to start it anew after its end, with the same files and ports.
+    pub fn begins_again(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.stdin(Stdio::null()).args(["run", "-c"]).arg(file(&self.directory)).current_dir(&self.directory);
+        (self.child, self.log, self.out) = spawn(&mut command);
+        self.pid = self.child.id();
+    }
+
+    /// Starts it anew after its end, with the same files and ports.
+    pub fn starts_again(&mut self) {
+        self.begins_again();
+        assert!(self.log.find(0, "serving").is_some(), "not serving:\n{}", self.log.text());
     }
 
     /// A new connection to the first listener.
@@ -81,6 +94,12 @@ impl Weir {
         let mut client = Client::connect(self.at("admin"));
         client.ask("GET", path).field("Connection", "close").sent();
         client.response("GET").unwrap()
+    }
+
+    /// Purges through the admin listener, by that JSON; what it says.
+    pub fn purges(&self, what: &str) -> super::Response {
+        let mut client = Client::connect(self.at("admin"));
+        client.post("/v1/purge", what).field("Content-Type", "application/json").sees(200)
     }
 
     /// A sample of `/metrics`, 0 if it is not there yet.
@@ -208,6 +227,12 @@ impl Drop for Weir {
         }
         assert!(std::thread::panicking() || !said.contains("panicked"), "{said}");
     }
+}
+
+fn spawn(command: &mut Command) -> (Child, Log, Log) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (log, out) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
+    (child, log, out)
 }
 
 /// What is said when another process has taken over.
