@@ -18,6 +18,7 @@ mod puppet;
 mod redis;
 mod strait;
 pub mod readers;
+pub mod shop;
 pub mod tls;
 mod weir;
 mod wire;
