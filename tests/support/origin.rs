@@ -72,7 +72,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    fn wait(&self) {
+    pub fn wait(&self) {
         let open = self.0.0.lock().unwrap();
         let _ = self.0.1.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap();
     }
