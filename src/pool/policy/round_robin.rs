@@ -6,44 +6,55 @@ use super::{Look, View};
 pub(super) struct RoundRobin {
     /// Where the rotation begins.
     start: usize,
-    /// Of the rotation: a place in the view's list.
+    /// The rotation: who may be used, whoever was picked longest ago first when the view came.
+    order: Vec<u32>,
+    /// In `order`.
     place: usize,
-    /// Which backend the rotation picked last.
-    last: Option<usize>,
+    /// Of the rotation, by backend: the number of its last pick; 0 if there was none.
+    picked: Vec<u64>,
+    picks: u64,
     turns: Turns,
 }
 
 impl RoundRobin {
     pub(super) fn new(start: usize) -> RoundRobin {
-        RoundRobin { start, place: 0, last: None, turns: Turns::new(start) }
+        RoundRobin { start, order: Vec::new(), place: 0, picked: Vec::new(), picks: 0, turns: Turns::new(start) }
     }
 
-    /// The rotation goes on behind the last backend it picked, turns by weight with what each has saved up.
+    /// The rotation goes on with whoever waited longest, turns by weight with what each has saved up.
+    ///
+    /// "Behind the last one" would not do: views that alternate would lead it past the same backend again and again. This
+    /// way one of n backends is picked after n picks from views that have it, whatever else they have.
     pub(super) fn refresh(&mut self, view: &View) {
         self.turns.refresh(view);
-        let usable = view.usable();
-        self.place = match self.last {
-            Some(last) => usable.partition_point(|at| *at as usize <= last),
-            None => self.start % usable.len().max(1),
-        };
+        self.place = 0;
+        self.order.clear();
+        if !view.is_equal() {
+            return;
+        }
+        self.picked.resize(self.picked.len().max(view.weights().len()), 0);
+        self.order.extend_from_slice(view.usable());
+        let start = self.start % self.order.len().max(1);
+        self.order.rotate_left(start);
+        self.order.sort_by_key(|at| self.picked[*at as usize]);
     }
 
     pub(super) fn pick(&mut self, view: &View, look: &impl Look) -> Option<usize> {
         match view.is_equal() {
-            true => self.rotate(view, look),
+            true => self.rotate(look),
             false => self.turns.next(view, |at| look.may(at)),
         }
     }
 
-    fn rotate(&mut self, view: &View, look: &impl Look) -> Option<usize> {
-        let usable = view.usable();
+    fn rotate(&mut self, look: &impl Look) -> Option<usize> {
         // Whoever may not is passed, and so nobody has two turns in a round.
-        for _ in 0..usable.len() {
-            let place = if self.place < usable.len() { self.place } else { 0 };
-            let at = usable[place] as usize;
+        for _ in 0..self.order.len() {
+            let place = if self.place < self.order.len() { self.place } else { 0 };
+            let at = self.order[place] as usize;
             self.place = place + 1;
             if look.may(at) {
-                self.last = Some(at);
+                self.picks += 1;
+                self.picked[at] = self.picks;
                 return Some(at);
             }
         }

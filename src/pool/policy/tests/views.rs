@@ -103,6 +103,24 @@ proptest! {
 }
 
 #[test]
+fn a_rotation_does_not_fall_into_step_with_views_that_alternate() {
+    // Behind 3 comes 4, never 1, for whoever goes on behind the last one.
+    let views = [(view(&[2, 2, 0, 0, 2]), 1), (view(&[5, 0, 0, 5, 0]), 2)];
+    for start in 0..5 {
+        let mut policy = Policy::round_robin(start);
+        let mut seen = [0u32; 5];
+        for (view, picks) in views.iter().cycle().take(600) {
+            policy.refresh(view);
+            for at in (0..*picks).filter_map(|_| policy.pick(view, &Yard::of(5), &ask(&mut 0))) {
+                seen[at] += 1;
+            }
+        }
+        // 300 picks for three that share one view, 600 for two that share the other.
+        assert!(seen[1] >= 100 && seen[4] >= 100 && seen[3] >= 200 && seen[2] == 0, "{start}: {seen:?}");
+    }
+}
+
+#[test]
 fn a_view_that_changes_at_every_pick_changes_no_shares() {
     // A slow start next to three that are warm.
     for mut policy in [Policy::round_robin(1), Policy::least_connections(1)] {
