@@ -154,12 +154,6 @@ impl Purges {
         first.into_iter().chain(all).map(record).collect()
     }
 
-    /// Lets go of purges that nothing can be named by any more: whatever is stored, or being fetched, was born at
-    /// `oldest_born` or later.
-    pub fn forget(&self, oldest_born: u64) {
-        self.write().forget(oldest_born);
-    }
-
     /// Purges that are noted apart, at most [`NOTES_MAX`].
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,7 +8,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Purges that are noted apart; above, the older half becomes one that purges everything of its age.
+/// Purges that are noted apart; above, the older half becomes one that purges everything of its age. None is let go of
+/// before: whether something as old is still stored, or on its way, would have to be asked of everything.
 pub const NOTES_MAX: usize = 131_072;
 
 /// Different lengths that noted prefixes have; above, a prefix is noted as a shorter one, or as its host.
@@ -141,12 +142,6 @@ impl Notes {
         });
         self.counts = Counts::of(&self.named);
         before - self.named.len()
-    }
-
-    /// Whatever there is was born at `oldest_born` or later.
-    pub(super) fn forget(&mut self, oldest_born: u64) {
-        self.named.retain(|_, stamp| stamp.last() > oldest_born);
-        self.counts = Counts::of(&self.named);
     }
 
     pub(super) fn judge(&self, marks: &Marks<'_>, secret: &Secret) -> Verdict {

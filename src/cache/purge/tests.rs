@@ -136,20 +136,26 @@ fn too_many_notes_become_one_of_their_age() {
 }
 
 #[test]
-fn purges_that_are_older_than_all_there_is_are_forgotten() {
-    let purges = purges();
-    for tag in [b"a", b"b", b"c"] {
-        purges.purge(&What::Tag(tag.to_vec()), Mode::Hard);
+fn there_are_never_more_notes_than_the_bound_however_they_come() {
+    let (purges, journal) = (purges(), super::tests::purges());
+    let room = NOTES_MAX * 5 / 2;
+    let mut last = 0;
+    for at in 0..room as u64 {
+        let what = match at % 3 {
+            0 => What::Url(format!("https://a/{at}").into()),
+            1 => What::Tag(at.to_le_bytes().to_vec()),
+            _ => What::Host(format!("h{at}").into()),
+        };
+        last = purges.purge(&what, Mode::Hard).generation;
+        assert!(journal.replay(&Purges::encode(&what, Mode::Hard, last)));
+        assert!(purges.len() <= NOTES_MAX && journal.len() <= NOTES_MAX, "{at}");
     }
-    purges.purge(&What::Prefix(b"https://a/".to_vec()), Mode::Hard);
-    purges.forget(2);
-    assert_eq!(purges.len(), 2);
-    assert_eq!(verdict(&purges, 2, "https://a/x", &[]), Verdict::Gone);
-    assert_eq!(verdict(&purges, 2, URL, &["b"]), Verdict::Lives);
-    assert_eq!(verdict(&purges, 2, URL, &["c"]), Verdict::Gone);
-    purges.forget(4);
-    assert!(purges.is_empty());
-    assert_eq!(purges.generation(), 4);
+    assert!(purges.len() > NOTES_MAX / 2, "no more is given up than must be");
+    // What was given up purges what is as old; what is younger than all purges lives.
+    for read in [&purges, &journal] {
+        assert_eq!(verdict(read, 0, URL, &[]), Verdict::Gone);
+        assert_eq!(verdict(read, last, URL, &[]), Verdict::Lives);
+    }
 }
 
 #[test]

@@ -43,7 +43,6 @@ fn whats() -> impl Strategy<Value = What> {
 enum Step {
     Purge(What, Mode),
     Store(String, Vec<String>),
-    Forget,
     /// The process ends, and another one reads the journal; or what it was compacted to.
     Restart(bool),
 }
@@ -52,7 +51,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (whats(), prop_oneof![Just(Mode::Hard), Just(Mode::Soft)]).prop_map(|(what, mode)| Step::Purge(what, mode)),
         4 => (urls(), prop::collection::vec("[tuv]", 0..3)).prop_map(|(url, tags)| Step::Store(url, tags)),
-        1 => Just(Step::Forget),
         1 => any::<bool>().prop_map(Step::Restart),
     ];
     prop::collection::vec(step, 1..60)
@@ -80,10 +78,6 @@ proptest! {
                     purged.push((what, mode, noted.generation));
                 }
                 Step::Store(url, tags) => stored.push((purges.generation(), url, tags)),
-                Step::Forget => {
-                    let oldest = stored.iter().map(|(born, ..)| *born).min();
-                    purges.forget(oldest.unwrap_or_else(|| purges.generation()));
-                }
                 Step::Restart(is_compacted) => {
                     if is_compacted {
                         journal = purges.records().into_iter().map(|(_, record)| record).collect();
