@@ -28,6 +28,23 @@ fn a_fresh_response_is_a_hit_and_says_how_old_it_is() {
 }
 
 #[test]
+fn a_get_with_content_goes_by_itself_and_one_that_says_that_it_has_none_does_not() {
+    let origin = Origin::start();
+    origin.replies(200).field("Cache-Control", "max-age=60").body("a");
+    let weir = caching(&origin);
+    let mut client = weir.client();
+    let response = client.get("/x").field("Content-Length", "0").sees(200);
+    response.field("cache-status", "weir; fwd=uri-miss; ttl=60; stored");
+    let response = client.get("/x").field("Content-Length", "0").sees(200).body("a");
+    assert!(response.value("cache-status").starts_with("weir; hit; ttl="), "{response:?}");
+    origin.replies(200).body("b");
+    client.send("GET /x HTTP/1.1\r\nHost: test.example\r\nContent-Length: 1\r\n\r\nc");
+    let response = client.sees(200).body("b");
+    response.field("cache-status", "weir; fwd=bypass; detail=content");
+    origin.saw(2);
+}
+
+#[test]
 fn a_response_that_may_not_be_stored_passes_and_says_why() {
     let origin = Origin::start();
     for _ in 0..2 {

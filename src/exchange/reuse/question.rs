@@ -186,7 +186,7 @@ fn told(scope: &str, secret: &Secret, fields: &Fields) -> Option<String> {
 /// Requests in which something counts that no key holds: what they get is theirs alone.
 fn why_not(head: &RequestHead, length: Length) -> Option<&'static str> {
     // RFC 9110 §9.3.1: content in a GET has no meaning, and some backends read it all the same.
-    if length != Length::None || !head.protocol.is_empty() {
+    if !matches!(length, Length::None | Length::Known(0)) || !head.protocol.is_empty() {
         return Some("content");
     }
     let fields = &head.fields;
