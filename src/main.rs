@@ -28,7 +28,7 @@ enum Verb {
         /// The configuration.
         #[arg(short, long, value_name = "FILE", default_value = "weir.toml", conflicts_with = "to")]
         config: PathBuf,
-        /// No configuration: listen on 127.0.0.1:8080 in front of this one backend.
+        /// No configuration: listen on 127.0.0.1:8080 in front of this one backend, and cache in memory.
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
     },

@@ -45,6 +45,19 @@ fn a_get_with_content_goes_by_itself_and_one_that_says_that_it_has_none_does_not
 }
 
 #[test]
+fn the_smallest_command_caches_in_memory() {
+    let origin = Origin::start();
+    let text = weir::config::text_for_backend(&origin.address());
+    let text = text.replace("version = 1\n", "").replace(weir::config::TO_LISTEN, "127.0.0.1:{port}");
+    let weir = Weir::start(&text, &[]);
+    let mut client = weir.client();
+    origin.replies(200).field("Cache-Control", "max-age=60").body("a");
+    client.get("/a").sees(200).body("a").field("cache-status", "weir; fwd=uri-miss; ttl=60; stored");
+    assert!(client.get("/a").sees(200).body("a").value("cache-status").starts_with("weir; hit; ttl="));
+    origin.saw(1);
+}
+
+#[test]
 fn a_response_that_may_not_be_stored_passes_and_says_why() {
     let origin = Origin::start();
     for _ in 0..2 {

@@ -36,6 +36,8 @@ fn the_smallest_command_passes_everything_to_one_backend() {
     let config = config::for_backend("localhost:9000").unwrap();
     assert_eq!(config.pools[0].backends[0].address.to_string(), "localhost:9000");
     assert!(matches!(config.routes[0].action, Action::Pool(_)));
+    let cache = &config.caches[config.routes[0].cache.unwrap().0];
+    assert_eq!((cache.memory, cache.disk.is_none()), (256 << 20, true));
     assert!(config.warnings.is_empty());
     for bad in ["", "nonsense", "\"", "a\nb:1", "${HOME}:80"] {
         let errors = config::for_backend(bad).unwrap_err();

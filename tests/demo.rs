@@ -16,6 +16,7 @@ const SEEN: &[(&str, u16, &str)] = &[
     ("/data/json", 200, "\"backend\":"),
     ("/failover/json", 200, "\"backend\":\"one\""),
     ("/sticky/json", 200, "set-cookie: demo_backend="),
+    ("/report", 200, "line 20 of a report"),
     ("/old/page", 308, "location: /hello"),
     ("/hello", 200, "Weir itself"),
     ("/gone", 502, "\"status\":502"),
@@ -34,6 +35,7 @@ fn every_line_that_the_demo_prints_shows_what_it_promises_and_sigterm_ends_it() 
     let tried: HashSet<String> = demo.lines.iter().map(|line| try_line(line)).collect();
     assert_eq!(tried.len(), SEEN.len(), "{tried:?}");
     demo.balances();
+    demo.caches();
     demo.sends_those_who_ask_to_the_canary();
     demo.lets_writers_read_what_they_wrote();
     let (code, log) = demo.terminate();
@@ -114,6 +116,11 @@ impl Demo {
     fn balances(&self) {
         let all = (0..ENOUGH).map(|_| backend(&ask(&self.address, "/json", None, None, "")));
         assert_eq!(all.collect::<HashSet<_>>().len(), 3);
+    }
+
+    fn caches(&self) {
+        let again = ask(&self.address, "/report", None, None, "");
+        assert!(again.contains("cache-status: weir; hit; ttl=") && again.contains("age: "), "{again}");
     }
 
     fn sends_those_who_ask_to_the_canary(&self) {

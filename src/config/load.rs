@@ -35,21 +35,30 @@ pub fn load_text(name: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) 
     load_source(Source::new(name, text.to_owned()), env)
 }
 
-/// The configuration of `weir run --to ADDRESS`: listens on [`TO_LISTEN`], passes everything to `address`.
+/// The configuration of `weir run --to ADDRESS`, in [`text_for_backend`].
 ///
 /// # Errors
 /// As [`load`], if `address` is none that a pool could have.
 pub fn for_backend(address: &str) -> Result<Config, ConfigErrors> {
-    // TOML's basic strings take JSON's escapes.
-    let backend = serde_json::Value::from(address).to_string();
-    let text = format!(
-        "version = 1\n[[listener]]\naddress = \"{TO_LISTEN}\"\n[pool.app]\nbackends = [{backend}]\n[[route]]\npool = \"app\"\n"
-    );
-    load_text(Path::new("--to"), &text.replace("${", "$${"), &|_| None)
+    load_text(Path::new("--to"), &text_for_backend(address), &|_| None)
+}
+
+/// What `weir run --to ADDRESS` stands for: it listens on [`TO_LISTEN`], caches in memory, and passes the rest to `address`.
+#[must_use]
+pub fn text_for_backend(address: &str) -> String {
+    // TOML's basic strings take JSON's escapes; a variable would be another matter.
+    let backend = serde_json::Value::from(address).to_string().replace("${", "$${");
+    format!(
+        "version = 1\n[[listener]]\naddress = \"{TO_LISTEN}\"\n[pool.app]\nbackends = [{backend}]\n\
+         [cache.pages]\nmemory = \"{TO_MEMORY}\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n"
+    )
 }
 
 /// Where `weir run --to ADDRESS` listens.
 pub const TO_LISTEN: &str = "127.0.0.1:8080";
+
+/// What its cache may take.
+const TO_MEMORY: &str = "256MiB";
 
 fn load_source(source: Source, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
     let gather = Gather::all(source);

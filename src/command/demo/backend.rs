@@ -63,6 +63,7 @@ async fn answer(name: &str, number: u64, request: Request<Incoming>) -> Response
             sleep(SLOW).await;
             text(StatusCode::OK, format!("backend {name}, after {} s\n", SLOW.as_secs()))
         }
+        "/report" => report(name, number).await,
         "/sse" => events(name.to_owned()),
         _ => match path.strip_prefix("/status/").map(str::parse::<StatusCode>) {
             // A final status; those below 200 are no answer.
@@ -86,6 +87,16 @@ fn json(name: &str, number: u64, request: &Request<Incoming>) -> Response<Conten
     let value =
         serde_json::json!({ "backend": name, "number": number, "method": method, "path": request.uri().path() });
     respond(StatusCode::OK, "application/json", format!("{value}\n"))
+}
+
+/// Something that is worth storing.
+async fn report(name: &str, number: u64) -> Response<Content> {
+    sleep(SLOW).await;
+    let line = |at: u32| format!("line {at} of a report that backend {name} made for request {number}\n");
+    let mut response = text(StatusCode::OK, (1..=REPORT_LINES).map(line).collect());
+    let life = header::HeaderValue::from_static("max-age=60, stale-while-revalidate=60");
+    response.headers_mut().insert(header::CACHE_CONTROL, life);
+    response
 }
 
 fn fields(name: &str, request: &Request<Incoming>) -> String {
@@ -126,7 +137,10 @@ fn respond(status: StatusCode, content_type: &'static str, text: String) -> Resp
     response
 }
 
-/// How long `/slow` takes.
+/// How long a report is: worth a coding.
+const REPORT_LINES: u32 = 20;
+
+/// How long `/slow` and `/report` take.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// How many events `/sse` sends, and how often.

@@ -27,6 +27,7 @@ const LINES: &[(&str, &str, &str)] = &[
     ),
     ("failover: one of two backends is dead, and nobody notices", "", "/failover/json"),
     ("a cookie that keeps a client with its backend: send it back with -H 'cookie: ...'", "-i ", "/sticky/json"),
+    ("caching: takes 2 s to make; ask again within a minute, and see Age and Cache-Status", "-i ", "/report"),
     ("a redirect, and where it leads", "-L ", "/old/page"),
     ("a fixed response", "", "/hello"),
     (
