@@ -1,6 +1,7 @@
 //! A fetch leaves: a task of its own that asks a backend for all who want the response.
 
-use super::fetch::{Failure, FetchDown, Landing};
+use super::fetch::FetchDown;
+use super::landing::{Failure, Landing};
 use super::stow::Stow;
 use super::{Question, Stale};
 use crate::cache::entry::Entry;

@@ -6,14 +6,17 @@ mod fetch;
 mod follow;
 mod forward;
 mod keep;
+mod landing;
+mod miss;
 mod purge;
 mod question;
 mod stow;
+mod stream;
 
 pub(super) use depart::Voyage;
-pub(super) use fetch::Failure;
 pub(super) use forward::Forwarded;
 pub(super) use keep::Keep;
+pub(super) use landing::Failure;
 pub(super) use question::Question;
 
 use super::attempts::Trail;

@@ -1,0 +1,168 @@
+//! A miss: everyone who wants the same response reads one fetch of it.
+
+use super::deliver::Serving;
+use super::follow::{Followed, Reading};
+use super::landing::Failure;
+use super::{Looked, Question, Reused, Stale, outcome};
+use crate::cache::flight::Flights;
+use crate::exchange::attempts::{Ended, Trail};
+use crate::exchange::serve::{Course, Scratch};
+use crate::exchange::{Downstream, Refusal};
+use crate::http::{CacheStatus, FieldName, Forward, Method, RequestHead, selected};
+use crate::telemetry::metrics::CacheOutcome;
+use std::sync::Arc;
+
+/// Fetches that a request may turn to before it goes by itself: the first one may show that another variant is wanted.
+const FLIGHTS_MAX: u32 = 2;
+
+impl Question<'_> {
+    /// What a fetch is known by: key, variant as far as it is known, range, and what was purged before it.
+    pub(super) fn flight_key(&self, request: &RequestHead, selecting: Option<&[u8]>) -> (u128, u64) {
+        let secret = &self.rules.cache.secret;
+        let mut text = selecting.map(|names| selected(names, &request.fields, &self.rules.normal)).unwrap_or_default();
+        if let Some(range) = request.fields.get(FieldName::Range) {
+            text.extend_from_slice(b"\0range ");
+            text.extend_from_slice(range);
+        }
+        text.extend_from_slice(&self.rules.cache.purges.generation().to_le_bytes());
+        (self.hash, secret.hash64(&text))
+    }
+}
+
+impl Course<'_> {
+    pub(super) fn flights(&self, question: &Question<'_>) -> &Arc<Flights<Failure>> {
+        &self.held.generation.flights[question.id.0]
+    }
+
+    /// Answers by a fetch that others share, where that is possible.
+    pub(super) async fn miss<D: Downstream>(
+        &self,
+        question: &Question<'_>,
+        forward: Forward,
+        stale: Option<Stale>,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Reused {
+        let (forward, stale) = match question.look_on_disk(forward, stale, &scratch.request).await {
+            Looked::Hit(entry, reuse) => {
+                return Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await);
+            }
+            Looked::Miss(forward, stale) => (forward, stale),
+            Looked::Purge | Looked::Pass(..) => (forward, None),
+        };
+        trail.cache = Some(outcome(forward));
+        if question.directives.only_if_cached {
+            // RFC 9111 §5.2.1.7
+            return Reused::Ended(self.refuse(Refusal::OnlyIfCached, scratch, down, trail).await);
+        }
+        if let Some(detail) = self.goes_alone(question, &scratch.request, stale.as_ref()) {
+            return Reused::Forward(Box::new(question.forwarded(self, forward, Some(detail))));
+        }
+        let whole = stale.as_ref().is_some_and(|stale| stale.entry.whole().is_some());
+        let mut request = std::mem::take(&mut scratch.request);
+        let range = request.fields.get(FieldName::Range).map(<[u8]>::to_vec);
+        if whole {
+            // All of it is validated, and fetched anew if it changed.
+            request.fields.remove(FieldName::Range);
+        }
+        let mut known = stale.as_ref().map(|stale| Arc::clone(&stale.entry)).or_else(|| question.sibling());
+        let mut followed = Followed::Other(None);
+        for _ in 0..FLIGHTS_MAX {
+            let key = question.flight_key(&request, known.as_ref().map(|entry| entry.selecting()));
+            let Some(mut seat) = self.flights(question).board(key) else { break };
+            let mut fetched = None;
+            if !seat.leads() {
+                self.worker.metrics.collapsed(&question.rules.metrics);
+            }
+            if seat.leads() {
+                let flight = Arc::clone(seat.flight());
+                match self.depart(question, &request, (&flight, key), stale.as_ref(), false) {
+                    Ok(trail) => fetched = Some(trail),
+                    Err(refusal) => {
+                        self.flights(question).land(key, &flight);
+                        flight.fail(Failure::Refused(refusal));
+                    }
+                }
+            }
+            let reading = Reading { forward, range: if whole { range.as_deref() } else { None }, fetched };
+            scratch.request = request;
+            if let (true, Some(range)) = (whole, &range) {
+                scratch.request.fields.push_known(FieldName::Range, range);
+            }
+            followed = self.follow(question, &mut seat, &reading, scratch, down, trail).await;
+            request = std::mem::take(&mut scratch.request);
+            if whole {
+                request.fields.remove(FieldName::Range);
+            }
+            match &followed {
+                Followed::Other(Some(entry)) => known = Some(Arc::clone(entry)),
+                _ => break,
+            }
+        }
+        if let (true, Some(range)) = (whole, &range) {
+            request.fields.push_known(FieldName::Range, range);
+        }
+        scratch.request = request;
+        self.conclude_miss(question, forward, stale, followed, scratch, down, trail).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the stages of one exchange")]
+    async fn conclude_miss<D: Downstream>(
+        &self,
+        question: &Question<'_>,
+        forward: Forward,
+        stale: Option<Stale>,
+        followed: Followed,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Reused {
+        match (followed, stale) {
+            (Followed::Ended(end), _) => Reused::Ended(end),
+            (Followed::Failed(failure), Some(Stale { entry, if_failed })) if failure.leaves(if_failed) => {
+                trail.cache = Some(CacheOutcome::Stale);
+                let forward_status = match failure {
+                    Failure::Error(status) => Some(status),
+                    Failure::Refused(_) => None,
+                };
+                let status = CacheStatus {
+                    ttl: Some(entry.life.ttl(question.now_ms)),
+                    detail: Some("stale-if-error"),
+                    forward: Some(forward),
+                    forward_status,
+                    ..CacheStatus::HIT
+                };
+                let serving = Serving { entry: &entry, status, is_hit: true };
+                Reused::Ended(self.deliver(question, &serving, scratch, down, trail).await)
+            }
+            (Followed::Failed(Failure::Refused(refusal)), _) => {
+                Reused::Ended(self.conclude(Ended::Refused(refusal), scratch, down, trail).await)
+            }
+            (Followed::Failed(Failure::Error(_)), _) => {
+                Reused::Forward(Box::new(question.forwarded(self, forward, Some("error"))))
+            }
+            (Followed::Other(_), _) => Reused::Forward(Box::new(question.forwarded(self, forward, Some("not-shared")))),
+        }
+    }
+
+    /// Why a request does not share a fetch.
+    fn goes_alone(
+        &self,
+        question: &Question<'_>,
+        request: &RequestHead,
+        stale: Option<&Stale>,
+    ) -> Option<&'static str> {
+        let fields = &request.fields;
+        if request.method != Method::Get {
+            return Some("head");
+        }
+        if question.directives.no_store {
+            return Some("no-store");
+        }
+        if stale.is_none() && fields.has(FieldName::Range) && fields.has(FieldName::IfRange) {
+            return Some("if-range");
+        }
+        question.rules.cache.unstored.knows(question.hash, question.now_ms).then_some("not-storable")
+    }
+}

@@ -1,0 +1,166 @@
+//! A response on its way to one client while its content is still coming.
+
+use super::Question;
+use super::deliver::{Serving, lines_of_now};
+use super::follow::Reading;
+use super::landing::Failure;
+use crate::cache::entry::Entry;
+use crate::cache::flight::{Piece, Seat};
+use crate::exchange::attempts::{Ended, Trail};
+use crate::exchange::serve::{Course, Scratch};
+use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
+use crate::http::{
+    Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, Validators, conditions, content_range,
+    has_conditions, range_may, ranges,
+};
+use std::future::poll_fn;
+use std::ops::Range;
+use std::pin::pin;
+use std::task::Poll;
+
+impl Course<'_> {
+    /// Sends the response as it grows.
+    #[expect(clippy::too_many_arguments, reason = "the stages of one exchange")]
+    pub(super) async fn stream<D: Downstream>(
+        &self,
+        question: &Question<'_>,
+        serving: &Serving<'_>,
+        length: Length,
+        seat: &mut Seat<Failure>,
+        reading: &Reading<'_>,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Ended {
+        let Scratch { request, response, added, .. } = scratch;
+        added.clear();
+        lines_of_now(question, serving.entry, &serving.status, serving.is_hit, added);
+        response.clear();
+        response.status = serving.entry.status;
+        response.fields = serving.entry.fields();
+        Fields::of_lines(added).iter().for_each(|(_, name, value)| response.fields.push(name, value));
+        if let Some(extra) = seat.extra() {
+            extra.iter().for_each(|(_, name, value)| response.fields.push(name, value));
+        }
+        if let Some((_, route)) = self.route.filter(|(_, route)| !route.response.is_empty()) {
+            crate::route::edit(&route.response, &mut response.fields);
+        }
+        let form = growing(serving.entry, request, length, reading.range, question.now_ms);
+        let sent = self.send_growing(form, length, response, seat, down, trail).await;
+        match sent {
+            Ok(()) => Ended::Answered,
+            Err(Fault::Client) => Ended::ClientGone,
+            Err(Fault::Backend) => Ended::Broken(Refusal::BackendClosed),
+        }
+    }
+
+    async fn send_growing<D: Downstream>(
+        &self,
+        form: Growing,
+        length: Length,
+        response: &mut ResponseHead,
+        seat: &mut Seat<Failure>,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Result<(), Fault> {
+        let (body, reply) = down.halves();
+        let limit = self.client.gate.timeouts.body;
+        let clock = &self.worker.clock;
+        let mut left = u64::MAX;
+        let length = match form {
+            Growing::Whole => length,
+            Growing::NotModified(status) => {
+                response.status = status;
+                response
+                    .fields
+                    .retain(|name, _, _| !matches!(name, FieldName::ContentType | FieldName::ContentEncoding));
+                reply.head(response, if status == 304 { Length::None } else { Length::Known(0) }).await?;
+                return Ok(reply.end(None).await?);
+            }
+            Growing::Part(range, complete) => {
+                response.status = 206;
+                let value = content_range(&range, complete);
+                response.fields.push_known(FieldName::ContentRange, value.as_bytes());
+                seat.skip_to(range.start);
+                left = range.end - range.start;
+                Length::Known(left)
+            }
+        };
+        reply.head(response, length).await?;
+        if length == Length::None {
+            return Ok(reply.end(None).await?);
+        }
+        // Who leaves while the backend is silent gives up the seat at once.
+        let mut gone = pin!(body.gone());
+        loop {
+            let piece = poll_fn(|cx| Poll::Ready(seat.poll_next(cx))).await;
+            let piece = match piece {
+                Poll::Ready(piece) => piece,
+                Poll::Pending => {
+                    clock.within(limit, pin!(reply.flush())).await.map_err(|_| Fault::Client)??;
+                    let next = poll_fn(|cx| match seat.poll_next(cx) {
+                        Poll::Ready(piece) => Poll::Ready(Some(piece)),
+                        Poll::Pending => gone.as_mut().poll(cx).map(|()| None),
+                    });
+                    next.await.ok_or(Fault::Client)?
+                }
+            };
+            match piece {
+                Piece::Data(mut bytes, more) => {
+                    bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len()));
+                    left -= bytes.len() as u64;
+                    trail.moved.down += bytes.len() as u64;
+                    let sent = reply.data(Chunk::Owned(bytes), more && left > 0);
+                    clock.within(limit, pin!(sent)).await.map_err(|_| Fault::Client)??;
+                    if left == 0 {
+                        return Ok(clock.within(limit, pin!(reply.end(None))).await.map_err(|_| Fault::Client)??);
+                    }
+                }
+                Piece::End(trailers) => {
+                    let sent = reply.end(trailers.as_ref());
+                    return Ok(clock.within(limit, pin!(sent)).await.map_err(|_| Fault::Client)??);
+                }
+                Piece::Broken => return Err(Fault::Backend),
+            }
+        }
+    }
+}
+
+enum Fault {
+    Client,
+    Backend,
+}
+
+impl From<Broken> for Fault {
+    fn from(_: Broken) -> Fault {
+        Fault::Client
+    }
+}
+
+/// What a client gets of a response whose content is still coming.
+enum Growing {
+    Whole,
+    /// 304, or 412.
+    NotModified(u16),
+    Part(Range<u64>, u64),
+}
+
+fn growing(entry: &Entry, request: &RequestHead, length: Length, range: Option<&[u8]>, now_ms: u64) -> Growing {
+    let validators = Validators { etag: entry.etag(), last_modified: entry.last_modified(), date: entry.date() };
+    if entry.status == 200 && has_conditions(&request.fields) {
+        match conditions(request, &validators, now_ms / 1000) {
+            Condition::Proceed => {}
+            Condition::NotModified => return Growing::NotModified(304),
+            Condition::PreconditionFailed => return Growing::NotModified(412),
+        }
+    }
+    match (range, length) {
+        (Some(range), Length::Known(complete)) if entry.status == 200 && range_may(request, &validators) => {
+            match ranges(range, complete) {
+                Ranges::Some(list) if list.len() == 1 => Growing::Part(list[0].clone(), complete),
+                _ => Growing::Whole,
+            }
+        }
+        _ => Growing::Whole,
+    }
+}
