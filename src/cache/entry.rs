@@ -7,7 +7,7 @@ pub use make::Make;
 pub use parts::Parts;
 
 use super::memory::Held;
-use crate::http::{Fields, Life, Normal, Unstorable, matches};
+use crate::http::{Fields, Life, Normal, Unstorable, Validators, matches};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,13 +63,14 @@ pub enum Content {
 }
 
 impl Entry {
-    /// The same head with other content.
+    /// The same head with another life and other content.
     #[must_use]
-    pub fn with_content(&self, content: Content) -> Entry {
+    pub fn with(&self, life: Life, content: Content) -> Entry {
         Entry {
             mark: AtomicU8::new(0),
             checked: AtomicU64::new(self.checked.load(Ordering::Relaxed)),
             text: self.text.clone(),
+            life,
             content,
             ..*self
         }
@@ -163,6 +164,12 @@ impl Entry {
     #[must_use]
     pub fn date(&self) -> Option<&[u8]> {
         self.span(self.date)
+    }
+
+    /// What it says of itself, to be compared with.
+    #[must_use]
+    pub fn validators(&self) -> Validators<'_> {
+        Validators { etag: self.etag(), last_modified: self.last_modified(), date: self.date() }
     }
 
     /// Whether it can be validated.

@@ -206,17 +206,14 @@ impl Try<'_> {
                 if chances.allow(Cause::Status(head.status), seated.slot.at) {
                     return Err(Fault::Status(head.status));
                 }
-                let (length, keep) = (response.length(), task.forwarded.and_then(|forwarded| forwarded.keep.as_ref()));
-                // Before it is made this client's.
-                if let Some(keep) = keep {
-                    keep.head(head, length);
-                }
-                task.respond(head, seated).map_err(|_| Fault::Backend(Broken::Malformed("connection_options")))?;
+                let length = response.length();
+                task.respond(head, length, seated)
+                    .map_err(|_| Fault::Backend(Broken::Malformed("connection_options")))?;
                 reply.head(head, length).await.map_err(|_| Fault::ClientGone)?;
                 if length == Length::Tunnel {
                     return Ok(true);
                 }
-                relay::download(response, reply, clock, &bounds, (moved_down, keep)).await.map(|()| false)
+                relay::download(response, reply, clock, &bounds, (moved_down, task.keep())).await.map(|()| false)
             });
             let mut first_byte_timer = clock.timer(bounds.first_byte);
             let mut upward_over = false;

@@ -6,7 +6,7 @@ use super::crew::{Crew, Picked, Slot, Tried};
 use super::kept::Kept;
 use super::mirror::Tee;
 use super::relay::{Bounds, Moved};
-use super::reuse::{Forwarded, Voyage};
+use super::reuse::{Forwarded, Keep, Voyage};
 use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
 use crate::config::{self, HashPolicy, Policy, PoolId, Route};
@@ -240,13 +240,25 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// What learns from the response for the cache.
+    pub(super) fn keep(&self) -> Option<&'a Keep> {
+        self.forwarded.and_then(|forwarded| forwarded.keep.as_ref())
+    }
+
     /// Makes the backend's response the client's.
-    pub(super) fn respond(&self, head: &mut ResponseHead, seated: &Seated<'_>) -> Result<(), Refusal> {
+    pub(super) fn respond(&self, head: &mut ResponseHead, length: Length, seated: &Seated<'_>) -> Result<(), Refusal> {
         let clock = &self.worker.clock;
-        if let Some(voyage) = self.voyage {
-            voyage.answered();
+        prepare::response(head, clock)?;
+        match self.voyage {
+            Some(voyage) => voyage.answered(),
+            None => {
+                // Before it is made this client's.
+                if let Some(keep) = self.keep() {
+                    keep.head(head, length);
+                }
+                prepare::edit(head, self.route);
+            }
         }
-        prepare::response(head, self.route, clock, self.voyage.is_none())?;
         if let Some(forwarded) = self.forwarded {
             forwarded.respond(self.head, head);
         }

@@ -49,17 +49,21 @@ fn set_client_subject(head: &mut RequestHead, client: &Client, trusted: bool) {
     }
 }
 
-/// Makes the response that the backend sent the one that the client gets; with the route's edits unless it is to be stored.
-pub(super) fn response(head: &mut ResponseHead, route: &Route, clock: &Clock, edits: bool) -> Result<(), Refusal> {
+/// Makes the response that the backend sent one that may be stored, and that a client may get.
+pub(super) fn response(head: &mut ResponseHead, clock: &Clock) -> Result<(), Refusal> {
     strip_hop_by_hop(&mut head.fields).map_err(|_| Refusal::BackendProtocol("connection_options"))?;
     if !head.fields.has(FieldName::Date) {
         // RFC 9110 §6.6.1: a recipient with a clock adds what is missing.
         clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
     }
-    if edits && !route.response.is_empty() {
+    Ok(())
+}
+
+/// Makes the route's edits, which are for clients: what is stored is without them.
+pub(super) fn edit(head: &mut ResponseHead, route: &Route) {
+    if !route.response.is_empty() {
         route::edit(&route.response, &mut head.fields);
     }
-    Ok(())
 }
 
 /// Carries the subject of a client's certificate to backends.

@@ -93,6 +93,12 @@ impl Life {
         }
     }
 
+    /// The same, stale from `now_ms` on if it is not yet (RFC 9111 §4.3.5).
+    #[must_use]
+    pub fn outdated(self, now_ms: u64) -> Life {
+        Life { fresh_ms: self.fresh_ms.min(self.age_ms(now_ms)), ..self }
+    }
+
     /// Its age at `now_ms`, in milliseconds.
     #[must_use]
     pub fn age_ms(&self, now_ms: u64) -> u64 {

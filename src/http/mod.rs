@@ -22,6 +22,7 @@ mod no_vary_search;
 mod page;
 pub mod path;
 mod range;
+mod renewal;
 mod status;
 mod storable;
 pub mod structured;
@@ -54,6 +55,7 @@ pub use range::{
     ContentRange, Multipart, RANGES_MAX, RangeSpec, Ranges, content_range, parse_content_range, parse_range, ranges,
     unsatisfied,
 };
+pub use renewal::{Overheard, is_renewed_by, overheard};
 pub use status::reason;
 pub use storable::{Allowed, Asked, Unstorable, storable};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, Tag, tags};

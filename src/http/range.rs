@@ -162,7 +162,7 @@ fn position(text: &[u8]) -> Option<u64> {
 }
 
 /// Digits alone, and no more than fits.
-fn exact(text: &[u8]) -> Option<u64> {
+pub(super) fn exact(text: &[u8]) -> Option<u64> {
     if !digits(text) {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Steps by chance: the same for the same seed.
 
-use super::step::{Answer, Lines, ORIGIN, Request, Step};
+use super::step::{Answer, LENGTH, Lines, Modified, ORIGIN, Request, Step};
 use weir::cache::purge::{Mode, What};
 
 /// A source of chance (Steele et al., SplitMix64).
@@ -38,9 +38,12 @@ impl Draw {
     }
 
     fn request(&mut self) -> Request {
-        let method = if self.one_in(12) { *self.one(&["HEAD", "OPTIONS", "POST", "PUT"]) } else { "GET" };
+        let method = if self.one_in(9) { *self.one(&["HEAD", "HEAD", "OPTIONS", "POST", "PUT"]) } else { "GET" };
         let mut fields = Lines::new();
-        if self.one_in(3) {
+        if method == "HEAD" && self.one_in(2) {
+            // What is fresh would be answered without the origin.
+            fields.push(("cache-control", "no-cache".to_owned()));
+        } else if self.one_in(3) {
             let seconds = self.seconds();
             let directive = match self.below(10) {
                 0 => format!("max-age={seconds}"),
@@ -93,9 +96,33 @@ impl Draw {
         self.maybe(9, &mut fields, "content-encoding", &["br", "gzip"]);
         let date = self.one_in(3).then(|| *self.one(&[-20, -3, -1, 0, 5]));
         let expires = self.one_in(4).then(|| *self.one(&[-20, 0, 4, 10, 60]));
-        let modified = self.one_in(3).then(|| *self.one(&[-10_000_000, -1000, -100, 0, 10]));
+        let modified = self.one_in(3).then(|| self.modified());
+        let mut renewed = Lines::new();
+        self.maybe(3, &mut renewed, "etag", &["\"1\"", "\"1\"", "W/\"1\"", "W/\"2\"", "\"2\""]);
+        let renewed_time = self.one_in(8).then(|| self.modified());
+        let said_length = self.one_in(3).then(|| *self.one(&[LENGTH, LENGTH, LENGTH + 1]));
         let delay = *self.one(&[0, 0, 0, 1, 3]);
-        Answer { is_down, not_modified: self.one_in(2), delay, status, fields, date, expires, modified }
+        let not_modified = self.one_in(2);
+        Answer {
+            is_down,
+            not_modified,
+            delay,
+            status,
+            fields,
+            date,
+            expires,
+            modified,
+            renewed,
+            renewed_time,
+            said_length,
+        }
+    }
+
+    fn modified(&mut self) -> Modified {
+        match self.below(2) {
+            0 => Modified::Once,
+            _ => Modified::By(*self.one(&[-10_000_000, -1000, -100, 0, 10])),
+        }
     }
 
     fn directive(&mut self) -> String {

@@ -1,7 +1,7 @@
 //! A shared cache by the letter of RFC 9111: a list of responses as they were received, everything worked out anew from
 //! their fields at each request. It knows nothing of the rules in `weir::http`.
 
-use super::step::{Answer, Decision, Good, Kept, Lines, ORIGIN, Outcome, Request};
+use super::step::{Answer, Decision, Good, Kept, LENGTH, Learnt, Lines, ORIGIN, Outcome, Request};
 use weir::cache::purge::{Mode, What};
 
 #[derive(Default)]
@@ -23,6 +23,8 @@ struct Stored {
     answered: u64,
     /// Purges that were there before.
     born: usize,
+    /// When it was learnt that there is something else by now.
+    outdated: Option<u64>,
 }
 
 impl Naive {
@@ -31,7 +33,7 @@ impl Naive {
     }
 
     pub(crate) fn ask(&mut self, request: &Request, answer: &Answer, now: u64, body: u64) -> Outcome {
-        let mut outcome = Outcome { decision: Decision::Pass, served: None, is_saved: false };
+        let mut outcome = Outcome { decision: Decision::Pass, served: None, is_saved: false, learnt: Learnt::Nothing };
         if !matches!(request.method, "GET" | "HEAD") {
             self.invalidate(request, answer);
             return outcome;
@@ -48,22 +50,25 @@ impl Naive {
             // §5.2.1.5, and HEAD has no content to be stored.
             Decision::Validate { .. } | Decision::Fetch if request.method == "HEAD" || asks.has("no-store") => {
                 outcome.decision = Decision::Pass;
+                if request.method == "HEAD" && !asks.has("no-store") {
+                    outcome.learnt = self.overhear(request, answer, now);
+                }
             }
-            Decision::Fetch => self.fetch(None, request, answer, now, body),
+            Decision::Fetch => outcome.learnt = self.fetch(None, request, answer, now, body),
             Decision::Validate { if_failed, .. } => {
                 let stored = found.unwrap();
                 if if_failed.covers(answer) {
                     // A failed attempt takes no time here.
                     (outcome.served, outcome.is_saved) = (Some(stored.shown(now)), true);
                 } else {
-                    self.fetch(Some(stored), request, answer, now, body);
+                    outcome.learnt = self.fetch(Some(stored), request, answer, now, body);
                 }
             }
             Decision::Fresh | Decision::Stale => outcome.served = found.map(|stored| stored.shown(now)),
             Decision::WhileRevalidate => {
                 outcome.served = found.as_ref().map(|stored| stored.shown(now));
                 if !Good::Errors.covers(answer) {
-                    self.fetch(found, request, answer, now, body);
+                    outcome.learnt = self.fetch(found, request, answer, now, body);
                 }
             }
             Decision::Pass | Decision::Refuse => {}
@@ -72,45 +77,94 @@ impl Naive {
     }
 
     /// The response to a GET comes; it may be a 304 for `stale`.
-    fn fetch(&mut self, stale: Option<Stored>, request: &Request, answer: &Answer, now: u64, body: u64) {
+    fn fetch(&mut self, stale: Option<Stored>, request: &Request, answer: &Answer, now: u64, body: u64) -> Learnt {
         if answer.is_down {
-            return;
+            return Learnt::Nothing;
         }
         let answered = now + answer.delay;
         let validated =
             stale.as_ref().filter(|stored| answer.not_modified && (stored.has("etag") || stored.has("last-modified")));
-        let new = match validated {
-            Some(old) => old.freshened(answer.later(answered)),
-            None => Stored {
-                target: request.target,
-                status: answer.status,
-                body,
-                fields: answer.fields(answered),
-                selecting: Vec::new(),
-                asked: now,
-                answered,
-                born: 0,
-            },
+        let later = answer.later(answered);
+        if let Some(old) = validated.filter(|old| old.is_named_by(&later)) {
+            self.renew(old, later, request, (now, answered));
+            return Learnt::Nothing;
+        }
+        if validated.is_some() {
+            // §4.3.4: it is about something else; the origin is asked for that.
+            self.stored.retain(|stored| stored.target != request.target);
+        }
+        let new = Stored {
+            target: request.target,
+            status: answer.status,
+            body,
+            fields: answer.fields(answered),
+            selecting: Vec::new(),
+            asked: now,
+            answered,
+            born: self.purges.len(),
+            outdated: None,
         };
+        let new = Stored { selecting: new.varies_by(request), ..new };
+        if new.may_be_stored(request) {
+            self.keep(new);
+        } else if stale.is_some() && answer.status < 500 {
+            // What is stored is not what there is now.
+            self.stored.retain(|stored| stored.target != request.target);
+        }
+        if validated.is_some() { Learnt::NotIt } else { Learnt::Nothing }
+    }
+
+    /// §3.2: what is stored goes on with newer fields; whether it may.
+    fn renew(&mut self, old: &Stored, later: Lines, request: &Request, (asked, answered): (u64, u64)) -> bool {
+        let new = old.freshened(later);
         let mut selecting = new.varies_by(request);
         let names = |selecting: &[(String, Option<String>)]| -> Vec<String> {
             selecting.iter().map(|(name, _)| name.clone()).collect()
         };
-        let varies_anew = validated.is_some_and(|old| names(&old.selecting) != names(&selecting));
-        if let Some(old) = validated.filter(|_| !varies_anew) {
+        let varies_anew = names(&old.selecting) != names(&selecting);
+        if !varies_anew {
             selecting.clone_from(&old.selecting);
         }
-        let new = Stored { selecting, asked: now, answered, born: self.purges.len(), ..new };
+        let new = Stored { selecting, asked, answered, born: self.purges.len(), outdated: None, ..new };
         let is_kept = new.may_be_stored(request);
-        // What is stored is not what there is now.
-        let is_refuted = stale.is_some() && !is_kept && (validated.is_some() || answer.status < 500);
-        if is_refuted || varies_anew {
+        if !is_kept || varies_anew {
             self.stored.retain(|stored| stored.target != request.target);
         }
         if is_kept {
-            self.stored.retain(|stored| stored.target != new.target || stored.selecting != new.selecting);
-            self.stored.insert(0, new);
+            self.keep(new);
         }
+        is_kept
+    }
+
+    fn keep(&mut self, new: Stored) {
+        self.stored.retain(|stored| stored.target != new.target || stored.selecting != new.selecting);
+        self.stored.insert(0, new);
+    }
+
+    /// §4.3.5
+    fn overhear(&mut self, request: &Request, answer: &Answer, now: u64) -> Learnt {
+        let mut learnt = Learnt::Nothing;
+        if answer.is_down || answer.status != 200 {
+            return learnt;
+        }
+        let answered = now + answer.delay;
+        let said = answer.of_head(answered);
+        for old in self.stored.clone() {
+            if !old.is_for(request) || self.purged(&old) == Some(Mode::Hard) {
+                continue;
+            }
+            if old.agrees_with(&said) {
+                learnt = Learnt::Renewed;
+                let fields = said.iter().filter(|(name, _)| *name != "content-length").cloned().collect();
+                if !self.renew(&old, fields, request, (now, answered)) {
+                    break;
+                }
+            } else {
+                learnt = Learnt::Outdated;
+                self.keep(Stored { outdated: old.outdated.or(Some(answered)), ..old });
+            }
+        }
+        learnt
     }
 
     /// §4.4
@@ -206,6 +260,35 @@ impl Stored {
         self.target == request.target && self.selecting.iter().all(|(name, value)| combined(request, name) == *value)
     }
 
+    fn own(&self, name: &str) -> Option<&str> {
+        Some(name).filter(|name| !self.withholds(name)).and_then(|name| self.values(name).next())
+    }
+
+    /// §4.3.4: whether a 304 with these fields is about it.
+    fn is_named_by(&self, later: &Lines) -> bool {
+        let said = |name: &str| later.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str());
+        let is_weak = |tag: &str| tag.starts_with("W/");
+        let opaque = |tag: &str| tag.trim_start_matches("W/").to_owned();
+        let own = self.own("etag");
+        match (said("etag"), said("last-modified")) {
+            (Some(tag), _) if !is_weak(tag) => own == Some(tag),
+            (Some(tag), _) if own.is_some() => own.map(opaque) == Some(opaque(tag)),
+            (Some(_), time) => time.is_some() && self.own("last-modified") == time,
+            (None, Some(time)) => self.own("last-modified").is_none_or(|own| own == time),
+            (None, None) => true,
+        }
+    }
+
+    /// §4.3.5: whether a 200 to HEAD with these fields is of the same representation.
+    fn agrees_with(&self, said: &Lines) -> bool {
+        self.status == 200
+            && said.iter().all(|(name, value)| match *name {
+                "etag" | "last-modified" => self.own(name) == Some(value),
+                "content-length" => value.parse() == Ok(LENGTH),
+                _ => true,
+            })
+    }
+
     /// §3
     fn may_be_stored(&self, request: &Request) -> bool {
         let (said, asks) = (self.directives(), Directives::of(&request.fields, &["cache-control"]));
@@ -265,6 +348,11 @@ impl Stored {
 
     /// §4.2, in milliseconds.
     fn lifetime(&self) -> i64 {
+        let until = self.outdated.map_or(i64::MAX, |at| self.age(at) as i64 * 1000);
+        self.lifetime_given().min(until)
+    }
+
+    fn lifetime_given(&self) -> i64 {
         self.lifetime_said().unwrap_or_else(|| {
             let may = [200, 301, 404, 410].contains(&self.status) || self.directives().has("public");
             let modified = self.values("last-modified").next().filter(|_| may && !self.withholds("last-modified"));
@@ -314,10 +402,9 @@ impl Stored {
             () if stale < disconnected => Good::NobodyThere,
             () => Good::Nothing,
         };
-        let of = |name: &str| Some(name).filter(|name| !self.withholds(name)).and_then(|name| self.values(name).next());
         let validate = Decision::Validate {
-            etag: of("etag").map(str::to_owned),
-            modified: of("last-modified").map(str::to_owned),
+            etag: self.own("etag").map(str::to_owned),
+            modified: self.own("last-modified").map(str::to_owned),
             if_failed,
         };
         let age = self.age(now) as i64;

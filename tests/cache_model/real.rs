@@ -1,6 +1,6 @@
 //! The parts of Weir's cache that know neither sockets nor clocks, put together as `exchange::reuse` does.
 
-use super::step::{Answer, Decision, Good, Kept, Lines, ORIGIN, Outcome, Request};
+use super::step::{Answer, Decision, Good, Kept, Learnt, Lines, ORIGIN, Outcome, Request};
 use std::sync::Arc;
 use weir::cache::entry::{Content, Entry, Make};
 use weir::cache::key::{KeyRules, Secret, push_key, push_origin, push_target};
@@ -8,9 +8,9 @@ use weir::cache::memory::Memory;
 use weir::cache::purge::{Marks, Mode, Purges, Verdict, What};
 use weir::cache::record;
 use weir::http::{
-    Allowed, Asked, Defaults, FieldName, Fields, IfFailed, Life, Method, Normal, RequestDirectives, RequestHead,
-    ResponseDirectives, Reuse, Scheme, Tag, Times, freshened, may_reuse, push_selecting, same_origin_target, selected,
-    storable, strip_unstored, tags,
+    Allowed, Asked, Defaults, FieldName, Fields, IfFailed, Life, Method, Normal, Overheard, RequestDirectives,
+    RequestHead, ResponseDirectives, Reuse, Scheme, Tag, Times, freshened, is_renewed_by, may_reuse, overheard,
+    push_selecting, same_origin_target, selected, storable, strip_unstored, tags,
 };
 
 pub(crate) struct Real {
@@ -62,7 +62,7 @@ impl Real {
 
     pub(crate) fn ask(&mut self, request: &Request, answer: &Answer, now: u64, body: u64) -> Outcome {
         let question = Question::of(request, &self.secret);
-        let mut outcome = Outcome { decision: Decision::Pass, served: None, is_saved: false };
+        let mut outcome = Outcome { decision: Decision::Pass, served: None, is_saved: false, learnt: Learnt::Nothing };
         if !matches!(question.head.method, Method::Get | Method::Head) {
             self.pass(&question, answer);
             return outcome;
@@ -76,11 +76,14 @@ impl Real {
         match found {
             Some((entry, Reuse::Validate(if_failed))) => {
                 outcome.decision = self.validates(&entry, if_failed, &question);
+                if outcome.decision == Decision::Pass {
+                    outcome.learnt = self.overhear(&question, answer, now);
+                }
                 if let Decision::Validate { if_failed, .. } = outcome.decision {
                     if if_failed.covers(answer) {
                         (outcome.served, outcome.is_saved) = (Some(shown(&entry, now)), true);
                     } else {
-                        self.fetch(Some(&entry), &question, answer, now, body);
+                        outcome.learnt = self.fetch(Some(&entry), &question, answer, now, body);
                     }
                 }
             }
@@ -92,13 +95,16 @@ impl Real {
                     _ => Decision::Stale,
                 };
                 if reuse == Reuse::WhileRevalidate && !Good::Errors.covers(answer) {
-                    self.fetch(Some(&entry), &question, answer, now, body);
+                    outcome.learnt = self.fetch(Some(&entry), &question, answer, now, body);
                 }
             }
             None => {
                 outcome.decision = misses(&question).unwrap_or(Decision::Fetch);
+                if outcome.decision == Decision::Pass {
+                    outcome.learnt = self.overhear(&question, answer, now);
+                }
                 if outcome.decision == Decision::Fetch {
-                    self.fetch(None, &question, answer, now, body);
+                    outcome.learnt = self.fetch(None, &question, answer, now, body);
                 }
             }
         }
@@ -131,14 +137,21 @@ impl Real {
     }
 
     /// As `FetchReply::receive`.
-    fn fetch(&self, stale: Option<&Arc<Entry>>, question: &Question, answer: &Answer, now: u64, body: u64) {
+    fn fetch(&self, stale: Option<&Arc<Entry>>, question: &Question, answer: &Answer, now: u64, body: u64) -> Learnt {
         if answer.is_down {
-            return;
+            return Learnt::Nothing;
         }
+        let mut learnt = Learnt::Nothing;
         let answered = now + answer.delay;
         let times = Times { asked_ms: now * 1000, answered_ms: answered * 1000 };
         if let Some(stale) = stale.filter(|stale| answer.not_modified && stale.has_validator()) {
-            return self.freshen(stale, &fields(&answer.later(answered)), question, times);
+            let later = fields(&answer.later(answered));
+            if is_renewed_by(&stale.validators(), &later) {
+                self.freshen(stale, &later, question, times);
+                return Learnt::Nothing;
+            }
+            self.invalidate(question.hash, &question.key);
+            learnt = Learnt::NotIt;
         }
         let head = fields(&answer.fields(answered));
         let directives = ResponseDirectives::of(&head);
@@ -152,6 +165,7 @@ impl Real {
             None if stale.is_some() && answer.status < 500 => self.invalidate(question.hash, &question.key),
             None => {}
         }
+        learnt
     }
 
     /// As `Stow::storing`.
@@ -173,8 +187,41 @@ impl Real {
         (life.ends_ms() > times.answered_ms || has_validator).then_some((kept, life))
     }
 
+    /// As `Stow::overhear`.
+    fn overhear(&self, question: &Question, answer: &Answer, now: u64) -> Learnt {
+        let mut learnt = Learnt::Nothing;
+        let is_heard = question.head.method == Method::Head && !question.directives.no_store;
+        if !is_heard || answer.is_down || answer.status != 200 {
+            return learnt;
+        }
+        let answered = now + answer.delay;
+        let times = Times { asked_ms: now * 1000, answered_ms: answered * 1000 };
+        let head = fields(&answer.of_head(answered));
+        for entry in self.memory.variants(question.hash) {
+            let tags = entry.tags();
+            let marks = Marks { born: entry.born, url: entry.url(), tags: &tags };
+            let is_chosen = entry.is_selected_by(&question.head.fields, &Normal::default());
+            if !is_chosen || self.purges.judge(&marks) == Verdict::Gone {
+                continue;
+            }
+            match overheard(&entry.validators(), entry.status, entry.complete(), &head) {
+                Overheard::Renews => {
+                    learnt = Learnt::Renewed;
+                    if !self.freshen(&entry, &head, question, times) {
+                        break;
+                    }
+                }
+                Overheard::Outdates => {
+                    learnt = Learnt::Outdated;
+                    self.keep(entry.with(entry.life.outdated(answered * 1000), Entry::content_of(&entry)));
+                }
+            }
+        }
+        learnt
+    }
+
     /// As `Stow::freshen`.
-    fn freshen(&self, stale: &Arc<Entry>, new: &Fields, question: &Question, times: Times) {
+    fn freshen(&self, stale: &Arc<Entry>, new: &Fields, question: &Question, times: Times) -> bool {
         let merged = freshened(&stale.fields(), new, &ResponseDirectives::of(new));
         let directives = ResponseDirectives::of(&merged);
         let mut dated = merged.clone();
@@ -190,9 +237,11 @@ impl Real {
         if stored.is_none() || varies_anew {
             self.invalidate(question.hash, &question.key);
         }
+        let is_kept = stored.is_some();
         if let Some((kept, life)) = stored {
             self.keep(self.entry(question, stale.status, &kept, life, Entry::content_of(stale), &selecting));
         }
+        is_kept
     }
 
     /// As `Stow::entry`; then written down and read back, as the disk tier does.

@@ -35,7 +35,31 @@ pub(crate) struct Answer {
     /// Times against that of the answer, in seconds.
     pub(crate) date: Option<i64>,
     pub(crate) expires: Option<i64>,
-    pub(crate) modified: Option<i64>,
+    pub(crate) modified: Option<Modified>,
+    /// What a 304 says of what it is about.
+    pub(crate) renewed: Lines,
+    /// The same by time.
+    pub(crate) renewed_time: Option<Modified>,
+    /// Content-Length of a response to HEAD.
+    pub(crate) said_length: Option<u64>,
+}
+
+/// A time of modification.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Modified {
+    /// Against the time of the answer, in seconds.
+    By(i64),
+    /// The same each time.
+    Once,
+}
+
+impl Modified {
+    fn date(self, now: u64) -> String {
+        match self {
+            Modified::By(offset) => date(now.saturating_add_signed(offset)),
+            Modified::Once => date(ONCE),
+        }
+    }
 }
 
 impl Answer {
@@ -45,16 +69,23 @@ impl Answer {
         let mut fields = self.fields.clone();
         fields.extend(time("date", Some(self.date.unwrap_or(0))));
         fields.extend(time("expires", self.expires));
-        fields.extend(time("last-modified", self.modified));
+        fields.extend(self.modified.map(|modified| ("last-modified", modified.date(now))));
         fields
     }
-}
 
-impl Answer {
-    /// The fields of a 304 at `now`: what tells representations apart is as it was.
+    /// The fields of a 304 at `now`.
     pub(crate) fn later(&self, now: u64) -> Lines {
         let mut fields = self.fields(now);
         fields.retain(|(name, _)| !matches!(*name, "etag" | "last-modified"));
+        fields.extend(self.renewed.clone());
+        fields.extend(self.renewed_time.map(|modified| ("last-modified", modified.date(now))));
+        fields
+    }
+
+    /// The fields of a response to HEAD at `now`.
+    pub(crate) fn of_head(&self, now: u64) -> Lines {
+        let mut fields = self.fields(now);
+        fields.extend(self.said_length.map(|length| ("content-length", length.to_string())));
         fields
     }
 }
@@ -62,6 +93,12 @@ impl Answer {
 fn date(unix: u64) -> String {
     String::from_utf8(weir::http::imf_fixdate(unix).to_vec()).unwrap()
 }
+
+/// 2026-11-24, a while before all exchanges.
+const ONCE: u64 = 1_795_478_000;
+
+/// Bytes of content that each response has.
+pub(crate) const LENGTH: u64 = 8;
 
 /// The origin of all targets.
 pub(crate) const ORIGIN: &str = "http://a";
@@ -74,6 +111,20 @@ pub(crate) struct Outcome {
     pub(crate) served: Option<(u16, u64, u64)>,
     /// It is served because the backend failed.
     pub(crate) is_saved: bool,
+    pub(crate) learnt: Learnt,
+}
+
+/// What a response without content told of what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Learnt {
+    #[default]
+    Nothing,
+    /// A 304 was about something else.
+    NotIt,
+    /// A response to HEAD renewed something.
+    Renewed,
+    /// A response to HEAD said that there is something else by now.
+    Outdated,
 }
 
 /// What a cache does with a request.

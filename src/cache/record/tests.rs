@@ -120,7 +120,7 @@ proptest! {
 #[test]
 fn what_shares_its_content_is_written_with_it() {
     let base = Arc::new(made(Content::Whole(b"abc"[..].into())));
-    let freshened = base.with_content(Entry::content_of(&base));
+    let freshened = base.with(base.life, Entry::content_of(&base));
     let again = decode(&encode(&freshened).unwrap(), body(&freshened), 7).unwrap();
     assert_eq!(again.whole(), Some(&b"abc"[..]));
 }

@@ -8,7 +8,7 @@ use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Broken, Chunk, Downstream, Prepared, Reply};
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
-    Validators, conditions, content_range, has_conditions, push_number, range_may, ranges, unsatisfied,
+    conditions, content_range, has_conditions, push_number, range_may, ranges, unsatisfied,
 };
 use crate::telemetry::access::End;
 use bytes::Bytes;
@@ -230,10 +230,9 @@ pub(super) fn lines_of_now(
 /// RFC 9110 §13.2.2, §14.2
 fn form(entry: &Entry, request: &RequestHead, now_ms: u64) -> Form {
     let fields = &request.fields;
-    let validators = || Validators { etag: entry.etag(), last_modified: entry.last_modified(), date: entry.date() };
     // RFC 9110 §13.2.1: only where the response would be a 2xx.
     if entry.status == 200 && has_conditions(fields) {
-        match conditions(request, &validators(), now_ms / 1000) {
+        match conditions(request, &entry.validators(), now_ms / 1000) {
             Condition::Proceed => {}
             Condition::NotModified => return Form::NotModified,
             Condition::PreconditionFailed => return Form::Failed,
@@ -241,7 +240,7 @@ fn form(entry: &Entry, request: &RequestHead, now_ms: u64) -> Form {
     }
     let Some(range) = fields.get(FieldName::Range) else { return Form::Whole };
     // RFC 9110 §14.2: for GET alone.
-    if entry.status != 200 || request.method != Method::Get || !range_may(request, &validators()) {
+    if entry.status != 200 || request.method != Method::Get || !range_may(request, &entry.validators()) {
         return Form::Whole;
     }
     match ranges(range, complete(entry)) {

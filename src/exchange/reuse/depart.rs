@@ -19,6 +19,7 @@ use crate::http::{
 };
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -177,39 +178,41 @@ impl Voyage {
         self.trail.borrow_mut().first_byte = Some(Instant::now());
     }
 
-    async fn run(self) {
+    async fn run(mut self) {
         let landing = Landing::of(&self);
-        let Voyage { worker, client, who, held, pool, head, tee, .. } = &self;
-        let route = &held.generation.snapshot.config.routes[self.route];
-        let task = Task {
-            worker,
-            client,
-            who: *who,
-            held,
-            route,
-            pool: *pool,
-            head,
-            tee,
-            forwarded: None,
-            voyage: Some(&self),
-        };
-        let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
-        let mut down = FetchDown::of(&self);
-        let all = attempts(&task, &mut response, &mut down, &mut trail);
-        let ended = match route.timeouts.total {
-            None => all.await,
-            Some(limit) => match worker.clock.within(limit, all).await {
-                Ok(ended) => ended,
-                Err(_) => Ended::Refused(Refusal::BackendTimeout),
-            },
-        };
-        down.conclude();
-        let first_byte = trail.first_byte.map(|at| at.duration_since(self.began));
-        worker.metrics.pool_done(&held.generation.snapshot.pools[pool.0].metrics, response.status, first_byte);
-        tracing::debug!(route = route.name, status = response.status, ?ended, "fetched");
+        let (mut ended, is_refuted) = self.ask().await;
+        if is_refuted {
+            // What was stored turned out to be of another representation: now the whole.
+            self.stale = None;
+            strip_conditions(&mut self.head.fields);
+            ended = self.ask().await.0;
+        }
         landing.land(match ended {
             Ended::Refused(refusal) | Ended::Broken(refusal) => Failure::Refused(refusal),
             Ended::ClientGone | Ended::Answered => Failure::Refused(Refusal::BackendClosed),
         });
+    }
+
+    /// The attempts; whether what they gave is about something else than what was to be validated.
+    async fn ask(&self) -> (Ended, bool) {
+        let Voyage { worker, client, who, held, pool, head, tee, .. } = self;
+        let route = &held.generation.snapshot.config.routes[self.route];
+        let (who, pool) = (*who, *pool);
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded: None, voyage: Some(self) };
+        let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
+        let mut down = FetchDown::of(self);
+        let all = attempts(&task, &mut response, &mut down, &mut trail);
+        let ended = match route.timeouts.total {
+            None => all.await,
+            Some(limit) => {
+                let left = limit.saturating_sub(self.began.elapsed());
+                worker.clock.within(left, pin!(all)).await.unwrap_or(Ended::Refused(Refusal::BackendTimeout))
+            }
+        };
+        let is_refuted = down.conclude();
+        let first_byte = trail.first_byte.map(|at| at.duration_since(self.began));
+        worker.metrics.pool_done(&held.generation.snapshot.pools[pool.0].metrics, response.status, first_byte);
+        tracing::debug!(route = route.name, status = response.status, ?ended, "fetched");
+        (ended, is_refuted)
     }
 }

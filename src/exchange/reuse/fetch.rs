@@ -6,7 +6,8 @@ use super::stow::Storing;
 use crate::cache::entry::{Content, Entry};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Reply, Sink, Source};
 use crate::http::{
-    FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Unstorable, leaves_out, strip_unstored,
+    FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Unstorable, is_renewed_by, leaves_out,
+    strip_unstored,
 };
 use crate::live::LiveCache;
 use bytes::Bytes;
@@ -21,13 +22,14 @@ pub(super) struct FetchDown<'v> {
 
 impl<'v> FetchDown<'v> {
     pub(super) fn of(voyage: &'v Voyage) -> FetchDown<'v> {
-        let reply = FetchReply { voyage, mode: Mode::Waiting, pending: Vec::new(), taken: 0 };
+        let reply = FetchReply { voyage, mode: Mode::Waiting, pending: Vec::new(), taken: 0, is_refuted: false };
         FetchDown { body: NoContent, reply }
     }
 
-    /// Nothing more will come.
-    pub(super) fn conclude(&mut self) {
+    /// Nothing more will come; whether the response is of no use, and has to be asked for without conditions.
+    pub(super) fn conclude(&mut self) -> bool {
         self.reply.publish();
+        self.reply.is_refuted
     }
 }
 
@@ -66,6 +68,8 @@ pub(super) struct FetchReply<'v> {
     pending: Vec<u8>,
     /// Bytes of content received.
     taken: u64,
+    /// A 304 was about something else than what was validated.
+    is_refuted: bool,
 }
 
 enum Mode {
@@ -95,6 +99,12 @@ impl FetchReply<'_> {
     fn receive(&mut self, head: &ResponseHead, length: Length) -> Mode {
         let voyage = self.voyage;
         if let (304, Some(stale)) = (head.status, &voyage.stale) {
+            if !is_renewed_by(&stale.validators(), &head.fields) {
+                // RFC 9111 §4.3.4: it is about another representation, so what is stored is not what there is now.
+                self.cache().invalidate(stale.hash, stale.key());
+                self.is_refuted = true;
+                return Mode::Discard;
+            }
             match voyage.stow.freshen(stale, head, || voyage.flight.is_barred()) {
                 Ok(entry) => voyage.flight.done(entry),
                 Err(entry) => self.give_away(entry),

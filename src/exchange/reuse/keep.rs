@@ -1,33 +1,58 @@
-//! The response to a POST that may stand for a later GET (RFC 9110 §9.3.3): copied as it passes.
+//! What the cache learns from the response to a request that went to a backend by itself: that to a POST may stand for a
+//! later GET (RFC 9110 §9.3.3), and is copied as it passes; that to a HEAD may be about what is stored (RFC 9111 §4.3.5).
 
 use super::stow::{Storing, Stow};
-use crate::http::{FieldName, Length, Method, ResponseDirectives, ResponseHead, same_origin_target};
+use crate::http::{FieldName, Fields, Length, Method, ResponseDirectives, ResponseHead, same_origin_target};
 use std::cell::RefCell;
 
-/// Sees a response pass, and stores it at its end if that is allowed.
+/// Sees a response pass.
 pub(in crate::exchange) struct Keep {
     stow: Stow,
-    target: Vec<u8>,
+    of: Of,
     copy: RefCell<Option<(Box<Storing>, Vec<u8>)>>,
 }
 
+/// To what it is the response.
+enum Of {
+    /// POST, with its target.
+    Post(Vec<u8>),
+    Head,
+}
+
 impl Keep {
-    pub(super) fn of(stow: Stow, target: &[u8]) -> Option<Keep> {
-        (stow.method == Method::Post).then(|| Keep { stow, target: target.to_vec(), copy: RefCell::default() })
+    /// The response to a POST is stored at its end, if that is allowed.
+    pub(super) fn of_post(stow: Stow, target: &[u8]) -> Option<Keep> {
+        (stow.method == Method::Post).then(|| Keep::of(stow, Of::Post(target.to_vec())))
+    }
+
+    /// The response to a HEAD renews or outdates what is stored.
+    pub(super) fn of_head(stow: Stow) -> Keep {
+        // What it says is what the response to a GET would say.
+        Keep::of(Stow { method: Method::Get, ..stow }, Of::Head)
+    }
+
+    fn of(stow: Stow, of: Of) -> Keep {
+        Keep { stow, of, copy: RefCell::default() }
     }
 
     /// The head passes.
     pub(in crate::exchange) fn head(&self, head: &ResponseHead, length: Length) {
+        match &self.of {
+            Of::Head => self.stow.overhear(head),
+            Of::Post(target) if self.is_what_a_get_gives(target, &head.fields) => {
+                if let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) {
+                    *self.copy.borrow_mut() = Some((Box::new(storing), Vec::new()));
+                }
+            }
+            Of::Post(_) => {}
+        }
+    }
+
+    /// RFC 9110 §9.3.3: only where it says that it is what a GET of the same target would give.
+    fn is_what_a_get_gives(&self, target: &[u8], fields: &Fields) -> bool {
         let url = &self.stow.key[self.stow.url_at..];
-        let location = head.fields.get(FieldName::ContentLocation).and_then(|value| same_origin_target(value, url));
-        // RFC 9110 §9.3.3: only where it says that it is what a GET of the same target would give.
-        if location.is_none_or(|location| location != self.target) {
-            return;
-        }
-        let directives = ResponseDirectives::of(&head.fields);
-        if let Ok(storing) = self.stow.storing(head, length, &directives) {
-            *self.copy.borrow_mut() = Some((Box::new(storing), Vec::new()));
-        }
+        let location = fields.get(FieldName::ContentLocation).and_then(|value| same_origin_target(value, url));
+        location.is_some_and(|location| location == target)
     }
 
     /// Content passes.

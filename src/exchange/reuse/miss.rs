@@ -3,12 +3,12 @@
 use super::deliver::Serving;
 use super::follow::{Followed, Reading};
 use super::landing::Failure;
-use super::{Looked, Question, Reused, Stale, outcome};
+use super::{Keep, Looked, Question, Reused, Stale, outcome};
 use crate::cache::flight::Flights;
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Downstream, Refusal};
-use crate::http::{CacheStatus, FieldName, Forward, Method, RequestHead, selected};
+use crate::http::{CacheStatus, FieldName, Forward, Method, RequestHead, selected, strip_hop_by_hop};
 use crate::telemetry::metrics::CacheOutcome;
 use std::sync::Arc;
 
@@ -57,7 +57,9 @@ impl Course<'_> {
             return Reused::Ended(self.refuse(Refusal::OnlyIfCached, scratch, down, trail).await);
         }
         if let Some(detail) = self.goes_alone(question, &scratch.request, stale.as_ref()) {
-            return Reused::Forward(Box::new(question.forwarded(self, forward, Some(detail))));
+            let mut forwarded = question.forwarded(self, forward, Some(detail));
+            forwarded.keep = self.overhears(question, &scratch.request);
+            return Reused::Forward(Box::new(forwarded));
         }
         let whole = stale.as_ref().is_some_and(|stale| stale.entry.whole().is_some());
         let mut request = std::mem::take(&mut scratch.request);
@@ -144,6 +146,18 @@ impl Course<'_> {
             }
             (Followed::Other(_), _) => Reused::Forward(Box::new(question.forwarded(self, forward, Some("not-shared")))),
         }
+    }
+
+    /// What learns from the response to a HEAD, where it may be about something stored.
+    fn overhears(&self, question: &Question<'_>, request: &RequestHead) -> Option<Keep> {
+        if request.method != Method::Head || question.directives.no_store {
+            return None;
+        }
+        question.sibling()?;
+        let mut stow = self.stow(question, request, false);
+        // What `Connection` takes away on the way does not select a variant.
+        strip_hop_by_hop(&mut stow.asked).ok()?;
+        Some(Keep::of_head(stow))
     }
 
     /// Why a request does not share a fetch.

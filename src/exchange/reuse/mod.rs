@@ -84,7 +84,7 @@ impl Course<'_> {
             Looked::Pass(forward, detail) => {
                 trail.cache = Some(outcome(forward));
                 let mut forwarded = question.forwarded(self, forward, detail);
-                forwarded.keep = Keep::of(self.stow(&question, &scratch.request, false), &scratch.request.target);
+                forwarded.keep = Keep::of_post(self.stow(&question, &scratch.request, false), &scratch.request.target);
                 Reused::Forward(Box::new(forwarded))
             }
         };

@@ -4,12 +4,13 @@ use super::Failure;
 use super::forward::origin;
 use crate::cache::entry::{Content, Entry, Make, Parts};
 use crate::cache::flight::Flights;
+use crate::cache::purge::Verdict;
 use crate::config::{self, CacheId};
 use crate::exchange::Worker;
 use crate::exchange::worker::Held;
 use crate::http::{
-    Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, RequestDirectives,
-    ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, parse_content_range,
+    Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, Overheard, RequestDirectives,
+    ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard, parse_content_range,
     push_selecting, selected, storable, strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, cache_defaults};
@@ -167,6 +168,32 @@ impl Stow {
         Ok(entry)
     }
 
+    /// RFC 9111 §4.3.5: what a response to HEAD says of the stored responses that the request selects.
+    pub(super) fn overhear(&self, head: &ResponseHead) {
+        if head.status != 200 {
+            return;
+        }
+        let cache = self.cache();
+        for entry in cache.memory.variants(self.hash) {
+            let is_chosen = *entry.key() == *self.key && entry.is_selected_by(&self.asked, &self.rules().normal);
+            if !is_chosen || cache.verdict(&entry) == Verdict::Gone {
+                continue;
+            }
+            match overheard(&entry.validators(), entry.status, entry.complete(), &head.fields) {
+                Overheard::Renews => {
+                    // What may be stored no more is gone by then, with all that is stored of it.
+                    if self.freshen(&entry, head, || false).is_err() {
+                        return;
+                    }
+                }
+                Overheard::Outdates => {
+                    let life = entry.life.outdated(self.worker.now_ms());
+                    self.keep(Arc::new(entry.with(life, Entry::content_of(&entry))));
+                }
+            }
+        }
+    }
+
     /// The selecting fields of what was validated; whether they are of other names than before, which is the request's then.
     fn selecting(&self, stale: &Entry, merged: &Fields) -> (Vec<u8>, bool) {
         let normal = &self.rules().normal;
@@ -198,7 +225,7 @@ impl Stow {
             None => Content::Whole(whole),
             Some((first, complete)) => self.combined(&storing.entry, first, complete, whole),
         };
-        let entry = Arc::new(storing.entry.with_content(content));
+        let entry = Arc::new(storing.entry.with(storing.entry.life, content));
         if !is_barred() {
             self.keep(entry);
         }

@@ -10,8 +10,8 @@ use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::{
-    Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, Validators, conditions, content_range,
-    has_conditions, range_may, ranges,
+    Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, conditions, content_range, has_conditions,
+    range_may, ranges,
 };
 use std::future::poll_fn;
 use std::ops::Range;
@@ -146,7 +146,7 @@ enum Growing {
 }
 
 fn growing(entry: &Entry, request: &RequestHead, length: Length, range: Option<&[u8]>, now_ms: u64) -> Growing {
-    let validators = Validators { etag: entry.etag(), last_modified: entry.last_modified(), date: entry.date() };
+    let validators = entry.validators();
     if entry.status == 200 && has_conditions(&request.fields) {
         match conditions(request, &validators, now_ms / 1000) {
             Condition::Proceed => {}
