@@ -88,6 +88,74 @@ fn a_large_fetch_that_nobody_waits_for_any_more_ends() {
 }
 
 #[test]
+fn a_fetch_that_nobody_waits_for_ends_at_once_though_the_backend_is_silent() {
+    const CHUNKED: &str =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=60\r\n\r\n5\r\nfirst\r\n";
+    for beginning in [
+        // Nothing is known of it yet; it is large; how large is not known; it is not to be stored.
+        String::new(),
+        head(10 * 1024 * 1024, KEPT) + "first",
+        CHUNKED.to_owned(),
+        head(10, "Cache-Control: no-store\r\n") + "first",
+    ] {
+        let origin = Puppet::start();
+        let weir = caching(&origin.address());
+        let mut clients = asking(&weir, 1);
+        let mut peer = origin.accepts();
+        peer.gets();
+        peer.send(&beginning);
+        if !beginning.is_empty() {
+            clients[0].sees_head(200);
+            clients[0].exactly(5).unwrap();
+        }
+        clients.remove(0).into_wire().reset();
+        peer.ends();
+        // Whoever comes next is not told of it.
+        let mut next = asking(&weir, 1).remove(0);
+        let mut peer = origin.accepts();
+        peer.gets();
+        peer.send(head(2, KEPT) + "ok");
+        next.sees(200).body("ok");
+    }
+}
+
+#[test]
+fn a_fetch_goes_on_for_whoever_is_left() {
+    let origin = Puppet::start();
+    let weir = caching(&origin.address());
+    let mut clients = asking(&weir, 2);
+    let mut peer = origin.accepts();
+    peer.gets();
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 1.0);
+    clients.remove(0).into_wire().reset();
+    weir.counts("weir_client_aborts_total", 1.0);
+    peer.send(head(10 * 1024 * 1024, KEPT) + "first");
+    clients[0].sees_head(200);
+    assert_eq!(clients[0].exactly(5).unwrap(), b"first");
+    clients.remove(0).into_wire().reset();
+    peer.ends();
+}
+
+#[test]
+fn one_who_had_enough_leaves_the_rest_to_be_stored() {
+    const CHUNKED: &str =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\n\r\n";
+    let origin = Puppet::start();
+    let weir = caching(&origin.address());
+    let mut client = weir.client();
+    client.get("/x").field("If-None-Match", "\"1\"").sent();
+    let mut peer = origin.accepts();
+    peer.gets();
+    peer.send(format!("{CHUNKED}5\r\nfirst\r\n"));
+    client.sees(304);
+    peer.send("5\r\n-last\r\n0\r\n\r\n");
+    let stored = || weir.client().get("/x").sees(200).body("first-last");
+    stored();
+    assert!(stored().value("cache-status").contains("hit"));
+    origin.is_left_alone();
+}
+
+#[test]
 fn a_small_fetch_that_nobody_waits_for_any_more_is_finished_and_stored() {
     let origin = Puppet::start();
     let weir = caching(&origin.address());

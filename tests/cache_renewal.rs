@@ -22,7 +22,8 @@ fn stored(origin: &Origin, seconds: u32) -> (Weir, Client) {
 
 #[test]
 fn a_304_about_something_else_is_no_validation() {
-    for (validator, value) in [("ETag", "\"2\""), ("ETag", "W/\"2\""), ("Last-Modified", "Mon, 02 Nov 2026 10:00:01 GMT")]
+    for (validator, value) in
+        [("ETag", "\"2\""), ("ETag", "W/\"2\""), ("Last-Modified", "Mon, 02 Nov 2026 10:00:01 GMT")]
     {
         let origin = Origin::start();
         let (_weir, mut client) = stored(&origin, 0);

@@ -34,6 +34,12 @@ struct State<F> {
     seats: HashMap<u32, Sitting>,
     next_seat: u32,
     producer: Option<Waker>,
+    /// Whoever wants to know that nobody is left.
+    watcher: Option<Waker>,
+    /// Nobody was left: nobody joins any more.
+    abandoned: bool,
+    /// A reader had enough without having all.
+    served: bool,
     /// What is fetched was changed meanwhile: it is not to be stored.
     barred: bool,
 }
@@ -80,6 +86,9 @@ impl<F> Default for Flight<F> {
             seats: HashMap::new(),
             next_seat: 0,
             producer: None,
+            watcher: None,
+            abandoned: false,
+            served: false,
             barred: false,
         };
         Flight { state: Mutex::new(state) }
@@ -87,10 +96,11 @@ impl<F> Default for Flight<F> {
 }
 
 impl<F: Clone> Flight<F> {
-    /// Takes part, from the beginning of the content; `None` if the beginning is gone. The first one leads.
+    /// Takes part, from the beginning of the content; `None` if the beginning is gone, or the fetch was given up. The first
+    /// one leads.
     pub fn join(self: &Arc<Self>) -> Option<Seat<F>> {
         let mut state = self.lock();
-        if state.dropped > 0 || (matches!(state.phase, Phase::Leader(..)) && state.next_seat > 0) {
+        if state.abandoned || state.dropped > 0 || (matches!(state.phase, Phase::Leader(..)) && state.next_seat > 0) {
             return None;
         }
         let number = state.next_seat;
@@ -165,14 +175,31 @@ impl<F: Clone> Flight<F> {
         Poll::Pending
     }
 
-    /// Ready once nobody reads.
-    pub fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready once nobody reads: from then on nobody joins.
+    pub fn poll_abandoned(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.seats.is_empty() {
-            return Poll::Ready(());
+        if !state.watcher.as_ref().is_some_and(|watcher| watcher.will_wake(cx.waker())) {
+            state.watcher = Some(cx.waker().clone());
         }
-        state.producer = Some(cx.waker().clone());
-        Poll::Pending
+        if state.abandon() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether nobody reads: from then on nobody joins.
+    #[must_use]
+    pub fn abandon(&self) -> bool {
+        self.lock().abandon()
+    }
+
+    /// Whether it was given up as nobody was left.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+
+    /// Whether a reader had enough without having all.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        self.lock().served
     }
 
     /// What is fetched was changed meanwhile: it is not to be stored.
@@ -184,12 +211,6 @@ impl<F: Clone> Flight<F> {
     #[must_use]
     pub fn is_barred(&self) -> bool {
         self.lock().barred
-    }
-
-    /// Whether nobody reads.
-    #[must_use]
-    pub fn is_deserted(&self) -> bool {
-        self.lock().seats.is_empty()
     }
 
     /// How many have taken part so far.
@@ -223,6 +244,11 @@ impl<F: Clone> Flight<F> {
 const INTERIMS_MAX: usize = 8;
 
 impl<F> State<F> {
+    fn abandon(&mut self) -> bool {
+        self.abandoned |= self.seats.is_empty();
+        self.abandoned
+    }
+
     fn wake(&mut self) {
         self.seats.values_mut().filter_map(|seat| seat.waker.take()).for_each(Waker::wake);
     }

@@ -5,7 +5,7 @@ use crate::cache::entry::Entry;
 use crate::http::{Fields, Length, ResponseHead};
 use bytes::Bytes;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// What a reader learns of the head.
 #[derive(Debug)]
@@ -113,6 +113,11 @@ impl<F: Clone> Seat<F> {
         seat.position = seat.position.max(position);
     }
 
+    /// It has what it came for: that it leaves now says nothing against the rest.
+    pub fn is_served(&self) {
+        self.flight.lock().served = true;
+    }
+
     /// The flight.
     #[must_use]
     pub fn flight(&self) -> &Arc<Flight<F>> {
@@ -124,8 +129,7 @@ impl<F> Drop for Seat<F> {
     fn drop(&mut self) {
         let mut state = self.flight.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.seats.remove(&self.number);
-        if let Some(producer) = state.producer.take() {
-            producer.wake();
-        }
+        let watcher = if state.seats.is_empty() { state.watcher.take() } else { None };
+        [state.producer.take(), watcher].into_iter().flatten().for_each(Waker::wake);
     }
 }

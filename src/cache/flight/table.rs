@@ -27,6 +27,10 @@ impl<F: Clone> Flights<F> {
     pub fn board(&self, key: (u128, u64)) -> Option<Seat<F>> {
         let mut shard = self.shard(key);
         let flight = shard.entry(key).or_default();
+        if flight.is_abandoned() {
+            // It ends, and another one begins.
+            *flight = Arc::default();
+        }
         flight.join()
     }
 

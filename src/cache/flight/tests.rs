@@ -53,7 +53,7 @@ fn all_who_ask_read_one_fetch_each_at_its_own_speed() {
     assert!(matches!(other.poll_next(&mut cx()), Poll::Ready(Piece::End(None))));
     assert_eq!(flight.whole().as_deref(), Some(&b"abc"[..]));
     drop((leader, other));
-    assert!(flight.is_deserted());
+    assert!(flight.abandon());
     flights.land((1, 0), &flight);
     assert!(flights.is_empty());
 }
@@ -95,4 +95,47 @@ fn a_fetch_that_breaks_off_is_seen_as_broken_by_all() {
     let mut early = flights.board((2, 0)).unwrap();
     early.flight().fail(7);
     assert!(matches!(early.poll_head(&mut cx()), Poll::Ready(Heard::Failed(7))));
+}
+
+#[test]
+fn a_fetch_that_was_given_up_is_joined_by_nobody_and_another_begins() {
+    let flights = Flights::<u8>::default();
+    let leader = flights.board((1, 0)).unwrap();
+    let flight = Arc::clone(leader.flight());
+    let other = flights.board((1, 0)).unwrap();
+    assert!(!flight.abandon() && flight.poll_abandoned(&mut cx()).is_pending());
+    drop(leader);
+    assert!(flight.poll_abandoned(&mut cx()).is_pending(), "one is left");
+    drop(other);
+    assert!(!flight.is_abandoned(), "who comes now may still join");
+    drop(flights.board((1, 0)).unwrap());
+    assert!(flight.poll_abandoned(&mut cx()).is_ready() && flight.join().is_none());
+    let next = flights.board((1, 0)).unwrap();
+    assert!(next.leads() && !Arc::ptr_eq(next.flight(), &flight));
+    // The end of the one before is not that of this one.
+    flights.land((1, 0), &flight);
+    assert_eq!(flights.len(), 1);
+}
+
+#[test]
+fn whoever_watches_is_woken_when_the_last_one_leaves() {
+    struct Flag(std::sync::atomic::AtomicBool);
+    impl std::task::Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let flag = Arc::new(Flag(false.into()));
+    let is_woken = || flag.0.swap(false, std::sync::atomic::Ordering::SeqCst);
+    let (waker, flights) = (Waker::from(Arc::clone(&flag)), Flights::<u8>::default());
+    let (leader, mut other) = (flights.board((1, 0)).unwrap(), flights.board((1, 0)).unwrap());
+    let flight = Arc::clone(leader.flight());
+    let watch = || flight.poll_abandoned(&mut Context::from_waker(&waker));
+    assert!(watch().is_pending());
+    flight.head(entry(), Length::Unknown, true, Fields::default());
+    flight.data(Bytes::from_static(b"ab"));
+    drop((read(&mut other), leader));
+    assert!(!is_woken(), "reading and leaving others behind is nothing to watch for");
+    drop(other);
+    assert!(is_woken() && watch().is_ready());
 }

@@ -3,6 +3,7 @@
 use super::fetch::FetchDown;
 use super::landing::{Failure, Landing};
 use super::stow::Stow;
+use super::worth::Worth;
 use super::{Question, Stale};
 use crate::cache::entry::Entry;
 use crate::cache::flight::Flight;
@@ -17,7 +18,7 @@ use crate::http::{
     FieldName, Fields, IfFailed, Length, Method, RequestDirectives, RequestHead, ResponseHead, codings,
     strip_conditions, strip_hop_by_hop,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -43,6 +44,8 @@ pub(in crate::exchange) struct Voyage {
     pub(super) if_error: bool,
     /// Nobody waits for it.
     pub(super) background: bool,
+    /// Whether it goes on where nobody waits for it.
+    pub(super) worth: Cell<Worth>,
     began: Instant,
     /// What the leader's log says of the backend.
     pub(super) trail: Rc<RefCell<Trail>>,
@@ -90,6 +93,7 @@ impl Course<'_> {
             stale: stale.map(|stale| Arc::clone(&stale.entry)),
             if_error: stale.is_some_and(|stale| stale.if_failed == IfFailed::IfError),
             background,
+            worth: Cell::new(if background { Worth::Finished } else { Worth::GivenUp }),
             began: Instant::now(),
             trail: Rc::clone(&trail),
             extra: RefCell::default(),

@@ -3,6 +3,7 @@
 use super::depart::Voyage;
 use super::landing::Failure;
 use super::stow::Storing;
+use super::worth::Worth;
 use crate::cache::entry::{Content, Entry};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Reply, Sink, Source};
 use crate::http::{
@@ -11,19 +12,20 @@ use crate::http::{
 };
 use crate::live::LiveCache;
 use bytes::Bytes;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// A downstream without a client.
 pub(super) struct FetchDown<'v> {
-    body: NoContent,
+    body: NoContent<'v>,
     reply: FetchReply<'v>,
 }
 
 impl<'v> FetchDown<'v> {
     pub(super) fn of(voyage: &'v Voyage) -> FetchDown<'v> {
         let reply = FetchReply { voyage, mode: Mode::Waiting, pending: Vec::new(), taken: 0, is_refuted: false };
-        FetchDown { body: NoContent, reply }
+        FetchDown { body: NoContent(voyage), reply }
     }
 
     /// Nothing more will come; whether the response is of no use, and has to be asked for without conditions.
@@ -34,17 +36,18 @@ impl<'v> FetchDown<'v> {
 }
 
 impl<'v> Downstream for FetchDown<'v> {
-    type Body = NoContent;
+    type Body = NoContent<'v>;
     type Reply = FetchReply<'v>;
 
-    fn halves(&mut self) -> (&mut NoContent, &mut FetchReply<'v>) {
+    fn halves(&mut self) -> (&mut NoContent<'v>, &mut FetchReply<'v>) {
         (&mut self.body, &mut self.reply)
     }
 }
 
-pub(super) struct NoContent;
+/// The request's content, which there is not; and what knows whether anybody waits for the response.
+pub(super) struct NoContent<'v>(&'v Voyage);
 
-impl Source for NoContent {
+impl Source for NoContent<'_> {
     fn length(&self) -> Length {
         Length::None
     }
@@ -54,9 +57,16 @@ impl Source for NoContent {
     }
 }
 
-impl Body for NoContent {
+impl Body for NoContent<'_> {
+    /// Nobody is left who waits, and the rest is not worth to be fetched.
     async fn gone(&mut self) {
-        pending().await
+        let Voyage { flight, worth, .. } = self.0;
+        poll_fn(|cx| match worth.get().is_finished(flight.has_served()) {
+            // Looked at again with each byte that comes.
+            true => Poll::Pending,
+            false => flight.poll_abandoned(cx),
+        })
+        .await
     }
 }
 
@@ -87,9 +97,6 @@ enum Mode {
 const GATHERED_BYTES: usize = 64 * 1024;
 /// Bytes of unwanted content that are read for the sake of the connection.
 const DISCARDED_BYTES_MAX: u64 = 64 * 1024;
-/// A fetch that nobody waits for any more goes on if no more than so many bytes are to come.
-const WORTH_BYTES_MAX: u64 = 1024 * 1024;
-
 impl FetchReply<'_> {
     fn cache(&self) -> &Arc<LiveCache> {
         self.voyage.stow.cache()
@@ -188,18 +195,16 @@ impl FetchReply<'_> {
         }
     }
 
-    fn is_worth_finishing(&self) -> bool {
-        match &self.mode {
-            Mode::Store(storing) => match storing.length {
-                _ if self.voyage.background => true,
-                Length::Known(all) => {
-                    let left = all.saturating_sub(self.taken);
-                    left <= WORTH_BYTES_MAX || left <= all / 2
-                }
-                _ => self.taken <= WORTH_BYTES_MAX,
-            },
-            _ => false,
-        }
+    /// Tells whether it goes on if nobody waits for it; what it is.
+    fn weigh(&self) -> Worth {
+        let worth = match &self.mode {
+            Mode::Waiting | Mode::Store(_) if self.voyage.background => Worth::Finished,
+            Mode::Store(storing) => Worth::of(storing.length, self.taken),
+            Mode::Waiting | Mode::Pass => Worth::GivenUp,
+            Mode::Discard => Worth::Finished,
+        };
+        self.voyage.worth.set(worth);
+        worth
     }
 
     async fn take(&mut self, bytes: &[u8], more: bool) -> Result<(), Broken> {
@@ -218,7 +223,7 @@ impl FetchReply<'_> {
             self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
             self.mode = Mode::Pass;
         }
-        if voyage.flight.is_deserted() && !self.is_worth_finishing() {
+        if !self.weigh().is_finished(voyage.flight.has_served()) && voyage.flight.abandon() {
             return Err(Broken::Closed);
         }
         if let Mode::Pass = self.mode {
@@ -265,6 +270,7 @@ impl Reply for FetchReply<'_> {
 
     async fn head(&mut self, head: &ResponseHead, length: Length) -> Result<(), Broken> {
         self.mode = self.receive(head, length);
+        self.weigh();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod purge;
 mod question;
 mod stow;
 mod stream;
+mod worth;
 
 pub(super) use depart::Voyage;
 pub(super) use forward::Forwarded;

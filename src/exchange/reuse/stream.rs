@@ -70,6 +70,7 @@ impl Course<'_> {
         let length = match form {
             Growing::Whole => length,
             Growing::NotModified(status) => {
+                seat.is_served();
                 response.status = status;
                 response
                     .fields
@@ -113,6 +114,7 @@ impl Course<'_> {
                     let sent = reply.data(Chunk::Owned(bytes), more && left > 0);
                     clock.within(limit, pin!(sent)).await.map_err(|_| Fault::Client)??;
                     if left == 0 {
+                        seat.is_served();
                         return Ok(clock.within(limit, pin!(reply.end(None))).await.map_err(|_| Fault::Client)??);
                     }
                 }
