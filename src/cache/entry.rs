@@ -138,6 +138,12 @@ impl Entry {
         self.selecting().is_empty() || matches(self.selecting(), request, normal, || self.language())
     }
 
+    /// Whether it is the same variant of the same key.
+    #[must_use]
+    pub fn is_same_variant(&self, other: &Entry) -> bool {
+        self.variant == other.variant && self.key() == other.key() && self.selecting() == other.selecting()
+    }
+
     /// Its fields.
     #[must_use]
     pub fn fields(&self) -> Fields {

@@ -86,6 +86,12 @@ impl Disk {
         found
     }
 
+    /// Whether a record is still where it was found. Memory only.
+    #[must_use]
+    pub fn has(&self, found: &Found) -> bool {
+        self.0.shared.index.now(&found.slot).is_some()
+    }
+
     /// Reads a record: what is known of it, and its content, every byte checked.
     ///
     /// # Errors

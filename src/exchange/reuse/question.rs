@@ -139,6 +139,7 @@ impl<'a> Question<'a> {
             return Looked::Miss(forward, None);
         }
         self.judge(entry, course)
+        self.judge(entry)
     }
 
     /// What may be done with the stored response that the request selects.

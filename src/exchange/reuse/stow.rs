@@ -250,10 +250,7 @@ impl Stow {
     /// Puts an entry in the place of the one for the same variant.
     fn keep(&self, entry: Arc<Entry>) {
         self.cache().write_down(&entry);
-        let (key, variant) = (entry.key().to_vec(), entry.variant);
-        let selecting = entry.selecting().to_vec();
-        let is_same = |old: &Entry| *old.key() == *key && old.variant == variant && *old.selecting() == *selecting;
-        let inserted = self.cache().memory.insert(entry, is_same);
+        let inserted = self.cache().memory.insert(Arc::clone(&entry), |old| old.is_same_variant(&entry));
         self.worker.metrics.stored(&self.rules().metrics, inserted.evicted.len(), inserted.dropped.len());
     }
 }

@@ -1,7 +1,7 @@
 //! The disk tier of a cache: opened, asked, written to, let go of for a successor.
 
 use super::LiveCache;
-use crate::cache::disk::{Counts, Disk, DiskError, Options, Record};
+use crate::cache::disk::{Counts, Disk, DiskError, Found, Options, Record};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::record;
 use crate::config;
@@ -31,18 +31,31 @@ impl LiveCache {
         self.disk.load().as_ref().is_some_and(|disk| !disk.find(hash).is_empty())
     }
 
-    /// The stored response of a key for which `wanted` says so, newest first; what cannot be read is not there.
+    /// The stored response of a key for which `wanted` says so, newest first, which is in memory from then on; what cannot be
+    /// read is not there. One read is for all who ask meanwhile.
     pub async fn read(&self, hash: u128, wanted: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
         let disk = self.disk()?;
         let mut found = disk.find(hash);
         found.sort_unstable_by_key(|found| std::cmp::Reverse(found.born));
         for found in found {
-            let Ok((meta, body)) = disk.read(found).await else { continue };
-            let Some(entry) = record::decode(&meta, body.into_boxed_slice(), hash) else { continue };
-            if wanted(&entry) {
-                return Some(Arc::new(entry));
+            let read = self.reads.one(&found, || read(&disk, &found)).await;
+            if let Some(entry) = read.filter(|entry| wanted(entry)) {
+                return self.take_in(&disk, &found, entry);
             }
         }
+        None
+    }
+
+    /// Puts what was read into memory, unless it was replaced or invalidated while it was read.
+    fn take_in(&self, disk: &Disk, found: &Found, entry: Arc<Entry>) -> Option<Arc<Entry>> {
+        if self.memory.find(entry.hash, |there| Arc::ptr_eq(there, &entry).then_some(())).is_none() {
+            drop(self.memory.insert(Arc::clone(&entry), |old| old.is_same_variant(&entry)));
+        }
+        if disk.has(found) {
+            return Some(entry);
+        }
+        // Looked at last: whatever replaces it from now on finds it in memory.
+        self.memory.remove(found.hash, |there| std::ptr::eq(there, &*entry));
         None
     }
 
@@ -90,6 +103,9 @@ pub(super) fn look(cache: &str, counts: &Counts) -> DiskLook {
         written_bytes: counts.bytes_written,
         rests: counts.off,
     }
+async fn read(disk: &Disk, found: &Found) -> Option<Arc<Entry>> {
+    let (meta, body) = disk.read(*found).await.ok()?;
+    record::decode(&meta, body.into_boxed_slice(), found.hash).map(Arc::new)
 }
 
 /// The content, shared with the entry where it is in one piece.

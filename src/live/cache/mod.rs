@@ -2,6 +2,7 @@
 
 mod disk;
 mod purging;
+mod reads;
 
 pub use purging::Done;
 
@@ -18,6 +19,7 @@ use crate::http::{Defaults, Normal};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{CacheLook, CacheMetrics, DiskLook};
 use arc_swap::ArcSwapOption;
+use reads::Reads;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub struct LiveCache {
     pub searches: Searches,
     /// Keys that miss most.
     pub misses: Top,
+    reads: Reads,
     /// The disk tier, unless another process has it.
     disk: ArcSwapOption<Disk>,
     wants_disk: bool,
@@ -105,6 +108,7 @@ impl LiveCache {
             unstored: Unstored::default(),
             searches: Searches::default(),
             misses: Top::default(),
+            reads: Reads::default(),
             wants_disk: disk.is_some(),
             disk: ArcSwapOption::empty(),
         };
