@@ -44,7 +44,7 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> Reused {
-        let (forward, stale) = match question.look_on_disk(forward, stale, &scratch.request).await {
+        let (forward, stale) = match question.look_on_disk(self, forward, stale, &scratch.request).await {
             Looked::Hit(entry, reuse) => {
                 return Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await);
             }

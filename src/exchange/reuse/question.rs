@@ -128,18 +128,7 @@ impl<'a> Question<'a> {
                 && cache.verdict(entry) != Verdict::Gone
         };
         let Some(entry) = cache.read(self.hash, is_wanted).await else { return Looked::Miss(forward, None) };
-        let (variant, selecting) = (entry.variant, entry.selecting());
-        let inserted = cache.memory.insert(Arc::clone(&entry), |old| {
-            *old.key() == *self.key && old.variant == variant && *old.selecting() == *selecting
-        });
-        drop(inserted.evicted);
-        // What was invalidated while it was read is not to come back.
-        if !cache.may_be_on_disk(self.hash) {
-            cache.memory.remove(self.hash, |there| std::ptr::eq(there, &*entry));
-            return Looked::Miss(forward, None);
-        }
         self.judge(entry, course)
-        self.judge(entry)
     }
 
     /// What may be done with the stored response that the request selects.

@@ -103,6 +103,8 @@ pub(super) fn look(cache: &str, counts: &Counts) -> DiskLook {
         written_bytes: counts.bytes_written,
         rests: counts.off,
     }
+}
+
 async fn read(disk: &Disk, found: &Found) -> Option<Arc<Entry>> {
     let (meta, body) = disk.read(*found).await.ok()?;
     record::decode(&meta, body.into_boxed_slice(), found.hash).map(Arc::new)
