@@ -1,5 +1,6 @@
 //! Text to checked values. What a [`Config`] holds is valid: names resolve, ranges hold, files were read.
 
+mod access;
 mod balance;
 mod cache;
 mod cluster;
@@ -16,7 +17,9 @@ mod read;
 mod resilience;
 mod route;
 mod ties;
+mod users;
 
+pub use access::{Access, AccessId, Algorithm, AskAccess, Basic, Claim, Jwt, KeySource, KeyUrl, Proof, TokenFrom};
 pub use balance::{Balance, HashBy, HashPolicy, HashTable, Policy, Sticky};
 pub use cache::{Cache, CacheId, CacheKey, Disk};
 pub use cluster::{Cluster, Password, Redis, Url};
@@ -39,6 +42,7 @@ pub use resilience::{Breaker, Outlier, Retry, Statuses};
 pub use route::{
     Action, ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Rewrite, Route, RouteTimeouts, ValuePattern,
 };
+pub use users::{BCRYPT_HASH_BYTES, PasswordHash, Users};
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -62,6 +66,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// In the order of the file; a [`CacheId`] is an index here.
     pub caches: Vec<Cache>,
+    /// In the order of the file; an [`AccessId`] is an index here.
+    pub accesses: Vec<Access>,
     /// In the order of the file. Precedence does not depend on it.
     pub routes: Vec<Route>,
     /// What is allowed but likely not meant, ready to print.

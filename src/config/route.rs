@@ -1,4 +1,4 @@
-use super::{CacheId, Compress, Place, PoolId};
+use super::{AccessId, CacheId, Compress, Place, PoolId};
 use crate::http::Method;
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -43,6 +43,8 @@ pub struct Route {
     pub maintenance: bool,
     /// `errors`: pages for statuses that Weir itself answers with.
     pub errors: Vec<ErrorPage>,
+    /// `access`: who may use it; none: everybody.
+    pub access: Option<AccessId>,
     /// `cache`
     pub cache: Option<CacheId>,
     /// `compress`: responses for clients that accept it. None: what the backend sends is what they get.

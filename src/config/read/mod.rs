@@ -1,5 +1,6 @@
 //! From the shape of the file to checked values: one reader a section.
 
+mod access;
 mod action;
 mod balance;
 mod cache;
@@ -14,13 +15,14 @@ mod resilience;
 mod route;
 mod secret;
 mod server;
+mod users;
 
 use super::file::keys::ROOT;
 use super::file::node::Node;
 use super::file::report::{At, Report, Wrong};
 use super::file::shape;
 use super::file::table::Table;
-use super::{AdminListen, Config, PoolId, ties};
+use super::{AccessId, AdminListen, Config, PoolId, ties};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use toml::de::{DeTable, DeValue};
@@ -30,7 +32,13 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
     let parsed: Vec<_> = (0..report.sources.len()).map(|source| parse(report, source)).collect();
     let parsed: Vec<_> = parsed.into_iter().collect::<Option<_>>()?;
     let files: Vec<_> = parsed.iter().enumerate().map(|(i, value)| file(report, i, value)).collect();
-    let names = Names { pools: named(&files, "pool"), caches: named(&files, "cache"), used: RefCell::default() };
+    let names = Names {
+        pools: named(&files, "pool"),
+        caches: named(&files, "cache"),
+        accesses: named(&files, "access"),
+        used: RefCell::default(),
+        used_accesses: RefCell::default(),
+    };
     let routes = all(&files, "route");
     let config = Config {
         server: server::server(&one(&files, "server")),
@@ -40,6 +48,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         listeners: listener::all(report, &all(&files, "listener")),
         pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),
         caches: names.caches.tables.iter().filter_map(|(name, table)| cache::read(name, table)).collect(),
+        accesses: names.accesses.tables.iter().filter_map(|(name, table)| access::read(name, table, &names)).collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
     };
@@ -65,8 +74,10 @@ pub(crate) fn admin(report: &Report<'_>) -> Option<AdminListen> {
 pub(crate) struct Names<'a> {
     pub(crate) pools: Sections<'a>,
     pub(crate) caches: Sections<'a>,
+    pub(crate) accesses: Sections<'a>,
     /// The pools that some route uses.
     used: RefCell<HashSet<usize>>,
+    used_accesses: RefCell<HashSet<usize>>,
 }
 
 /// `[pool.A]`, `[pool.B]`: in the order of the files.
@@ -87,6 +98,13 @@ impl Names<'_> {
         let index = self.pools.find(name, at, node)?;
         self.used.borrow_mut().insert(index);
         Some(PoolId(index))
+    }
+
+    /// The access that a value names; one that does not exist is recorded as wrong.
+    pub(crate) fn access(&self, name: &str, node: &Node<'_>) -> Option<AccessId> {
+        let index = self.accesses.find(name, &node.at, node)?;
+        self.used_accesses.borrow_mut().insert(index);
+        Some(AccessId(index))
     }
 }
 
@@ -178,6 +196,12 @@ fn warn_unused(report: &Report<'_>, names: &Names<'_>, config: &Config) {
     for (index, (name, table)) in names.pools.tables.iter().enumerate() {
         if !used.contains(&index) {
             report.warn(&table.node.at, format!("no route uses pool `{name}`"));
+        }
+    }
+    let used = names.used_accesses.borrow();
+    for (index, (name, table)) in names.accesses.tables.iter().enumerate() {
+        if !used.contains(&index) {
+            report.warn(&table.node.at, format!("no route uses access `{name}`: it protects nothing"));
         }
     }
     if config.routes.is_empty() {

@@ -8,7 +8,9 @@ use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::file::units;
-use crate::config::{CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern};
+use crate::config::{
+    AccessId, CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern,
+};
 use crate::http::Method;
 use std::collections::HashSet;
 
@@ -39,6 +41,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         mirror: table.table("mirror").and_then(|table| mirror(&table, names)),
         maintenance: table.boolean("maintenance"),
         errors: table.get("errors").map(|node| pages(&node)).unwrap_or_default(),
+        access: access(table, names),
         cache: cache(table, names),
         compress: compress(table),
         allow_trace: allowed.iter().any(|method| method == "TRACE"),
@@ -92,6 +95,11 @@ fn conditions(table: &Table<'_>, key: &str, are_fields: bool) -> Vec<(String, Va
 fn mirror(table: &Table<'_>, names: &Names<'_>) -> Option<Mirror> {
     let share = units::share(&table.text_or_default("share")).unwrap_or(units::SHARE_WHOLE);
     Some(Mirror { pool: names.pool(&table.get("pool")?)?, share })
+}
+
+fn access(table: &Table<'_>, names: &Names<'_>) -> Option<AccessId> {
+    let node = table.get("access")?;
+    names.access(&node.text()?, &node)
 }
 
 fn cache(table: &Table<'_>, names: &Names<'_>) -> Option<CacheId> {

@@ -1,5 +1,6 @@
 //! What a file may say: one table of keys, kinds, defaults and docs a section. Everything else is derived from these.
 
+mod access;
 mod balance;
 mod cache;
 mod cluster;
@@ -9,6 +10,7 @@ mod resilience;
 mod route;
 mod secret;
 
+pub(crate) use access::ACCESS;
 pub(crate) use cache::CACHE;
 pub(crate) use cluster::CLUSTER;
 pub(crate) use listener::LISTENER;
@@ -40,6 +42,7 @@ pub(crate) static ROOT: Spec = Spec {
         optional("listener", Kind::List(&Kind::Table(&LISTENER)), "Addresses to listen on; at least one in all files."),
         optional("pool", Kind::Map("NAME", &Kind::Table(&POOL)), "Named sets of backends."),
         optional("cache", Kind::Map("NAME", &Kind::Table(&CACHE)), "Named caches."),
+        optional("access", Kind::Map("NAME", &Kind::Table(&ACCESS)), "Who may use the routes that name it."),
         optional(
             "route",
             Kind::List(&Kind::Table(&ROUTE)),
@@ -104,11 +107,11 @@ pub(crate) static LOG: Spec = Spec {
             Value("info"),
             "Events less important than this are not written.",
         ),
-        optional("access", Kind::Table(&ACCESS), "The access log: one line an exchange."),
+        optional("access", Kind::Table(&LOG_ACCESS), "The access log: one line an exchange."),
     ],
 };
 
-pub(crate) static ACCESS: Spec = Spec {
+pub(crate) static LOG_ACCESS: Spec = Spec {
     title: "`access` of [log]",
     doc: "The access log.",
     keys: &[
@@ -130,6 +133,15 @@ pub(crate) static ACCESS: Spec = Spec {
 /// Keys that peers use, and what they are called here.
 pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("addr", "address"),
+    ("auth", "access"),
+    ("auth_basic", "basic"),
+    ("auth_request", "ask"),
+    ("aud", "audience"),
+    ("basic_auth", "basic"),
+    ("ext_authz", "ask"),
+    ("forward_auth", "ask"),
+    ("htpasswd", "file"),
+    ("iss", "issuer"),
     ("backend", "backends"),
     ("bind", "address"),
     ("compression", "compress"),

@@ -48,6 +48,7 @@ pub(crate) static ROUTE: Spec = Spec {
             "Pages for statuses that Weir itself answers with: `{ \"503\" = \"sorry.html\" }`. Read at load, relative to this file.",
         ),
         key("name", Kind::Text("a name"), Said("made from host and path"), "For logs and metrics."),
+        optional("access", Kind::Text("the name of an access"), "Who may use it; without it, everybody may."),
         optional("cache", Kind::Text("the name of a cache"), "The cache to use."),
         optional("allow", Kind::List(&Kind::Choice(&["TRACE", "CONNECT"], &[])), "Methods that are refused otherwise."),
         optional(
