@@ -9,7 +9,7 @@
 //! | 2 | [`route`] | which route a request meets, and what the route does to it |
 //! | 2 | [`cache`] | what is kept of responses, and how it is found, purged and let go |
 //! | 2 | [`pool`] | which backend of a pool an attempt goes to |
-//! | 2 | [`cache`] | what is kept of responses, and how it is found, purged and let go |
+//! | 2 | [`access`] | who may use a route: networks, passwords, tokens, the word of another backend |
 //! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
@@ -21,6 +21,7 @@
 //! | side | [`telemetry`] | metrics and logs, handed down as handles |
 //! | side | [`clock`] | a worker's coarse timer |
 
+pub mod access;
 pub mod admin;
 pub mod cache;
 pub mod clock;

@@ -34,6 +34,7 @@ fn route(hosts: &[&str], paths: &[&str]) -> Route {
         mirror: None,
         maintenance: false,
         errors: vec![],
+        access: None,
         cache: None,
         compress: None,
         allow_trace: false,
