@@ -102,7 +102,11 @@ fn action(config: &Config, route: &Route) -> String {
         Action::Redirect { to, status } => format!("redirect {status} {to}"),
         Action::Respond { status, .. } => format!("respond {status}"),
     };
-    if route.maintenance { format!("maintenance ({action})") } else { action }
+    let action = if route.maintenance { format!("maintenance ({action})") } else { action };
+    match route.access {
+        Some(id) => format!("{action}, access {}", config.accesses[id.0].name),
+        None => action,
+    }
 }
 
 fn summary(config: &Config, routes: bool) -> serde_json::Value {
@@ -127,6 +131,7 @@ fn route_json(config: &Config, rank: &Rank<'_>) -> serde_json::Value {
         "path": rank.path.map(ToString::to_string),
         "conditions": conditions(route),
         "action": action(config, route),
+        "access": route.access.map(|id| config.accesses[id.0].name.as_str()),
         "file": route.place.file.display().to_string(),
         "line": route.place.line,
     })

@@ -212,10 +212,4 @@ impl Access {
         let asked = self.ask.iter().flat_map(|ask| ask.fields.iter().chain(&ask.user));
         basic.into_iter().chain(jwt.into_iter().flatten()).chain(asked).map(String::as_str)
     }
-
-    /// Whether what a backend answers may depend on who asks.
-    #[must_use]
-    pub fn knows_who_asks(&self) -> bool {
-        self.proof.is_some() || self.ask.is_some()
-    }
 }

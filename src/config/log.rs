@@ -71,6 +71,7 @@ impl AccessFormat {
         "tls_version",
         "tls_cipher",
         "client_subject",
+        "user",
         "end",
     ];
 }

@@ -55,6 +55,37 @@ pub struct Route {
     pub allow_connect: bool,
 }
 
+impl Route {
+    /// A route that matches all and does nothing but `action`.
+    #[must_use]
+    pub fn plain(place: Place, name: String, action: Action) -> Route {
+        Route {
+            place,
+            name,
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            fields: Vec::new(),
+            query: Vec::new(),
+            clients: Vec::new(),
+            action,
+            rewrite: None,
+            request: FieldEdits::default(),
+            response: FieldEdits::default(),
+            timeouts: RouteTimeouts::default(),
+            max_body: None,
+            mirror: None,
+            maintenance: false,
+            errors: Vec::new(),
+            access: None,
+            cache: None,
+            compress: None,
+            allow_trace: false,
+            allow_connect: false,
+        }
+    }
+}
+
 /// `host`
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {

@@ -23,6 +23,7 @@ pub(super) struct Finish<'a> {
     pub(super) target: &'a [u8],
     pub(super) request: &'a RequestHead,
     pub(super) response: &'a ResponseHead,
+    pub(super) user: &'a [u8],
     pub(super) end: End,
 }
 
@@ -69,6 +70,7 @@ pub(super) fn finish(f: &Finish<'_>) {
                 cipher: tls.cipher,
                 client_subject: tls.subject.as_deref().map(str::as_bytes),
             }),
+            user: Some(f.user).filter(|user| !user.is_empty()),
             end: f.end,
             request: &f.request.fields,
             response: &f.response.fields,

@@ -2,8 +2,10 @@
 //!
 //! One direction: [`serve()`] admits, attempts, responds, finishes.
 
+mod access;
 mod admit;
 mod answer;
+mod ask;
 mod attempt;
 mod attempts;
 mod chances;

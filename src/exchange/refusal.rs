@@ -33,6 +33,17 @@ pub enum Refusal {
     Expectation,
     /// The request came through here too often ([`crate::http::times_in_via`]).
     Loop,
+    /// The route does not let in who is where this client is.
+    Forbidden,
+    /// The client is to say who it is; or what it said is `wrong`.
+    Unauthenticated {
+        /// It said something.
+        wrong: bool,
+    },
+    /// Too many wait already to be let in.
+    AccessBusy,
+    /// Whether the client may be let in cannot be known now.
+    AccessUnknown,
     /// The route is in maintenance.
     Maintenance,
     /// The client wants what is stored, and nothing is (RFC 9111 §5.2.1.7).
@@ -66,11 +77,13 @@ impl Refusal {
             Refusal::Head(_) | Refusal::Body(_) | Refusal::ConnectionOptions | Refusal::Path => 400,
             Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
             Refusal::BodyTooLarge => 413,
+            Refusal::Unauthenticated { .. } => 401,
+            Refusal::Forbidden => 403,
             Refusal::NoRoute => 404,
             Refusal::Method => 405,
             Refusal::Expectation => 417,
             Refusal::Loop => 508,
-            Refusal::Maintenance | Refusal::NoBackend => 503,
+            Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
             Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
@@ -89,6 +102,8 @@ impl Refusal {
             Refusal::Method => RefusalReason::Method,
             Refusal::Expectation => RefusalReason::Expectation,
             Refusal::Loop => RefusalReason::Loop,
+            Refusal::Forbidden | Refusal::Unauthenticated { .. } => RefusalReason::Access,
+            Refusal::AccessBusy | Refusal::AccessUnknown => RefusalReason::AccessUnknown,
             Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
@@ -114,6 +129,7 @@ impl Refusal {
     fn retry_after(self) -> Option<&'static [u8]> {
         match self {
             Refusal::Maintenance => Some(b"60"),
+            Refusal::AccessBusy | Refusal::AccessUnknown => Some(b"1"),
             Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(b"1"),
             _ => None,
         }
@@ -129,6 +145,8 @@ pub(super) struct Asked<'a> {
     pub(super) fields: &'a Fields,
     /// Its route, for error pages.
     pub(super) route: Option<&'a Route>,
+    /// By what it may say who it is, where that is asked for.
+    pub(super) challenge: Option<&'a str>,
     /// Its id, shown in the page.
     pub(super) request_id: &'a str,
 }
@@ -152,6 +170,9 @@ pub(super) async fn refuse<R: Reply>(
     head.fields.push_known(FieldName::XRequestId, asked.request_id.as_bytes());
     if let Some(seconds) = refusal.retry_after() {
         head.fields.push_known(FieldName::RetryAfter, seconds);
+    }
+    if let Some(challenge) = asked.challenge {
+        head.fields.push(b"www-authenticate", challenge.as_bytes()); // RFC 9110 §15.5.2
     }
     if refusal == Refusal::Method {
         head.fields.push(b"allow", super::answer::ALLOW); // RFC 9110 §15.5.6
@@ -182,6 +203,7 @@ pub async fn refuse_head<R: Reply>(
     head: &mut ResponseHead,
     reply: &mut R,
 ) -> Result<u64, Broken> {
-    let asked = Asked { method: &Method::Get, fields: &Fields::default(), route: None, request_id: "-" };
+    let asked =
+        Asked { method: &Method::Get, fields: &Fields::default(), route: None, challenge: None, request_id: "-" };
     refuse(refusal, asked, clock, limit, head, reply).await
 }

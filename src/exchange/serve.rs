@@ -29,6 +29,8 @@ pub struct Scratch {
     pub(super) key: Vec<u8>,
     /// Lines that are added to a stored head.
     pub(super) added: Vec<u8>,
+    /// Who asks, where an access found that out.
+    pub(super) user: Vec<u8>,
 }
 
 impl Worker {
@@ -63,6 +65,11 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
         client_address(&scratch.request.fields, client.peer.ip(), &client.gate.trust_forwarded)
     };
     let snapshot = &held.generation.snapshot;
+    scratch.user.clear();
+    if !snapshot.own.is_empty() && !client.is_trusted() {
+        // Before anything is decided by them.
+        snapshot.own.strip(&mut scratch.request.fields);
+    }
     let route = snapshot.table.find(&scratch.request, who);
     let mut trail = Trail::default();
     let course =
@@ -85,6 +92,7 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
         target,
         request: &scratch.request,
         response: &scratch.response,
+        user: &scratch.user,
         end,
     });
     scratch.seen_target.clear();
@@ -114,6 +122,11 @@ impl Course<'_> {
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
+        if let Some(access) = self.access()
+            && let Err(end) = self.enter(access, scratch, down, trail).await
+        {
+            return (end, None);
+        }
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);
         }
@@ -250,10 +263,15 @@ impl Course<'_> {
         }
         tracing::debug!(?refusal, client = %self.who, "refused");
         let id = request_id(self.id);
+        let challenge = match refusal {
+            Refusal::Unauthenticated { wrong } => self.access().and_then(|access| access.challenge(wrong)),
+            _ => None,
+        };
         let asked = Asked {
             method: &scratch.request.method,
             fields: &scratch.request.fields,
             route: self.route(),
+            challenge,
             request_id: std::str::from_utf8(&id).expect("hexadecimal digits"),
         };
         let limit = self.client.gate.timeouts.body;

@@ -58,6 +58,8 @@ pub struct Worker {
     random: Cell<u128>,
     /// Copies of requests that are collected or under way.
     pub(super) mirrors: Cell<usize>,
+    /// Questions to authorising backends under way.
+    pub(super) asks: Cell<usize>,
     /// For responses that are compressed.
     pub(super) encoders: RefCell<Encoders>,
     #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
@@ -104,6 +106,7 @@ impl Worker {
             epoch_ms: epoch_ms(start),
             random: Cell::new(seed()),
             mirrors: Cell::new(0),
+            asks: Cell::new(0),
             encoders: RefCell::default(),
             scratch: RefCell::default(),
         }

@@ -1,5 +1,6 @@
 //! What runs now: the immutable set built from one configuration. An exchange takes one and holds it to its end.
 
+mod access;
 mod backend;
 mod cache;
 mod endpoint;
@@ -13,8 +14,11 @@ mod snapshot;
 mod state;
 mod state_dir;
 
+pub use access::{
+    Hashing, HeldKeys, KeyRing, KeyState, Known, LiveAccess, LiveAsk, LiveBasic, LiveJwt, LiveProof, Turn,
+};
 pub use backend::LiveBackend;
-pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults, scope};
+pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults};
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};
 pub use members::{Found, Member, Members, Names};

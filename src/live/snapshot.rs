@@ -1,4 +1,7 @@
-use super::{CacheRules, Fleet, LiveCache, LivePool};
+use super::access::own_of_all;
+use super::cache::scope;
+use super::{CacheRules, Fleet, Hashing, LiveAccess, LiveCache, LivePool};
+use crate::access::Own;
 use crate::clock::boot_time;
 use crate::config::{self, CacheId, Config};
 use crate::route::Table;
@@ -21,17 +24,26 @@ pub struct Snapshot {
     pub pools: Vec<LivePool>,
     /// In the order of `config.caches`.
     pub caches: Vec<CacheRules>,
+    /// In the order of `config.accesses`.
+    pub accesses: Vec<LiveAccess>,
+    /// What clients may not say, whatever their route.
+    pub own: Own,
+    /// What bounds the checking of passwords.
+    pub hashing: Arc<Hashing>,
+    /// What parts the keys of routes in a cache, in the order of `config.routes`.
+    pub scopes: Vec<Box<str>>,
     /// The fleet that this process belongs to, if it does.
     pub fleet: Option<Arc<Fleet>>,
 }
 
 impl Snapshot {
-    /// Builds what `config` asks for, over `caches` in its order, at `now`, the time since the process began. What `before` knew of pools and backends
-    /// of the same name goes on, as counters do.
+    /// Builds what `config` asks for, over `caches` and `accesses` in its order, at `now`, the time since the process
+    /// began. What `before` knew of pools and backends of the same name goes on, as counters do.
     #[must_use]
     pub fn build(
         config: Config,
         caches: Vec<Arc<LiveCache>>,
+        accesses: Vec<LiveAccess>,
         metrics: &Metrics,
         before: Option<&Snapshot>,
         now: Duration,
@@ -41,9 +53,19 @@ impl Snapshot {
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
         let rules = |(at, cache)| CacheRules::build(&config, CacheId(at), metrics, cache);
         let caches = caches.into_iter().enumerate().map(rules).collect();
-        let (table, unrouted) = (Table::build(&config.routes), metrics.unrouted());
-        let fleet = before.and_then(|before| before.fleet.clone());
-        Snapshot { caches, table, config, routes, unrouted, pools, fleet }
+        Snapshot {
+            caches,
+            accesses,
+            own: own_of_all(&config),
+            hashing: before.map(|before| Arc::clone(&before.hashing)).unwrap_or_default(),
+            scopes: config.routes.iter().map(|route| scope(&config, route).into()).collect(),
+            table: Table::build(&config.routes),
+            config,
+            routes,
+            unrouted: metrics.unrouted(),
+            pools,
+            fleet: before.and_then(|before| before.fleet.clone()),
+        }
     }
 
     /// Whether what is stored may be reused without a word from its backend: no purge was missed.
@@ -57,10 +79,11 @@ impl Snapshot {
     #[must_use]
     pub fn look(&self, now: Duration) -> Look {
         let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
+        let accesses = self.accesses.iter().filter_map(|access| access.look(now)).collect();
         let (mut caches, mut disks) = (Vec::new(), Vec::new());
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
-        Look { pools, caches, disks, fleet, warnings: self.config.warnings.clone() }
+        Look { pools, caches, disks, accesses, fleet, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

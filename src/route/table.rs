@@ -34,7 +34,9 @@ impl Table {
             wildcard: HashMap::new(),
             wildcard_dots: 0,
             any: Paths::default(),
-            looks_at_paths: routes.iter().any(|route| !route.paths.is_empty() || route.rewrite.is_some()),
+            looks_at_paths: routes
+                .iter()
+                .any(|route| !route.paths.is_empty() || route.rewrite.is_some() || route.access.is_some()),
         };
         for rank in order(routes) {
             table.paths_of(rank.host).add(&rank);
@@ -55,7 +57,7 @@ impl Table {
         })
     }
 
-    /// Whether any route depends on the path, so that it matters how a backend reads it.
+    /// Whether any route depends on the path, or on who asks for it, so that it matters how a backend reads it.
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {
         self.looks_at_paths

@@ -1,8 +1,9 @@
 use super::listener::ListenerState;
+use crate::access::jwt::KeysFault;
 use crate::cache::disk::DiskError;
 use crate::config::{self, Config, ConfigErrors, Listener};
 use crate::exchange::Generation;
-use crate::live::{Fleet, LiveCache, Outgoing, Snapshot};
+use crate::live::{Fleet, LiveAccess, LiveCache, Outgoing, Snapshot};
 use crate::telemetry::Metrics;
 use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
@@ -18,6 +19,8 @@ pub enum LoadError {
     Config(ConfigErrors),
     /// A certificate, key or authority that it names is not usable; where that is asked for.
     Tls(String, TlsError),
+    /// The keys of an access are not usable; where that is said.
+    Keys(String, KeysFault),
     /// The directory of a cache of that name is not usable.
     Cache(String, DiskError),
 }
@@ -26,6 +29,10 @@ impl LoadError {
     pub(super) fn of_listener(listener: &Listener, error: TlsError) -> LoadError {
         let place = &listener.place;
         LoadError::Tls(format!("{}:{}: [[listener]]", place.file.display(), place.line), error)
+    }
+
+    pub(super) fn of_keys((place, fault): (String, KeysFault)) -> LoadError {
+        LoadError::Keys(place, fault)
     }
 
     pub(super) fn of_pool((pool, error): (String, TlsError)) -> LoadError {
@@ -38,6 +45,7 @@ impl fmt::Display for LoadError {
         match self {
             LoadError::Config(errors) => errors.fmt(f),
             LoadError::Cache(name, error) => write!(f, "error: [cache.{name}] disk: {error}"),
+            LoadError::Keys(place, fault) => write!(f, "error: {place}: {fault}"),
             LoadError::Tls(place, error) => write!(f, "error: {place}: {error}"),
         }
     }
@@ -84,10 +92,12 @@ pub(super) fn build(
         listeners.push(Arc::new(state.map_err(|error| LoadError::of_listener(listener, error))?));
     }
     let dialers = Dialers::build(&config.pools).map_err(LoadError::of_pool)?;
+    let standing = before.map(|before| before.accesses.as_slice()).unwrap_or_default();
+    let accesses = LiveAccess::build_all(&config, metrics, standing).map_err(LoadError::of_keys)?;
     config.warnings.clone_from(&warnings);
     // Last of what can fail, as it is what others could see.
     let caches = open_caches(&config, before)?;
-    let mut snapshot = Snapshot::build(config, caches, metrics, before, now);
+    let mut snapshot = Snapshot::build(config, caches, accesses, metrics, before, now);
     let mut inbox = None;
     if before.is_none() && snapshot.config.cluster.is_some() {
         let (fleet, receiver) = Fleet::new();

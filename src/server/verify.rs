@@ -2,9 +2,12 @@
 
 use super::build::LoadError;
 use crate::config::{BackendAddress, Config, Pool};
+use crate::live::LiveAccess;
+use crate::telemetry::Metrics;
 use crate::upstream::Dialers;
 use crate::upstream::names::{NameError, Question, Resolver};
 use crate::wire::tls::{ServerTls, Tickets, install_provider};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -13,7 +16,7 @@ use tokio::time::timeout;
 /// meant, is added to the configuration's warnings.
 ///
 /// # Errors
-/// A certificate, key or authority is not usable.
+/// A certificate, key, authority or set of keys is not usable.
 pub fn verify(config: &mut Config) -> Result<(), LoadError> {
     install_provider();
     let mut warnings = Vec::new();
@@ -25,6 +28,7 @@ pub fn verify(config: &mut Config) -> Result<(), LoadError> {
         }
     }
     Dialers::build(&config.pools).map_err(LoadError::of_pool)?;
+    LiveAccess::build_all(config, &Metrics::new(NonZeroUsize::MIN), &[]).map_err(LoadError::of_keys)?;
     warnings.extend(unresolved(&config.pools));
     config.warnings.extend(warnings);
     Ok(())

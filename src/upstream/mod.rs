@@ -3,11 +3,13 @@
 mod dial;
 mod dialers;
 mod grpc;
+mod keys;
 mod line;
 pub mod names;
 mod probe;
 
 pub use dial::{DialError, Dialer};
 pub use dialers::{Dialers, PoolDialer};
+pub use keys::{FETCH_MAX, FetchError, KeyFetcher};
 pub use line::{Connection, Line, Lines, Taken};
 pub use probe::{ProbeError, Prober};

@@ -27,7 +27,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<A
     let basic = table.table("basic").map(|table| basic(name, &table).map(Proof::Basic));
     let jwt = table.table("jwt").map(|table| jwt(&table).map(Proof::Jwt));
     let ask = table.table("ask").map(|table| ask(&table, names));
-    Some(Access {
+    let access = Access {
         place: table.node.place(),
         name: name.to_owned(),
         allow: table.parse_all("allow", network),
@@ -35,7 +35,19 @@ pub(super) fn read(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<A
         // Last: the others are checked even if one is wrong.
         proof: basic.or(jwt).map_or(Some(None), |proof| proof.map(Some))?,
         ask: ask.map_or(Some(None), |ask| ask.map(Some))?,
-    })
+    };
+    check_token(table, &access);
+    Some(access)
+}
+
+/// What a client says in a field that is Weir's own is taken away before it is looked at.
+fn check_token(table: &Table<'_>, access: &Access) {
+    let Some(Proof::Jwt(Jwt { from: TokenFrom::Field(from), .. })) = &access.proof else { return };
+    if let (Some(node), true) =
+        (table.table("jwt").and_then(|jwt| jwt.get("from")), access.own_fields().any(|own| own == from))
+    {
+        node.wrong(Wrong::new(format!("`{from}` cannot hold the token and tell the backend of it")));
+    }
 }
 
 fn basic(name: &str, table: &Table<'_>) -> Option<Basic> {

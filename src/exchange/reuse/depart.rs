@@ -119,6 +119,7 @@ impl Course<'_> {
             asked: request.fields.clone(),
             directives: question.directives,
             ranged,
+            personal: self.access().is_some_and(|access| access.knows_who_asks()),
             born: question.rules.cache.purges.generation(),
             asked_ms: self.worker.now_ms(),
         }

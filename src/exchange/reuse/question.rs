@@ -9,7 +9,7 @@ use crate::exchange::{Downstream, Source};
 use crate::http::{
     FieldName, Fields, Forward, IfFailed, Length, Method, RequestDirectives, RequestHead, Reuse, may_reuse,
 };
-use crate::live::{CacheRules, scope};
+use crate::live::CacheRules;
 use crate::route::wrote_recently;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl<'a> Question<'a> {
         let snapshot = &course.held.generation.snapshot;
         let (rules, config) = (&snapshot.caches[id.0], &snapshot.config.caches[id.0]);
         memory.clear();
-        let scope = course.route.map_or("", |(_, route)| scope(route));
+        let scope = course.route.map_or("", |(at, _)| &snapshot.scopes[at]);
         let told = if course.client.is_trusted() { told(scope, &rules.cache.secret, &head.fields) } else { None };
         let url_at = push_key(head, told.as_deref().unwrap_or(scope).as_bytes(), &rules.key, &mut memory);
         rules.cache.searches.rewrite(&mut memory, |path| rules.cache.secret.hash(path));

@@ -33,6 +33,8 @@ pub(super) struct Stow {
     pub(super) directives: RequestDirectives,
     /// The backend is asked for a range.
     pub(super) ranged: bool,
+    /// Weir itself let this client in by what it is: to RFC 9111 §3.5 that is Authorization, whatever of it goes on.
+    pub(super) personal: bool,
     /// The generation of purges at which it began.
     pub(super) born: u64,
     pub(super) asked_ms: u64,
@@ -211,7 +213,7 @@ impl Stow {
         let asked = Asked {
             method: &self.method,
             directives: self.directives,
-            authorized: self.asked.has(FieldName::Authorization),
+            authorized: self.personal || self.asked.has(FieldName::Authorization),
             ranged: self.ranged,
         };
         let allowed = Allowed { ttl: config.ttl(status).is_some(), set_cookie: config.set_cookie };

@@ -66,7 +66,7 @@ impl CacheRules {
         let own = &config.caches[id.0];
         let bytes = |names: &[String]| names.iter().map(|name| name.as_bytes().into()).collect();
         let routes = config.routes.iter().filter(|route| route.cache == Some(id));
-        let mut scopes: Vec<Box<str>> = routes.map(|route| scope(route).into()).collect();
+        let mut scopes: Vec<Box<str>> = routes.map(|route| scope(config, route).into()).collect();
         scopes.sort_unstable();
         scopes.dedup();
         CacheRules {
@@ -79,10 +79,14 @@ impl CacheRules {
     }
 }
 
-/// What parts the keys of routes that meet the same URLs by conditions which the URL does not show.
-#[must_use]
-pub fn scope(route: &config::Route) -> &str {
-    if route.fields.is_empty() && route.clients.is_empty() { "" } else { &route.name }
+/// What parts the keys of routes that meet the same URLs by conditions which the URL does not show. What is stored for
+/// those whom an access lets in is apart from what is stored for all, and for those of another.
+pub(super) fn scope(config: &Config, route: &config::Route) -> String {
+    let name = if route.fields.is_empty() && route.clients.is_empty() { "" } else { &route.name };
+    match route.access {
+        None => name.to_owned(),
+        Some(id) => format!("{name}access={}", config.accesses[id.0].name),
+    }
 }
 
 impl LiveCache {

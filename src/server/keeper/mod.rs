@@ -1,5 +1,6 @@
-//! The thread that keeps pools: it probes backends, and gives pools the addresses that names stand for.
+//! The thread that keeps pools: it probes backends, gives pools the addresses that names stand for, and fetches keys.
 
+mod keys;
 mod names;
 mod watch;
 
@@ -7,6 +8,7 @@ use crate::clock::Clock;
 use crate::exchange::Generation;
 use crate::telemetry::{Metrics, WorkerMetrics};
 use crate::upstream::Prober;
+use keys::Fetches;
 use names::Followers;
 use std::cell::RefCell;
 use std::io;
@@ -91,6 +93,7 @@ async fn keep(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics, mut 
     let prober = Prober::new(clock.clone());
     let shared = Rc::new(Shared { clock, prober, metrics, counts, generation: RefCell::default() });
     let mut watches = Watches::default();
+    let mut fetches = Fetches::default();
     // One message a lookup that changed something: names are asked for once a second at most, and bounded in number.
     let (moved, mut moves) = unbounded_channel();
     let mut followers = Followers::new(moved);
@@ -102,6 +105,7 @@ async fn keep(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics, mut 
                 let settling = Rc::new(settling);
                 followers.follow(&shared, &settling);
                 watches.follow(&shared, Some(&settling));
+                fetches.follow(&shared, &settling);
             }
             // What is new may be wanted at once: its probes belong to the settling that its name belongs to.
             settling = moves.recv() => watches.follow(&shared, settling.flatten().as_ref()),

@@ -67,7 +67,8 @@ items! {
     Target "target", Path "path", Query "query", Version "version", Status "status",
     RequestBytes "request_bytes", ResponseBytes "response_bytes", Duration "duration_ms", FirstByte "first_byte_ms",
     Route "route", Pool "pool", Backend "backend", Attempts "attempts", Cache "cache", RequestId "request_id",
-    TlsVersion "tls_version", TlsCipher "tls_cipher", ClientSubject "client_subject", End "end",
+    TlsVersion "tls_version", TlsCipher "tls_cipher", ClientSubject "client_subject", User "user",
+    End "end",
 }
 
 /// What an item is in one record.
@@ -108,6 +109,7 @@ fn value<'a>(item: Item, record: &Record<'a>) -> Value<'a> {
         Item::TlsVersion => text(record.tls.map(|tls| tls.version)),
         Item::TlsCipher => text(record.tls.map(|tls| tls.cipher)),
         Item::ClientSubject => bytes(record.tls.and_then(|tls| tls.client_subject)),
+        Item::User => bytes(record.user),
         Item::End => text(Some(record.end.label())),
     }
 }
@@ -146,7 +148,9 @@ fn member(name: &str, value: Value<'_>, stamp: &mut Stamp, start: usize, out: &m
 
 fn combined(record: &Record<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
     address(record.client, out);
-    out.extend_from_slice(b" - - [");
+    out.extend_from_slice(b" - ");
+    name(record.user.unwrap_or(b"-"), out);
+    out.extend_from_slice(b" [");
     stamp.clf(record.time, out);
     out.extend_from_slice(b"] \"");
     escape::text(record.method.as_bytes(), out);
@@ -162,6 +166,16 @@ fn combined(record: &Record<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
         out.extend_from_slice(b" \"");
         escape::text(record.request.get(name).unwrap_or(b"-"), out);
         out.push(b'"');
+    }
+}
+
+/// A space would end it.
+fn name(name: &[u8], out: &mut Vec<u8>) {
+    for (at, word) in name.split(|&b| b == b' ').enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b"\\x20");
+        }
+        escape::text(word, out);
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Record<'a> {
     pub request_id: &'a [u8],
     /// TLS with the client.
     pub tls: Option<Tls<'a>>,
+    /// Who asked, where an access found that out.
+    pub user: Option<&'a [u8]>,
     /// How it ended.
     pub end: End,
     /// The fields of the request, for `{request.FIELD}`.
@@ -119,6 +121,7 @@ impl Record<'static> {
             cache: None,
             request_id: b"r1",
             tls: None,
+            user: None,
             end: End::Complete,
             request: &NONE,
             response: &NONE,

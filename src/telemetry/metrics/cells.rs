@@ -1,6 +1,6 @@
 //! Where numbers are kept.
 
-use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
 use crate::http::Unstorable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -141,6 +141,13 @@ pub(super) struct CacheCells {
     pub(super) bytes: Count,
     pub(super) evicted: Count,
     pub(super) dropped_variants: Count,
+}
+
+#[derive(Default)]
+pub(super) struct AccessCells {
+    pub(super) verdicts: [Count; AccessVerdict::ALL.len()],
+    pub(super) fetches_ok: Count,
+    pub(super) fetches_failed: Count,
 }
 
 #[derive(Default)]

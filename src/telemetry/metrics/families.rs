@@ -1,7 +1,9 @@
 //! The table of all families: the page and its reference are both made from it.
 
 use super::cells::{BOUNDS, CLASSES};
-use super::labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+};
 use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
 use crate::http::Unstorable;
 
@@ -97,6 +99,14 @@ families! {
         "Written to a cache's disk, since it was opened.";
     DISK_RESTS Gauge "weir_cache_disk_rests" None, ["cache"]
         "1 while nothing is written to a cache's disk, after it failed several times in a row.";
+    ACCESS Counter "weir_access" None, ["access", "verdict"]
+        "Requests on routes with an access, by what it made of them.";
+    ACCESS_FETCHES Counter "weir_access_key_fetches" None, ["access", "result"]
+        "Times that keys of tokens were fetched.";
+    ACCESS_KEYS Gauge "weir_access_keys" None, ["access"]
+        "Keys of tokens that are known.";
+    ACCESS_KEYS_AGE Gauge "weir_access_keys_age_seconds" Some("seconds"), ["access"]
+        "Since keys of tokens were fetched last.";
     ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
         "Attempts begun.";
     CONNECTS Counter "weir_connects" None, ["pool", "backend"]
@@ -179,6 +189,7 @@ pub fn reference() -> String {
     let writes = DiskWrite::ALL.iter().map(|write| (write.label(), write.about()));
     values(&mut out, "result` of `weir_cache_disk_writes_total", writes);
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
+    values(&mut out, "verdict", AccessVerdict::ALL.iter().map(|verdict| (verdict.label(), verdict.about())));
     values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
     values(&mut out, "why", Unstorable::ALL.iter().map(|why| (why.as_str(), why.about())));
     values(&mut out, "kind` of `weir_protocol_errors_total", kinds());

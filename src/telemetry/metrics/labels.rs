@@ -42,6 +42,8 @@ labels! {
         Method "method",
         /// The route does not let this client in.
         Access "access",
+        /// Whether the route lets this client in cannot be known now.
+        AccessUnknown "access_unknown",
         /// The content is longer than the route allows.
         BodyTooLarge "body_too_large",
         /// The host is not one that this connection may ask for.
@@ -187,6 +189,28 @@ labels! {
         /// Too much waited, it is larger than a segment, or the disk is given a rest: it was not tried.
         Dropped "dropped",
         /// The disk failed, or is full.
+        Failed "failed",
+    }
+}
+
+labels! {
+    /// What an access made of a request.
+    AccessVerdict {
+        /// It was let through.
+        Granted "granted",
+        /// The client's network is not one that is let in.
+        Network "network",
+        /// It gave nothing by which the client could be known.
+        Missing "missing",
+        /// What it gave is wrong.
+        Wrong "wrong",
+        /// Its token's time is over.
+        Expired "expired",
+        /// The backend that was asked says no.
+        Denied "denied",
+        /// Too many passwords are to be checked already.
+        Busy "busy",
+        /// There are no keys, or the backend that was asked gave no answer.
         Failed "failed",
     }
 }

@@ -13,6 +13,8 @@ pub struct Look {
     pub fleet: Option<FleetLook>,
     /// Of caches that have a disk.
     pub disks: Vec<DiskLook>,
+    /// Those that fetch keys.
+    pub accesses: Vec<AccessLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -56,6 +58,17 @@ pub struct DiskLook {
     pub written_bytes: u64,
     /// Nothing is written for a while, as it failed several times in a row.
     pub rests: bool,
+}
+
+/// An access whose keys are fetched, as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessLook {
+    /// Its name.
+    pub access: String,
+    /// Keys that are known.
+    pub keys: usize,
+    /// Since they were fetched; none: they never were.
+    pub age: Option<std::time::Duration>,
 }
 
 /// A pool as it is now.

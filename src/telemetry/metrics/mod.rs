@@ -15,11 +15,13 @@ mod worker;
 
 pub use exposition::Exposition;
 pub use families::reference;
-pub use labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
-pub use look::{BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, PoolLook};
+pub use labels::{
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+};
+pub use look::{AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
-use cells::{BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
+use cells::{AccessCells, BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
 use registry::Registry;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -33,6 +35,7 @@ pub struct Metrics {
     routes: Registry<String, RouteCells>,
     pools: Registry<String, PoolCells>,
     caches: Registry<String, CacheCells>,
+    accesses: Registry<String, AccessCells>,
     backends: Registry<(String, String), BackendCells>,
     listeners: Registry<String, ListenerCells>,
     rare: RareCells,
@@ -51,6 +54,10 @@ pub struct PoolMetrics(Arc<Series<PoolCells>>);
 /// The counters of one cache.
 #[derive(Clone)]
 pub struct CacheMetrics(Arc<Series<CacheCells>>);
+
+/// The counters of one access.
+#[derive(Clone)]
+pub struct AccessMetrics(Arc<Series<AccessCells>>);
 
 /// The counters of one backend of one pool.
 #[derive(Clone)]
@@ -71,6 +78,7 @@ impl Metrics {
             routes: Registry::new(n, ROUTES_MAX, OTHER.to_owned()),
             pools: Registry::new(n, POOLS_MAX, OTHER.to_owned()),
             caches: Registry::new(n, CACHES_MAX, OTHER.to_owned()),
+            accesses: Registry::new(n, ACCESSES_MAX, OTHER.to_owned()),
             backends: Registry::new(n, BACKENDS_MAX, (OTHER.to_owned(), OTHER.to_owned())),
             listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
             rare: RareCells::default(),
@@ -127,6 +135,12 @@ impl Metrics {
         CacheMetrics(self.caches.get(name.to_owned()))
     }
 
+    /// The counters of the access `name`; past [`ACCESSES_MAX`] names those of [`OTHER`].
+    #[must_use]
+    pub fn access(&self, name: &str) -> AccessMetrics {
+        AccessMetrics(self.accesses.get(name.to_owned()))
+    }
+
     /// The counters of the backend `address` in `pool`; past [`BACKENDS_MAX`] pairs those of [`OTHER`].
     #[must_use]
     pub fn backend(&self, pool: &str, address: &str) -> BackendMetrics {
@@ -149,6 +163,7 @@ impl Metrics {
     pub fn look(&self) -> Look {
         let mut look = self.looker.get().map(|look| look()).unwrap_or_default();
         look.pools.truncate(POOLS_MAX);
+        look.accesses.truncate(ACCESSES_MAX);
         let mut left = BACKENDS_MAX;
         for pool in &mut look.pools {
             pool.backends.truncate(left);
@@ -221,6 +236,8 @@ pub const ROUTES_MAX: usize = 1000;
 pub const POOLS_MAX: usize = 1000;
 /// Caches counted under their own name.
 pub const CACHES_MAX: usize = 100;
+/// Accesses counted under their own name.
+pub const ACCESSES_MAX: usize = 100;
 /// Pairs of pool and backend counted under their own name.
 pub const BACKENDS_MAX: usize = 2000;
 /// Listeners counted under their own address.

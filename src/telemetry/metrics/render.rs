@@ -3,8 +3,10 @@
 use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
-use super::labels::{AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason};
-use super::{CacheLook, DiskLook, FleetLook, Metrics, PoolLook, process};
+use super::labels::{
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+};
+use super::{AccessLook, CacheLook, DiskLook, FleetLook, Metrics, PoolLook, process};
 use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +20,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     let look = metrics.look();
     caches(metrics, &look.caches, &mut page);
     disks(&look.disks, &mut page);
+    accesses(metrics, &look.accesses, &mut page);
     backends(metrics, &mut page);
     looks(&look.pools, &mut page);
     fleet(look.fleet.as_ref(), &mut page);
@@ -116,6 +119,31 @@ fn disks(looks: &[DiskLook], page: &mut Page<'_>) {
     looks.iter().for_each(|look| page.sample(&f::DISK_WRITTEN_BYTES, &[&look.cache], look.written_bytes));
     page.family(&f::DISK_RESTS);
     looks.iter().for_each(|look| page.sample(&f::DISK_RESTS, &[&look.cache], u8::from(look.rests)));
+}
+
+fn accesses(metrics: &Metrics, looks: &[AccessLook], page: &mut Page<'_>) {
+    let accesses = metrics.accesses.list();
+    page.family(&f::ACCESS);
+    for (name, series) in &accesses {
+        for &verdict in AccessVerdict::ALL {
+            let n = series.sum(|cells| &cells.verdicts[verdict as usize]);
+            page.sample(&f::ACCESS, &[name, verdict.label()], n);
+        }
+    }
+    page.family(&f::ACCESS_FETCHES);
+    for (name, series) in accesses.iter().filter(|(name, _)| looks.iter().any(|look| look.access == *name)) {
+        let [ok, failed] = f::RESULTS;
+        page.sample(&f::ACCESS_FETCHES, &[name, ok], series.sum(|cells| &cells.fetches_ok));
+        page.sample(&f::ACCESS_FETCHES, &[name, failed], series.sum(|cells| &cells.fetches_failed));
+    }
+    page.family(&f::ACCESS_KEYS);
+    for look in looks {
+        page.sample(&f::ACCESS_KEYS, &[&look.access], look.keys);
+    }
+    page.family(&f::ACCESS_KEYS_AGE);
+    for (look, age) in looks.iter().filter_map(|look| Some((look, look.age?))) {
+        page.sample(&f::ACCESS_KEYS_AGE, &[&look.access], age.as_secs_f64());
+    }
 }
 
 fn backends(metrics: &Metrics, page: &mut Page<'_>) {

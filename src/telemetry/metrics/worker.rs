@@ -1,6 +1,6 @@
 use super::cells::{Count, WorkerCells, class};
-use super::labels::{AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-use super::{BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::{AccessMetrics, BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
 use crate::http::Unstorable;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -96,6 +96,18 @@ impl WorkerMetrics {
     /// A response was not storable.
     pub fn unstored(&self, cache: &CacheMetrics, why: Unstorable) {
         cache.0.of(self.index).unstored[why as usize].add(1);
+    }
+
+    /// An access judged a request.
+    #[inline]
+    pub fn accessed(&self, access: &AccessMetrics, verdict: AccessVerdict) {
+        access.0.of(self.index).verdicts[verdict as usize].add(1);
+    }
+
+    /// Keys of an access were fetched, or could not be.
+    pub fn keys_fetched(&self, access: &AccessMetrics, ok: bool) {
+        let cells = access.0.of(self.index);
+        if ok { &cells.fetches_ok } else { &cells.fetches_failed }.add(1);
     }
 
     /// An exchange goes to another attempt.
