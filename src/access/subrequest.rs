@@ -4,14 +4,14 @@ use crate::http::{FieldName, Fields, Method, RequestHead, Target, strip_conditio
 /// The question to an authorising backend: GET for `path` with the client's own fields, but nothing that speaks of content,
 /// of a part or a condition (its answer would be another), or of an upgrade.
 #[must_use]
-pub fn subrequest(asked: &RequestHead, path: &str, host: Option<&str>) -> RequestHead {
+pub fn subrequest(asked: &RequestHead, path: &str) -> RequestHead {
     let mut head = RequestHead {
         method: Method::Get,
         version: asked.version,
         scheme: asked.scheme,
         form: Target::Origin,
         target: path.into(),
-        authority: host.map_or_else(|| asked.authority.clone(), |host| host.as_bytes().to_vec()),
+        authority: asked.authority.clone(),
         protocol: Vec::new(),
         fields: asked.fields.clone(),
     };
@@ -88,7 +88,7 @@ mod tests {
         ] {
             asked.fields.push(name.as_bytes(), value.as_bytes());
         }
-        let mut head = subrequest(&asked, "/check?x", None);
+        let mut head = subrequest(&asked, "/check?x");
         forwarded_for(&asked, &mut head.fields);
         let seen: Vec<_> = head.fields.iter().map(|(_, name, value)| [name, b": ", value].concat()).collect();
         let seen: Vec<_> = seen.iter().map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -105,6 +105,5 @@ mod tests {
             (Method::Get, &b"/check?x"[..], &b"shop.example"[..])
         );
         assert!(head.protocol.is_empty());
-        assert_eq!(subrequest(&asked, "/", Some("auth.example")).authority, b"auth.example");
     }
 }

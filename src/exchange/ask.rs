@@ -35,10 +35,13 @@ impl Course<'_> {
         let failed = || Turned::Away(Refusal::AccessUnknown, AccessVerdict::Failed);
         let asks = &self.worker.asks;
         let _slot = Slot::of(asks).ok_or(Turned::Away(Refusal::AccessBusy, AccessVerdict::Busy))?;
-        let mut head = subrequest(&scratch.request, &ask.config.path, ask.config.host.as_deref());
+        let mut head = subrequest(&scratch.request, &ask.config.path);
         prepare::request(&mut head, self.client, &ask.route, self.id)
             .map_err(|refusal| Turned::Away(refusal, AccessVerdict::Wrong))?;
         forwarded_for(&scratch.request, &mut head.fields);
+        if let Some(host) = &ask.config.host {
+            head.authority = host.clone().into_bytes();
+        }
         let mut ear = Ear { body: NoContent, reply: Heard::default() };
         let response = self.answer_of(ask, &head, &mut ear).await.ok_or_else(failed)?;
         match Answer::of(response.status) {

@@ -6,6 +6,8 @@ pub struct Schedule {
     every: Duration,
     /// When the last try began.
     tried: Option<Duration>,
+    /// When the last try for a key that is not known began.
+    wanted: Option<Duration>,
     /// Failures since the last success.
     failures: u32,
 }
@@ -21,7 +23,7 @@ impl Schedule {
     /// Nothing was fetched yet.
     #[must_use]
     pub fn new(every: Duration) -> Schedule {
-        Schedule { every, tried: None, failures: 0 }
+        Schedule { every, tried: None, wanted: None, failures: 0 }
     }
 
     /// When the next try is due; at once if there was none.
@@ -38,13 +40,16 @@ impl Schedule {
     /// When one is due for a key that is not known.
     #[must_use]
     pub fn due_if_wanted(&self) -> Duration {
-        let Some(tried) = self.tried else { return Duration::ZERO };
-        self.due().min(tried.saturating_add(REFETCH_EVERY))
+        let Some(wanted) = self.wanted else { return Duration::ZERO };
+        self.due().min(wanted.saturating_add(REFETCH_EVERY))
     }
 
-    /// A try that began then ended.
-    pub fn tried(&mut self, began: Duration, ok: bool) {
+    /// A try that began then ended; `wanted`: it was for a key that is not known.
+    pub fn tried(&mut self, began: Duration, wanted: bool, ok: bool) {
         self.tried = Some(began);
+        if wanted {
+            self.wanted = Some(began);
+        }
         self.failures = if ok { 0 } else { self.failures.saturating_add(1) };
     }
 }
@@ -61,8 +66,10 @@ mod tests {
     fn keys_are_fetched_at_once_then_again_and_again() {
         let mut schedule = Schedule::new(seconds(300));
         assert_eq!((schedule.due(), schedule.due_if_wanted()), (seconds(0), seconds(0)));
-        schedule.tried(seconds(5), true);
-        assert_eq!((schedule.due(), schedule.due_if_wanted()), (seconds(305), seconds(15)));
+        schedule.tried(seconds(5), false, true);
+        assert_eq!((schedule.due(), schedule.due_if_wanted()), (seconds(305), seconds(0)));
+        schedule.tried(seconds(6), true, true);
+        assert_eq!((schedule.due(), schedule.due_if_wanted()), (seconds(306), seconds(16)));
     }
 
     #[test]
@@ -71,14 +78,14 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..9 {
             let began = schedule.due();
-            schedule.tried(began, false);
+            schedule.tried(began, false, false);
             waits.push((schedule.due() - began).as_secs());
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        schedule.tried(seconds(1000), true);
+        schedule.tried(seconds(1000), false, true);
         assert_eq!(schedule.due(), seconds(1300));
         let mut often = Schedule::new(seconds(10));
-        (0..40).for_each(|_| often.tried(seconds(7), false));
+        (0..40).for_each(|_| often.tried(seconds(7), true, false));
         assert_eq!(often.due(), seconds(17));
     }
 
@@ -89,7 +96,7 @@ mod tests {
         // Somebody asks every 100 ms for a hundred seconds.
         while now < seconds(100) {
             if now >= schedule.due_if_wanted() {
-                schedule.tried(now, true);
+                schedule.tried(now, true, true);
                 tries += 1;
             }
             now += Duration::from_millis(100);

@@ -108,17 +108,17 @@ impl KeyRing {
         lock(&self.state).fetching = true;
     }
 
-    /// The try that began then has ended: what was fetched, if anything.
+    /// The try that began then, perhaps for a key that was `wanted`, has ended: what was fetched, if anything.
     ///
     /// # Errors
     /// It is of no use; the keys are what they were.
-    pub fn ended(&self, began: Duration, text: Option<Vec<u8>>) -> Result<(), KeysFault> {
+    pub fn ended(&self, began: Duration, wanted: bool, text: Option<Vec<u8>>) -> Result<(), KeysFault> {
         let result = match text {
             Some(text) => self.take(text, began).map(|()| true),
             None => Ok(false),
         };
         let mut state = lock(&self.state);
-        state.schedule.tried(began, result == Ok(true));
+        state.schedule.tried(began, wanted, result == Ok(true));
         state.fetching = false;
         self.rounds.send_modify(|rounds| *rounds += 1);
         result.map(drop)
@@ -172,7 +172,7 @@ mod tests {
         assert!(ring.held().is_none());
         let mut took = |began, text: Option<&[u8]>| {
             ring.begin();
-            let result = ring.ended(seconds(began), text.map(<[u8]>::to_vec));
+            let result = ring.ended(seconds(began), false, text.map(<[u8]>::to_vec));
             (result, ring.held().map(|held| (held.version, held.since.as_secs())))
         };
         assert_eq!(took(1, None), (Ok(()), None));
@@ -193,7 +193,7 @@ mod tests {
         // One is under way: it is joined.
         let joined = ring.want(seconds(0)).unwrap();
         assert!(!joined.has_changed().unwrap());
-        ring.ended(seconds(0), Some(ONE.to_vec())).unwrap();
+        ring.ended(seconds(0), true, Some(ONE.to_vec())).unwrap();
         assert!(joined.has_changed().unwrap());
         assert!(ring.want(seconds(9)).is_none());
         assert!(ring.want(seconds(10)).is_some());

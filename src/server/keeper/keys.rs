@@ -56,19 +56,19 @@ impl Fetch {
     async fn run(self, settling: Rc<Settling>) {
         let mut settling = Some(settling);
         loop {
-            self.wait().await;
-            self.fetch().await;
+            let wanted = self.wait().await;
+            self.fetch(wanted).await;
             settling.take();
         }
     }
 
-    /// Until a fetch is due: by the clock, or as somebody wants a key that is not known.
-    async fn wait(&self) {
+    /// Until a fetch is due: by the clock, or as somebody wants a key that is not known, which is said.
+    async fn wait(&self) -> bool {
         let mut wanted = false;
         loop {
             let left = self.ring.due(wanted).saturating_sub(self.shared.clock.coarse());
             if left.is_zero() {
-                return;
+                return wanted;
             }
             tokio::select! {
                 () = tokio::time::sleep(left.max(SLEEP_MIN)) => {}
@@ -77,12 +77,12 @@ impl Fetch {
         }
     }
 
-    async fn fetch(&self) {
+    async fn fetch(&self, wanted: bool) {
         let began = self.shared.clock.coarse();
         self.ring.begin();
         let fetched = self.fetcher.fetch(self.ring.url()).await;
         let why = fetched.as_ref().err().map(ToString::to_string);
-        let taken = self.ring.ended(began, fetched.ok());
+        let taken = self.ring.ended(began, wanted, fetched.ok());
         let why = why.or(taken.err().map(|fault| fault.to_string()));
         self.shared.counts.keys_fetched(&self.metrics, why.is_none());
         match (why, self.ring.held()) {
