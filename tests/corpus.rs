@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[path = "../fuzz/checks/access.rs"]
+mod access;
 #[path = "../fuzz/checks/authority.rs"]
 mod authority;
 #[path = "../fuzz/checks/cache_entry.rs"]
@@ -31,6 +33,7 @@ mod response_head;
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
+    ("access", access::check),
     ("authority", authority::check),
     ("cache_entry", cache_entry::check),
     ("cache_rules", cache_rules::check),

@@ -51,12 +51,10 @@ fn check_token(table: &Table<'_>, access: &Access) {
 }
 
 fn basic(name: &str, table: &Table<'_>) -> Option<Basic> {
-    let realm = match table.get("realm") {
-        Some(node) => node.parse(realm)?,
-        None => name.to_owned(),
-    };
+    let realm = said(table.get("realm"), |node| node.parse(realm));
     let user = said(table.get("user"), |node| own_field(&node.text()?, &node.at, node));
-    Some(Basic { users: users(&table.get("file")?)?, realm, user: user? })
+    let users = table.get("file").and_then(|node| users(&node));
+    Some(Basic { users: users?, realm: realm?.unwrap_or_else(|| name.to_owned()), user: user? })
 }
 
 /// It stands in a quoted string, where some clients know no escapes.
@@ -161,7 +159,7 @@ fn url(table: &Table<'_>, node: &Node<'_>) -> Option<KeyUrl> {
     if let Some(node) = table.get("every").filter(|_| every < KEYS_EVERY_MIN) {
         node.wrong(Wrong::new("keys are fetched every 10 s at most").help("wanted: \"10s\" or more"));
     }
-    let ca = said(table.get("ca"), readable)?;
+    let ca = said(table.get("ca"), readable);
     let url = node.parse(parse_url)?;
     if !url.is_https {
         if let Some(ca) = table.get("ca") {
@@ -172,7 +170,7 @@ fn url(table: &Table<'_>, node: &Node<'_>) -> Option<KeyUrl> {
             node.report.warn(&node.at, warning);
         }
     }
-    Some(KeyUrl { ca, every, ..url })
+    Some(KeyUrl { ca: ca?, every, ..url })
 }
 
 fn parse_url(text: &str) -> Result<KeyUrl, Wrong> {
@@ -203,16 +201,17 @@ fn parse_url(text: &str) -> Result<KeyUrl, Wrong> {
 }
 
 fn ask(table: &Table<'_>, names: &Names<'_>) -> Option<AskAccess> {
-    let host = said(table.get("host"), |node| node.parse(host_value))?;
+    let host = said(table.get("host"), |node| node.parse(host_value));
     let field = |node: &Node<'_>| own_field(&node.text()?, &node.at, node);
     let user = said(table.get("user"), field);
     let pool = table.get("pool").and_then(|node| names.pool(&node));
+    let path = table.get("path").and_then(|node| probe_path(&node));
     Some(AskAccess {
-        path: probe_path(&table.get("path")?)?,
-        host,
         timeout: table.duration("timeout"),
         fields: table.elements("fields").iter().filter_map(field).collect(),
+        host: host?,
         user: user?,
+        path: path?,
         pool: pool?,
     })
 }

@@ -128,10 +128,20 @@ impl Sections<'_> {
         let wrong = Wrong::new(format!("there is no {what} `{shown}`")).suggest(name, known.iter().copied());
         match known.len() {
             0 => wrong.help(format!("add a section [{what}.{shown}]")),
-            n if n <= NAMES_SHOWN => wrong.help(format!("{what}s: {}", known.join(", "))),
-            n => wrong.help(format!("{what}s: {}, and {} more", known[..NAMES_SHOWN].join(", "), n - NAMES_SHOWN)),
+            n if n <= NAMES_SHOWN => wrong.help(format!("{}: {}", plural(what), known.join(", "))),
+            n => wrong.help(format!(
+                "{}: {}, and {} more",
+                plural(what),
+                known[..NAMES_SHOWN].join(", "),
+                n - NAMES_SHOWN
+            )),
         }
     }
+}
+
+/// `pools`, `accesses`
+fn plural(what: &str) -> String {
+    format!("{what}{}", if what.ends_with('s') { "es" } else { "s" })
 }
 
 /// Parses one source; all syntax errors are recorded.
@@ -181,7 +191,7 @@ fn named<'a>(files: &[Table<'a>], what: &'static str) -> Sections<'a> {
         if let Some(first) = sections.by_name.get(name) {
             let report = table.node.report;
             let other = report.shown(&sections.tables[*first].1.node.at);
-            let wrong = Wrong::new(format!("there are two {what}s `{}`", shape::short(name)));
+            let wrong = Wrong::new(format!("there are two {} `{}`", plural(what), shape::short(name)));
             report.wrong(&at, &table.node.path, wrong.help(format!("the other is at {other}")));
             continue;
         }

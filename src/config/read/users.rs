@@ -67,7 +67,7 @@ fn user(line: &str) -> Result<(String, PasswordHash), Fault> {
         HashFault::Unknown(what) => (format!("`{name}` has {what}"), format!("wanted: bcrypt or Argon2id; {MAKE}")),
         HashFault::Malformed => (format!("the hash of `{name}` is not whole"), MAKE.to_owned()),
         HashFault::Dear => {
-            let help = "wanted: bcrypt up to cost 14; Argon2id up to 256 MiB, and 1 GiB times passes, and 16 lanes";
+            let help = "wanted: bcrypt up to cost 14; Argon2id up to 256 MiB, 1 GiB for all its passes, and 16 lanes";
             (format!("the hash of `{name}` takes too long to check"), help.to_owned())
         }
     })?;
