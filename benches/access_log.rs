@@ -33,6 +33,7 @@ fn record<'a>(request: &'a Fields, response: &'a Fields) -> Record<'a> {
         cache: Some("hit"),
         request_id: b"0123456789abcdef0123456789abcdef",
         tls: None,
+        user: None,
         end: End::Complete,
         request,
         response,

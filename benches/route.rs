@@ -3,36 +3,16 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
-use weir::config::{Action, FieldEdits, HostPattern, PathPattern, Place, Route, RouteTimeouts};
+use weir::config::{Action, HostPattern, PathPattern, Place, Route};
 use weir::http::RequestHead;
 use weir::route::Table;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn route(host: HostPattern, paths: Vec<PathPattern>) -> Route {
-    Route {
-        place: Place { file: "bench.toml".into(), line: 1 },
-        name: String::new(),
-        hosts: vec![host],
-        paths,
-        methods: vec![],
-        fields: vec![],
-        query: vec![],
-        clients: vec![],
-        action: Action::Respond { status: 200, content_type: String::new(), body: String::new() },
-        rewrite: None,
-        request: FieldEdits::default(),
-        response: FieldEdits::default(),
-        timeouts: RouteTimeouts::default(),
-        max_body: None,
-        mirror: None,
-        maintenance: false,
-        errors: vec![],
-        cache: None,
-        compress: None,
-        allow_trace: false,
-        allow_connect: false,
-    }
+    let place = Place { file: "bench.toml".into(), line: 1 };
+    let action = Action::Respond { status: 200, content_type: String::new(), body: String::new() };
+    Route { hosts: vec![host], paths, ..Route::plain(place, String::new(), action) }
 }
 
 fn get(host: String, target: &str) -> RequestHead {

@@ -137,7 +137,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// As `alg` spells them, in the order of [`Self::ALL`].
+    /// As `alg` spells them, each once.
     pub const NAMES: &'static [&'static str] =
         &["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 

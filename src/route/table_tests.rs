@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Action, FieldEdits, PathPattern, Place, RouteTimeouts, ValuePattern};
+use crate::config::{Action, PathPattern, Place, ValuePattern};
 use crate::http::{Fields, Method, Target};
 use proptest::prelude::*;
 use regex::bytes::Regex;
@@ -16,30 +16,9 @@ fn route(hosts: &[&str], paths: &[&str]) -> Route {
         (_, Some(prefix)) => PathPattern::Prefix(prefix.into()),
         _ => PathPattern::Exact((*text).into()),
     };
-    Route {
-        place: Place { file: "weir.toml".into(), line: 1 },
-        name: String::new(),
-        hosts: hosts.iter().map(host).collect(),
-        paths: paths.iter().map(path).collect(),
-        methods: vec![],
-        fields: vec![],
-        query: vec![],
-        clients: vec![],
-        action: Action::Respond { status: 200, content_type: String::new(), body: String::new() },
-        rewrite: None,
-        request: FieldEdits::default(),
-        response: FieldEdits::default(),
-        timeouts: RouteTimeouts::default(),
-        max_body: None,
-        mirror: None,
-        maintenance: false,
-        errors: vec![],
-        access: None,
-        cache: None,
-        compress: None,
-        allow_trace: false,
-        allow_connect: false,
-    }
+    let (hosts, paths) = (hosts.iter().map(host).collect(), paths.iter().map(path).collect());
+    let action = Action::Respond { status: 200, content_type: String::new(), body: String::new() };
+    Route { hosts, paths, ..Route::plain(Place { file: "weir.toml".into(), line: 1 }, String::new(), action) }
 }
 
 fn get(host: &str, target: &str) -> RequestHead {

@@ -63,16 +63,16 @@ impl KeyFetcher {
     /// # Errors
     /// [`FetchError`]
     pub async fn fetch(&self, url: &KeyUrl) -> Result<Vec<u8>, FetchError> {
-        timeout(FETCH_MAX, self.from_any(url)).await.unwrap_or(Err(FetchError::Timeout))
+        timeout(FETCH_MAX, self.any_address(url)).await.unwrap_or(Err(FetchError::Timeout))
     }
 
     /// From the first address that gives it.
-    async fn from_any(&self, url: &KeyUrl) -> Result<Vec<u8>, FetchError> {
+    async fn any_address(&self, url: &KeyUrl) -> Result<Vec<u8>, FetchError> {
         let pool = dialer(url)?;
         let mut last = FetchError::Name(NameError::NotFound);
         for address in addresses(url).await?.into_iter().take(ADDRESSES_MAX) {
             let dialer = Dialer::new(&pool, &Endpoint::Ip(address), Some(&url.host));
-            match timeout(ADDRESS_MAX, self.from_one(url, &dialer)).await.unwrap_or(Err(FetchError::Timeout)) {
+            match timeout(ADDRESS_MAX, self.one_address(url, &dialer)).await.unwrap_or(Err(FetchError::Timeout)) {
                 Ok(text) => return Ok(text),
                 Err(error) => last = error,
             }
@@ -80,7 +80,7 @@ impl KeyFetcher {
         Err(last)
     }
 
-    async fn from_one(&self, url: &KeyUrl, dialer: &Dialer) -> Result<Vec<u8>, FetchError> {
+    async fn one_address(&self, url: &KeyUrl, dialer: &Dialer) -> Result<Vec<u8>, FetchError> {
         let (transport, speaks) = dialer.dial(None).await.map_err(FetchError::Dial)?;
         debug_assert_eq!(speaks, Speaks::Http1, "no other is offered");
         self.ask(url, transport).await

@@ -1,7 +1,7 @@
 //! What is stored is for those who may have it.
 
 use super::basic::{USERS, credentials};
-use super::support::{Origin, Weir};
+use super::support::{Gate, Origin, Weir};
 
 const CACHED: &str = r#"
 [cache.pages]
@@ -95,4 +95,41 @@ fn variants_by_who_asks_are_kept_apart() {
         client.get("/a").field("Authorization", &given).field("X-User", "ann").sees(200).body(text);
     }
     origin.saw(2);
+}
+
+#[test]
+fn who_waits_for_another_s_fetch_gets_nothing_of_it_unless_it_is_for_all() {
+    let (origin, gate) = (Origin::start(), Gate::new());
+    let weir = serve(&origin);
+    let (mut first, mut second) = (weir.client(), weir.client());
+    origin.says("").after(&gate).then("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nann's");
+    first.get("/a").field("Authorization", &credentials("ann:secret")).sent();
+    origin.request(0).field("x-user", "ann");
+    second.get("/a").field("Authorization", &credentials("bob:secret")).sent();
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 1.0);
+    gate.open();
+    first.sees(200).body("ann's");
+    second.sees(200).body("ok");
+    origin.request(1).field("x-user", "bob");
+}
+
+#[test]
+fn a_backend_that_is_to_be_asked_is_asked_before_each_hit() {
+    let (origin, auth) = (Origin::start(), Origin::start());
+    let text = "[pool.app]\nbackends = [\"{origin}\"]\n[pool.auth]\nbackends = [\"{auth}\"]\n\
+                [cache.pages]\nmemory = \"16MiB\"\n[access.sso]\nask = { pool = \"auth\", path = \"/\" }\n\
+                [[route]]\npool = \"app\"\ncache = \"pages\"\naccess = \"sso\"\n";
+    let weir = Weir::start(text, &[("origin", &origin.address()), ("auth", &auth.address())]);
+    let mut client = weir.client();
+    origin.replies(200).field("Cache-Control", "public, max-age=60").body("for all");
+    client.get("/a").sees(200).body("for all");
+    client.get("/a").sees(200).body("for all");
+    auth.replies(403);
+    client.get("/a").sees(403);
+    auth.saw(3);
+    origin.saw(1);
+    // By a cookie, say: the response was for one who was let in.
+    origin.replies(200).field("Cache-Control", "max-age=60").body("for one");
+    client.get("/b").field("Cookie", "s=1").sees(200).body("for one");
+    client.get("/b").field("Cookie", "s=2").sees(200).body("ok");
 }

@@ -48,11 +48,13 @@ fn part(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A key of an issuer: what it is called, what it is made of, and how it signs.
 struct Signer {
     algorithm: &'static str,
     jwk: Value,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>,
+    sign: Box<Sign>,
 }
 
 impl Signer {

@@ -170,7 +170,7 @@ mod tests {
     fn the_last_good_keys_are_kept_and_what_is_the_same_is_no_change() {
         let ring = ring();
         assert!(ring.held().is_none());
-        let mut took = |began, text: Option<&[u8]>| {
+        let took = |began, text: Option<&[u8]>| {
             ring.begin();
             let result = ring.ended(seconds(began), false, text.map(<[u8]>::to_vec));
             (result, ring.held().map(|held| (held.version, held.since.as_secs())))
