@@ -54,6 +54,35 @@ fn routes_are_printed_in_the_order_of_matching_with_their_places() {
 }
 
 #[test]
+fn routes_show_their_access_and_one_that_guards_nothing_is_a_warning() {
+    let guarded = ROUTES.replace("pool = \"a\"\n[[route]]\npath", "pool = \"a\"\naccess = \"office\"\n[[route]]\npath")
+        + "[access.office]\nallow = [\"10.0.0.0/8\"]\n[access.spare]\ndeny = [\"::/0\"]\n";
+    let (ok, out) = run(&guarded, true, false);
+    assert!(ok && out.contains("pool a, access office"), "{out}");
+    let json: serde_json::Value = serde_json::from_str(&run(&guarded, true, true).1).unwrap();
+    assert_eq!(
+        (&json["order"][4]["access"], &json["order"][0]["access"]),
+        (&"office".into(), &serde_json::Value::Null)
+    );
+    let (_, out) = run(&guarded, false, false);
+    assert!(out.contains("no route uses access `spare`: it protects nothing"), "{out}");
+    assert!(!out.contains("`office`"), "{out}");
+}
+
+#[test]
+fn keys_that_are_of_no_use_are_an_error_with_their_place() {
+    let text = "version = 1\n[[listener]]\naddress = \"127.0.0.1:8080\"\n[access.api]\n\
+                jwt = { jwks = { file = \"weir.toml\" }, issuer = \"x\", audience = \"y\", algorithms = \"ES256\" }\n\
+                [[route]]\nrespond = {}\naccess = \"api\"\n";
+    let (ok, out) = run(text, false, false);
+    assert!(!ok);
+    assert_eq!(
+        out,
+        "error: weir.toml:4: [access.api] jwks weir.toml: it is not a JWK Set: wanted is {\"keys\": [ … ]}\n"
+    );
+}
+
+#[test]
 fn json_holds_the_order_or_the_errors() {
     let (ok, out) = run(ROUTES, true, true);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -35,6 +35,14 @@ impl Own {
         }
     }
 
+    /// A copy without them.
+    #[must_use]
+    pub fn stripped(&self, fields: &Fields) -> Fields {
+        let mut fields = fields.clone();
+        self.strip(&mut fields);
+        fields
+    }
+
     /// Whether Connection names one of them: it would be taken away again after it was set (RFC 9110 §7.6.1).
     #[must_use]
     pub fn is_named_by_connection(&self, fields: &Fields) -> bool {

@@ -191,7 +191,8 @@ impl Try<'_> {
             let answered = Cell::new(false);
             let Moved { up: moved_up, down: moved_down } = &mut *moved;
             let mut upward = pin!(async {
-                let seen = Witnesses { tee: task.tee, kept, moved: moved_up };
+                let own = &task.held.generation.snapshot.own;
+                let seen = Witnesses { tee: task.tee, kept, moved: moved_up, own };
                 let result = relay::upload(body, request, seen, clock, &bounds).await;
                 sent.set(true);
                 result?;

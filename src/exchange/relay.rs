@@ -4,6 +4,7 @@ use super::kept::Kept;
 use super::mirror::Tee;
 use super::reuse::Keep;
 use super::{Body, Broken, Chunk, Piece, Refusal, Reply, Request, Response, Sink, Source};
+use crate::access::Own;
 use crate::clock::Clock;
 use crate::http::{Length, ResponseHead};
 use std::future::poll_fn;
@@ -53,6 +54,8 @@ pub(super) struct Witnesses<'a, 'w> {
     pub(super) tee: &'a Tee,
     pub(super) kept: &'a mut Kept<'w>,
     pub(super) moved: &'a mut u64,
+    /// What no client may say, not even at the end.
+    pub(super) own: &'a Own,
 }
 
 /// Sends the request's content on, first what an earlier attempt had read.
@@ -66,7 +69,7 @@ pub(super) async fn upload<B: Body, Q: Request>(
     if body.length() == Length::None {
         return request.end(None).await.map_err(Fault::Backend);
     }
-    let Witnesses { tee, kept, moved } = seen;
+    let Witnesses { tee, kept, moved, own } = seen;
     if again(request, kept, clock, bounds).await? {
         return Ok(());
     }
@@ -88,6 +91,8 @@ pub(super) async fn upload<B: Body, Q: Request>(
                 sent.map_err(|_| Fault::BackendTimeout)?.map_err(Fault::Backend)?;
             }
             Piece::End(trailers) => {
+                let stripped = trailers.filter(|_| !own.is_empty()).map(|trailers| own.stripped(trailers));
+                let trailers = stripped.as_ref().or(trailers);
                 tee.end(trailers);
                 kept.end(trailers);
                 let sent = clock.within(bounds.backend, pin!(request.end(trailers))).await;

@@ -31,6 +31,13 @@ fn what_a_client_says_of_itself_reaches_no_backend_by_any_route() {
         client.get("/staff/").field(spelling, "root").field("Authorization", &credentials("ann:secret")).sees(200);
         origin.last().field("x-user", "ann").lacks("x_user");
     }
+    // Not even at the end of its content.
+    client.send(
+        "POST /open HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-User: root\r\nX-Sum: 1\r\n\r\n",
+    );
+    client.sees(200);
+    let trailers = origin.last().trailers;
+    assert_eq!((trailers.get("x-user"), trailers.get("x-sum").as_deref()), (None, Some("1")));
     // Nor does it decide on a route.
     client.get("/root/x").field("X-User", "root").sees(200).body("ok");
 }
