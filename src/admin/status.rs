@@ -1,7 +1,7 @@
 //! `/v1/status`: what is up, and how well.
 
 use super::AdminState;
-use crate::telemetry::metrics::{BackendLook, PoolLook};
+use crate::telemetry::metrics::{AccessLook, BackendLook, PoolLook};
 use serde_json::{Value, json};
 
 /// The whole answer.
@@ -15,11 +15,21 @@ pub(super) fn status(state: &AdminState) -> Value {
         "reloads": { "ok": reloads.0, "failed": reloads.1 },
         "warnings": look.warnings,
         "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
+        "access": look.accesses.iter().map(access).collect::<Vec<_>>(),
         "fleet": look.fleet.as_ref().map(|fleet| json!({
             "members": fleet.members,
             "redis": if fleet.is_up { "up" } else { "down" },
             "why": fleet.why,
         })),
+    })
+}
+
+fn access(access: &AccessLook) -> Value {
+    json!({
+        "access": access.access,
+        "keys": access.keys,
+        "keys_age_seconds": access.age.map(|age| age.as_secs()),
+        "why": access.why,
     })
 }
 

@@ -45,6 +45,9 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
             Some(why) => writeln!(out, "fleet: {members} members when Redis was last reached; now alone: {why}")?,
         }
     }
+    for access in list(status, "access") {
+        write_access(access, out)?;
+    }
     for pool in list(status, "pools") {
         let backends = list(pool, "backends");
         let available = backends.iter().filter(|backend| backend["available"] == true).count();
@@ -73,6 +76,15 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// Says of keys only what is not as it should be.
+fn write_access(access: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let (name, Some(why)) = (text(&access["access"]), access["why"].as_str()) else { return Ok(()) };
+    match access["keys_age_seconds"].as_u64() {
+        Some(age) => writeln!(out, "access {name}: keys are {} old: {why}", span(age)),
+        None => writeln!(out, "access {name}: nobody is let in, there are no keys: {why}"),
+    }
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {

@@ -152,7 +152,7 @@ fn a_flood_of_guesses_is_bounded_and_holds_up_nobody_who_is_known_or_need_not_be
     weir.client().get("/").field("Authorization", &credentials("ann:secret")).sees(200);
     // All of that was before most of the guesses were looked at.
     let wrong = weir.metric("weir_access_total{access=\"staff\",verdict=\"wrong\"}");
-    assert!(wrong < 36.0, "{wrong}");
+    assert!(wrong < guesses.len() as f64 / 2.0, "{wrong}");
     eventually("too many is too many", || weir.metric("weir_access_total{access=\"staff\",verdict=\"busy\"}") > 0.0);
     // Who is not known yet has to try again.
     let answers = guesses.into_iter().map(|mut client| client.response("GET").unwrap());

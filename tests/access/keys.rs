@@ -52,6 +52,13 @@ fn without_keys_nobody_is_let_in_and_that_is_no_fault_of_the_client() {
     client.get("/").sees(401);
     weir.counts("weir_refusals_total{reason=\"access_unknown\"}", 1.0);
     assert!(weir.log.find(0, "nobody is let in").is_some());
+    let status =
+        || serde_json::from_slice::<serde_json::Value>(&weir.admin("/v1/status").body).unwrap()["access"][0].clone();
+    assert_eq!(
+        (&status()["access"], &status()["keys"], &status()["keys_age_seconds"]),
+        (&json!("api"), &json!(0), &json!(null))
+    );
+    assert!(status()["why"].as_str().is_some_and(|why| why.contains("status")), "{}", status());
     // It is tried again, soon.
     login.request(1);
     login.request(2);

@@ -34,6 +34,7 @@ pub struct HeldKeys {
 struct State {
     schedule: Schedule,
     fetching: bool,
+    why: Option<String>,
 }
 
 impl HeldKeys {
@@ -52,7 +53,7 @@ impl KeyRing {
             url: url.clone(),
             algorithms: algorithms.to_vec(),
             held: ArcSwapOption::empty(),
-            state: Mutex::new(State { schedule: Schedule::new(url.every), fetching: false }),
+            state: Mutex::new(State { schedule: Schedule::new(url.every), fetching: false, why: None }),
             wanted: Notify::new(),
             rounds: watch::Sender::new(0),
         }
@@ -108,20 +109,24 @@ impl KeyRing {
         lock(&self.state).fetching = true;
     }
 
-    /// The try that began then, perhaps for a key that was `wanted`, has ended: what was fetched, if anything.
+    /// The try that began then, perhaps for a key that was `wanted`, has ended: what was fetched, or why nothing was.
     ///
     /// # Errors
-    /// It is of no use; the keys are what they were.
-    pub fn ended(&self, began: Duration, wanted: bool, text: Option<Vec<u8>>) -> Result<(), KeysFault> {
-        let result = match text {
-            Some(text) => self.take(text, began).map(|()| true),
-            None => Ok(false),
-        };
+    /// Why the keys are what they were.
+    pub fn ended(&self, began: Duration, wanted: bool, fetched: Result<Vec<u8>, String>) -> Result<(), String> {
+        let result = fetched.and_then(|text| self.take(text, began).map_err(|fault| fault.to_string()));
         let mut state = lock(&self.state);
-        state.schedule.tried(began, wanted, result == Ok(true));
+        state.schedule.tried(began, wanted, result.is_ok());
         state.fetching = false;
+        state.why = result.as_ref().err().cloned();
         self.rounds.send_modify(|rounds| *rounds += 1);
-        result.map(drop)
+        result
+    }
+
+    /// Why the last try failed, if it did.
+    #[must_use]
+    pub fn why(&self) -> Option<String> {
+        lock(&self.state).why.clone()
     }
 
     fn take(&self, text: Vec<u8>, since: Duration) -> Result<(), KeysFault> {
@@ -170,19 +175,20 @@ mod tests {
     fn the_last_good_keys_are_kept_and_what_is_the_same_is_no_change() {
         let ring = ring();
         assert!(ring.held().is_none());
-        let took = |began, text: Option<&[u8]>| {
+        let took = |began, fetched: Result<&[u8], &str>| {
             ring.begin();
-            let result = ring.ended(seconds(began), false, text.map(<[u8]>::to_vec));
-            (result, ring.held().map(|held| (held.version, held.since.as_secs())))
+            let result = ring.ended(seconds(began), false, fetched.map(<[u8]>::to_vec).map_err(str::to_owned));
+            assert_eq!(ring.why(), result.as_ref().err().cloned());
+            (result.is_ok(), ring.held().map(|held| (held.version, held.since.as_secs())))
         };
-        assert_eq!(took(1, None), (Ok(()), None));
-        let (result, first) = took(2, Some(ONE));
+        assert_eq!(took(1, Err("gone")), (false, None));
+        let (is_ok, first) = took(2, Ok(ONE));
         let version = first.unwrap().0;
-        assert_eq!((result, first), (Ok(()), Some((version, 2))));
-        assert_eq!(took(3, Some(ONE)), (Ok(()), Some((version, 3))));
-        assert_eq!(took(4, Some(b"{}")), (Err(KeysFault::Malformed), Some((version, 3))));
-        assert_eq!(took(5, None), (Ok(()), Some((version, 3))));
-        let (_, changed) = took(6, Some(TWO));
+        assert_eq!((is_ok, first), (true, Some((version, 2))));
+        assert_eq!(took(3, Ok(ONE)), (true, Some((version, 3))));
+        assert_eq!(took(4, Ok(b"{}")), (false, Some((version, 3))));
+        assert_eq!(took(5, Err("gone")), (false, Some((version, 3))));
+        let (_, changed) = took(6, Ok(TWO));
         assert_ne!(changed.unwrap().0, version);
     }
 
@@ -193,7 +199,7 @@ mod tests {
         // One is under way: it is joined.
         let joined = ring.want(seconds(0)).unwrap();
         assert!(!joined.has_changed().unwrap());
-        ring.ended(seconds(0), true, Some(ONE.to_vec())).unwrap();
+        ring.ended(seconds(0), true, Ok(ONE.to_vec())).unwrap();
         assert!(joined.has_changed().unwrap());
         assert!(ring.want(seconds(9)).is_none());
         assert!(ring.want(seconds(10)).is_some());

@@ -154,11 +154,13 @@ impl LiveAccess {
     /// How it is at `now`, where keys are fetched.
     #[must_use]
     pub fn look(&self, now: Duration) -> Option<AccessLook> {
-        let held = self.ring()?.held();
+        let ring = self.ring()?;
+        let held = ring.held();
         Some(AccessLook {
             access: self.name.clone(),
             keys: held.as_ref().map_or(0, |held| held.keys.len()),
             age: held.map(|held| now.saturating_sub(held.since)),
+            why: ring.why(),
         })
     }
 }

@@ -81,9 +81,7 @@ impl Fetch {
         let began = self.shared.clock.coarse();
         self.ring.begin();
         let fetched = self.fetcher.fetch(self.ring.url()).await;
-        let why = fetched.as_ref().err().map(ToString::to_string);
-        let taken = self.ring.ended(began, wanted, fetched.ok());
-        let why = why.or(taken.err().map(|fault| fault.to_string()));
+        let why = self.ring.ended(began, wanted, fetched.map_err(|error| error.to_string())).err();
         self.shared.counts.keys_fetched(&self.metrics, why.is_none());
         match (why, self.ring.held()) {
             (None, held) => {

@@ -69,6 +69,8 @@ pub struct AccessLook {
     pub keys: usize,
     /// Since they were fetched; none: they never were.
     pub age: Option<std::time::Duration>,
+    /// Why the last try to fetch them failed, if it did.
+    pub why: Option<String>,
 }
 
 /// A pool as it is now.
