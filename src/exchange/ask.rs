@@ -3,9 +3,8 @@
 use super::access::Turned;
 use super::attempts::{Ended, Task, Trail, attempts};
 use super::mirror::Tee;
-use super::reuse::NoContent;
 use super::serve::{Course, Scratch};
-use super::{Broken, Chunk, Downstream, Refusal, Reply, Sink, prepare};
+use super::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source, prepare};
 use crate::access::{Answer, forwarded_for, subrequest};
 use crate::http::{FieldName, Fields, Length, RequestHead, ResponseHead};
 use crate::live::LiveAsk;
@@ -141,6 +140,25 @@ impl<'a> Slot<'a> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The content of a question: there is none, and nobody who could leave.
+struct NoContent;
+
+impl Source for NoContent {
+    fn length(&self) -> Length {
+        Length::None
+    }
+
+    async fn next(&mut self) -> Result<Piece<'_>, Broken> {
+        Ok(Piece::End(None))
+    }
+}
+
+impl Body for NoContent {
+    async fn gone(&mut self) {
+        std::future::pending().await
     }
 }
 

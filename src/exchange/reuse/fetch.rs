@@ -46,8 +46,6 @@ impl<'v> Downstream for FetchDown<'v> {
 
 /// The request's content, which there is not; and what knows whether anybody waits for the response.
 pub(super) struct NoContent<'v>(&'v Voyage);
-/// A request that has no content.
-pub(in crate::exchange) struct NoContent;
 
 impl Source for NoContent<'_> {
     fn length(&self) -> Length {

@@ -15,7 +15,6 @@ mod stream;
 mod worth;
 
 pub(super) use depart::Voyage;
-pub(super) use fetch::{Failure, NoContent};
 pub(super) use forward::Forwarded;
 pub(super) use keep::Keep;
 pub(super) use landing::Failure;
