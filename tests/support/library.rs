@@ -261,7 +261,7 @@ pub fn validates(book: u64) -> bool {
 }
 
 pub fn has_etag(book: u64) -> bool {
-    book % 3 != 0
+    !book.is_multiple_of(3)
 }
 
 /// Xorshift (Marsaglia 2003).
