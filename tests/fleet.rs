@@ -212,6 +212,44 @@ fn a_member_cut_off_from_redis_asks_backends_until_it_has_caught_up() {
 }
 
 #[test]
+fn a_member_that_begins_without_redis_has_missed_what_was_purged_meanwhile() {
+    let Some(redis) = Redis::start() else { return };
+    let (page, strait) = (Page::start(), Strait::to(redis.port));
+    strait.turns(Weather::Storm);
+    let (near, far) = (member(&page, &redis.url(), "500ms"), member(&page, &strait.url(), "500ms"));
+    gather(&[&near], 1);
+    // Stored, though not reused unasked.
+    assert_eq!(asks(&far), ("v0".to_owned(), false));
+    let new = page.changes();
+    purged_at(&near, 1);
+    strait.turns(Weather::Calm);
+    gather(&[&near, &far], 2);
+    assert_eq!(asks(&far).0, new);
+}
+
+#[test]
+fn a_disk_that_was_nobodys_may_have_missed_purges() {
+    let Some(redis) = Redis::start() else { return };
+    let page = Page::start();
+    let without = "[cluster]\nredis = \"{redis}\"\n[[route]]\npool = \"app\"\n";
+    let with = format!(
+        "{without}cache = \"pages\"\n[cache.pages]\nmemory = \"16MiB\"\n\
+         disk = {{ path = \"cache\", size = \"64MiB\" }}\n"
+    );
+    let places = [("origin", page.address.to_string()), ("redis", redis.url())];
+    let weir = Weir::start(&with, &places.each_ref().map(|(name, value)| (*name, value.as_str())));
+    gather(&[&weir], 1);
+    holds(&weir, "v0");
+    eventually("it is written down", || weir.metric("weir_cache_objects{cache=\"pages\",tier=\"disk\"}") > 0.5);
+    weir.becomes(without);
+    let new = page.changes();
+    assert_eq!(purge(&weir, r#"{"tag": "t"}"#).0, 503, "there is no cache");
+    weir.rewrite(&with);
+    eventually("the last exchange with it is over", || weir.reload().is_ok());
+    assert_eq!(asks(&weir), (new, false));
+}
+
+#[test]
 fn a_slow_redis_is_no_lost_one() {
     let Some(redis) = Redis::start() else { return };
     let (page, strait) = (Page::start(), Strait::to(redis.port));

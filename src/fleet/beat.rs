@@ -1,8 +1,8 @@
 use super::known::Known;
-use super::link::{ANSWER_MAX, Link};
+use super::link::Link;
 use super::names::Names;
 use super::news::{self, PAGE};
-use super::{FleetError, Hands, LEAVE_MAX, scripts};
+use super::{FleetError, LEAVE_MAX, Purger, scripts};
 use crate::cache::purge::{Mode, What};
 use crate::clock::boot_time;
 use crate::config::Cluster;
@@ -19,7 +19,7 @@ pub(super) struct Beat {
     cluster: Cluster,
     fleet: Arc<Fleet>,
     inbox: mpsc::Receiver<Outgoing>,
-    hands: Arc<Hands>,
+    purger: Arc<Purger>,
     names: Names,
     renew: Script,
     /// Of this process, random.
@@ -27,22 +27,19 @@ pub(super) struct Beat {
     /// How many purges this member has sent.
     sent: u64,
     known: Known,
-    place: Place,
+    /// `None`: it was never in touch, and what was purged until now is not known.
+    place: Option<Place>,
     /// Not sent yet.
     queue: VecDeque<(String, Purge)>,
     /// Sent; not all have them.
     waiting: Vec<(u64, oneshot::Sender<Told>)>,
 }
 
-/// How far this member is.
+/// How far this member is: it has all purges up to a number, of that epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// Nothing is stored from before.
-    New,
-    /// Something is stored from before, and what was purged since then is not known.
-    Lost,
-    /// It has all purges up to a number, of that epoch.
-    At { epoch: String, number: u64 },
+struct Place {
+    epoch: String,
+    number: u64,
 }
 
 /// What Redis says at each beat.
@@ -56,7 +53,7 @@ struct Pulse {
 }
 
 impl Beat {
-    pub(super) fn new(cluster: Cluster, fleet: Arc<Fleet>, inbox: mpsc::Receiver<Outgoing>, hands: Hands) -> Beat {
+    pub(super) fn new(cluster: Cluster, fleet: Arc<Fleet>, inbox: mpsc::Receiver<Outgoing>, purger: Purger) -> Beat {
         let mut random = [0; 16];
         // Without random bytes the process id has to do.
         if getrandom::fill(&mut random).is_err() {
@@ -64,14 +61,14 @@ impl Beat {
         }
         Beat {
             names: Names::of(&cluster.name),
-            place: if hands.has_past { Place::Lost } else { Place::New },
+            place: None,
             member: format!("{:032x}", u128::from_le_bytes(random)),
             renew: scripts::renew(),
             sent: 0,
             known: Known::default(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
-            hands: Arc::new(hands),
+            purger: Arc::new(purger),
             cluster,
             fleet,
             inbox,
@@ -113,15 +110,11 @@ impl Beat {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                outgoing = self.inbox.recv() => match outgoing {
-                    Some(outgoing) => {
-                        if let Err(error) = self.send(link, outgoing).await {
-                            return error;
-                        }
+                Some(outgoing) = self.inbox.recv(), if self.waiting.len() < WAITING_MAX => {
+                    if let Err(error) = self.send(link, outgoing).await {
+                        return error;
                     }
-                    // Nobody can want anything any more; the beat goes on until the process ends.
-                    None => std::future::pending().await,
-                },
+                }
             }
             if let Err(error) = self.beat(link).await {
                 return error;
@@ -132,11 +125,7 @@ impl Beat {
     /// The first words on a new connection: catches up, and tells again what Redis has forgotten.
     async fn join(&mut self, link: &mut Link) -> Result<(), FleetError> {
         let pulse = self.renew(link).await?;
-        let before = self.place.clone();
-        let there = self.reread(link, &pulse, &before).await?;
-        for (id, purge) in self.known.forgotten(&there, boot_time()) {
-            news::write(link, &self.names, &id, &purge).await?;
-        }
+        self.reread(link, &pulse).await?;
         while let Some((id, purge)) = self.queue.front() {
             news::write(link, &self.names, id, purge).await?;
             self.queue.pop_front();
@@ -146,11 +135,9 @@ impl Beat {
         self.beat(link).await
     }
 
-    /// Reads all that Redis has, does what is new, and leaves `place` at its end; the ids that are there.
-    async fn reread(&mut self, link: &mut Link, pulse: &Pulse, before: &Place) -> Result<HashSet<String>, FleetError> {
+    /// Reads all that Redis has, does what is new, tells again what it has forgotten, and leaves `place` at its end.
+    async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
         let (mut there, mut after, mut first) = (HashSet::new(), 0, None);
-        // Nothing of the past is stored: nothing of the past needs to be purged.
-        let skips = *before == Place::New;
         loop {
             let page = news::read(link, &self.names, after).await?;
             let is_last = page.len() < PAGE;
@@ -158,7 +145,8 @@ impl Beat {
                 first = first.or(Some(news.number));
                 after = news.number;
                 let is_new = self.known.note(&news.id, &news.purge, boot_time());
-                if is_new && !skips {
+                // Whoever was never in touch purges everything below.
+                if is_new && self.place.is_some() {
                     self.purge(&news.purge).await;
                 }
                 there.insert(news.id);
@@ -167,12 +155,15 @@ impl Beat {
                 break;
             }
         }
-        if misses(before, pulse, first) {
-            tracing::warn!("purges of the fleet were missed: everything stored is purged");
+        if misses(self.place.as_ref(), pulse, first) {
+            tracing::info!("purges of the fleet may have been missed: everything stored is purged");
             self.purge(&Purge { cache: None, what: vec![What::All], mode: Mode::Hard }).await;
         }
-        self.place = Place::At { epoch: pulse.epoch.clone(), number: after.max(pulse.number) };
-        Ok(there)
+        self.place = Some(Place { epoch: pulse.epoch.clone(), number: after.max(pulse.number) });
+        for (id, purge) in self.known.forgotten(&there, boot_time()) {
+            news::write(link, &self.names, &id, &purge).await?;
+        }
+        Ok(())
     }
 
     /// One word to Redis, and what follows from the answer.
@@ -200,21 +191,17 @@ impl Beat {
 
     /// Does what others purged; whether there was something.
     async fn catch_up(&mut self, link: &mut Link, pulse: &Pulse) -> Result<bool, FleetError> {
-        let before = self.place.clone();
-        let Place::At { epoch, mut number } = before.clone() else { return Ok(false) };
-        if epoch != pulse.epoch || number > pulse.number {
-            // The data are lost, or older than they were.
-            let there = self.reread(link, pulse, &before).await?;
-            for (id, purge) in self.known.forgotten(&there, boot_time()) {
-                news::write(link, &self.names, &id, &purge).await?;
-            }
+        let number_of = |place: &Place| (place.epoch == pulse.epoch).then_some(place.number);
+        // Otherwise its data are lost, or older than they were.
+        let Some(was) = self.place.as_ref().and_then(number_of).filter(|number| *number <= pulse.number) else {
+            self.reread(link, pulse).await?;
             return Ok(true);
-        }
-        let was = number;
+        };
+        let mut number = was;
         while number < pulse.number {
             let page = news::read(link, &self.names, number).await?;
             if page.first().is_none_or(|first| first.number > number + 1) {
-                self.reread(link, pulse, &before).await?;
+                self.reread(link, pulse).await?;
                 return Ok(true);
             }
             for news in page {
@@ -223,22 +210,18 @@ impl Beat {
                     self.purge(&news.purge).await;
                 }
             }
-            self.place = Place::At { epoch: epoch.clone(), number };
+            self.place = Some(Place { epoch: pulse.epoch.clone(), number });
         }
         Ok(number > was)
     }
 
     async fn renew(&self, link: &mut Link) -> Result<Pulse, FleetError> {
-        let (epoch, applied) = match &self.place {
-            Place::At { epoch, number } => (epoch.as_str(), *number),
-            Place::New | Place::Lost => ("", 0),
-        };
+        let (epoch, applied) = self.place.as_ref().map_or(("", 0), |place| (place.epoch.as_str(), place.number));
         let mut call = self.renew.prepare_invoke();
         call.key(&self.names.members).key(&self.names.applied).key(&self.names.number).key(&self.names.epoch);
         call.arg(&self.member).arg(self.cluster.lease.as_millis() as u64).arg(applied).arg(epoch);
         call.arg(&self.member);
-        let answer = timeout(ANSWER_MAX, call.invoke_async(link)).await;
-        let (members, number, floor, epoch) = answer.map_err(|_| FleetError::Silent(ANSWER_MAX))??;
+        let (members, number, floor, epoch) = call.invoke_async(link).await?;
         Ok(Pulse { members, number, floor, epoch })
     }
 
@@ -268,9 +251,9 @@ impl Beat {
     }
 
     async fn purge(&self, purge: &Purge) {
-        let (hands, purge) = (Arc::clone(&self.hands), purge.clone());
+        let (purger, purge) = (Arc::clone(&self.purger), purge.clone());
         // It may wait for the disk, and no longer than that does.
-        let _ = tokio::task::spawn_blocking(move || (hands.purge)(&purge)).await;
+        let _ = tokio::task::spawn_blocking(move || purger(&purge)).await;
     }
 
     fn go_down(&mut self, why: &FleetError) {
@@ -293,14 +276,11 @@ impl Beat {
             tokio::select! {
                 () = &mut rest => return false,
                 _ = &mut *stop => return true,
-                outgoing = self.inbox.recv(), if self.queue.len() < QUEUE_MAX => match outgoing {
-                    Some(Outgoing { purge, told }) => {
-                        let id = self.name(&purge);
-                        self.queue.push_back((id, purge));
-                        let _ = told.send(Told::Queued(self.fleet.trouble().unwrap_or_default()));
-                    }
-                    None => return true,
-                },
+                Some(Outgoing { purge, told }) = self.inbox.recv(), if self.queue.len() < QUEUE_MAX => {
+                    let id = self.name(&purge);
+                    self.queue.push_back((id, purge));
+                    let _ = told.send(Told::Queued(self.fleet.trouble().unwrap_or_default()));
+                }
             }
         }
     }
@@ -315,18 +295,13 @@ impl Beat {
 }
 
 /// Whether purges may have gone by unseen: `first` is the first that Redis still has.
-fn misses(before: &Place, pulse: &Pulse, first: Option<u64>) -> bool {
-    // Whether all from the one behind `number` on are there.
-    let has_from = |number: u64| match first {
-        Some(first) => first <= number + 1,
-        None => pulse.number <= number,
-    };
-    match before {
-        Place::New => false,
-        Place::Lost => true,
-        Place::At { epoch, number } if *epoch == pulse.epoch => !has_from(*number),
-        // A Redis that began anew: what it has is all that it ever had, unless that was too much.
-        Place::At { .. } => !has_from(0),
+fn misses(place: Option<&Place>, pulse: &Pulse, first: Option<u64>) -> bool {
+    let Some(place) = place else { return true };
+    // A Redis that began anew has all that it ever had, unless that was too much.
+    let number = if place.epoch == pulse.epoch { place.number } else { 0 };
+    match first {
+        Some(first) => first > number + 1,
+        None => pulse.number > number,
     }
 }
 
@@ -347,6 +322,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A tenth of a lease is for clocks that do not run alike.
 const LEASE_MARGIN: u32 = 10;
 
+/// Purges that are sent and not yet done by all; the next ones wait to be sent.
+const WAITING_MAX: usize = 4_096;
+
 /// Purges that wait for Redis.
 const QUEUE_MAX: usize = 10_000;
 
@@ -360,10 +338,10 @@ mod tests {
 
     #[test]
     fn whoever_may_have_missed_a_purge_knows_it() {
-        let at = |number| Place::At { epoch: "a".into(), number };
+        let at = |number| Some(Place { epoch: "a".into(), number });
         for (before, pulse, first, expected) in [
-            (Place::New, pulse("a", 9), Some(5), false),
-            (Place::Lost, pulse("a", 0), None, true),
+            (None, pulse("a", 9), Some(1), true),
+            (None, pulse("a", 0), None, true),
             (at(4), pulse("a", 9), Some(5), false),
             (at(4), pulse("a", 9), Some(6), true),
             (at(9), pulse("a", 9), None, false),
@@ -373,7 +351,7 @@ mod tests {
             (at(4), pulse("b", 3), Some(1), false),
             (at(4), pulse("b", 9), Some(3), true),
         ] {
-            assert_eq!(misses(&before, &pulse, first), expected, "{before:?} {first:?}");
+            assert_eq!(misses(before.as_ref(), &pulse, first), expected, "{before:?} {first:?}");
         }
     }
 

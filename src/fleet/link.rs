@@ -105,4 +105,4 @@ impl ConnectionLike for Link {
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
 /// How long an answer may take.
-pub(super) const ANSWER_MAX: Duration = Duration::from_secs(1);
+const ANSWER_MAX: Duration = Duration::from_secs(1);

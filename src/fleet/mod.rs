@@ -23,13 +23,8 @@ use std::time::Duration;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot};
 
-/// What the thread does in this process.
-pub struct Hands {
-    /// Purges what another member purged. It may wait for the disk.
-    pub purge: Box<dyn Fn(&Purge) + Send + Sync>,
-    /// Something is stored from before this process: what was purged since then is not known.
-    pub has_past: bool,
-}
+/// Purges here what another member purged. It may wait for the disk.
+pub type Purger = Box<dyn Fn(&Purge) + Send + Sync>;
 
 /// The thread that speaks to Redis.
 pub struct Speaker {
@@ -46,11 +41,11 @@ impl Speaker {
         cluster: Cluster,
         fleet: Arc<Fleet>,
         inbox: mpsc::Receiver<Outgoing>,
-        hands: Hands,
+        purger: Purger,
     ) -> io::Result<Speaker> {
         let (stop, stopped) = oneshot::channel();
         let body = move || match LocalRuntime::new() {
-            Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, hands).run(stopped)),
+            Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, purger).run(stopped)),
             Err(error) => tracing::error!(%error, "no runtime for the fleet"),
         };
         let thread = thread::Builder::new().name("weir-fleet".into()).spawn(body)?;

@@ -21,7 +21,7 @@ type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 /// Reads those behind `after`, [`PAGE`] at most.
 pub(super) async fn read(link: &mut impl ConnectionLike, names: &Names, after: u64) -> Result<Vec<News>, FleetError> {
     let mut cmd = redis::cmd("XRANGE");
-    cmd.arg(&names.purges).arg(format!("({after}-0")).arg("+").arg("COUNT").arg(PAGE);
+    cmd.arg(&names.purges).arg(format!("{}-0", after.saturating_add(1))).arg("+").arg("COUNT").arg(PAGE);
     let entries: Vec<(String, Fields)> = cmd.query_async(link).await?;
     entries.into_iter().map(|(id, fields)| understand(&id, fields)).collect()
 }

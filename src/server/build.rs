@@ -1,9 +1,10 @@
 use super::listener::ListenerState;
 use crate::access::jwt::KeysFault;
 use crate::cache::disk::DiskError;
+use crate::cache::purge::{Mode, What};
 use crate::config::{self, Config, ConfigErrors, Listener};
 use crate::exchange::Generation;
-use crate::live::{Fleet, LiveAccess, LiveCache, Outgoing, Snapshot};
+use crate::live::{CacheRules, Fleet, LiveAccess, LiveCache, Outgoing, Snapshot};
 use crate::telemetry::Metrics;
 use crate::upstream::Dialers;
 use crate::wire::tls::{Tickets, TlsError};
@@ -71,6 +72,16 @@ fn open_caches(config: &Config, before: Option<&Snapshot>) -> Result<Vec<Arc<Liv
     config.caches.iter().map(open).collect()
 }
 
+/// A member of a fleet may have heard of purges while it had not opened a directory: what that holds is purged.
+fn forget_the_past(snapshot: &Snapshot, before: &Snapshot) {
+    let is_new = |rules: &&CacheRules| before.cache(&rules.cache.name).is_none() && rules.cache.disk().is_some();
+    for rules in snapshot.caches.iter().filter(is_new) {
+        if let Err(error) = rules.purge(&What::All, Mode::Hard) {
+            tracing::warn!(cache = rules.cache.name, %error, "what was stored before may come back after a crash");
+        }
+    }
+}
+
 /// Milliseconds since the epoch.
 pub(super) fn wall_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -99,6 +110,9 @@ pub(super) fn build(
     let caches = open_caches(&config, before)?;
     let mut snapshot = Snapshot::build(config, caches, accesses, metrics, before, now);
     let mut inbox = None;
+    if let Some(before) = before.filter(|before| before.fleet.is_some()) {
+        forget_the_past(&snapshot, before);
+    }
     if before.is_none() && snapshot.config.cluster.is_some() {
         let (fleet, receiver) = Fleet::new();
         (snapshot.fleet, inbox) = (Some(Arc::new(fleet)), Some(receiver));

@@ -9,7 +9,7 @@ use super::{RunError, Source};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
-use crate::fleet::{Hands, Speaker};
+use crate::fleet::Speaker;
 use crate::live::{Outgoing, StateDir};
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
@@ -188,11 +188,8 @@ fn start_speaker(latest: &Arc<ArcSwap<Generation>>, inbox: mpsc::Receiver<Outgoi
         return Ok(None);
     };
     let purged = Arc::clone(latest);
-    let hands = Hands {
-        purge: Box::new(move |purge| drop(caches::purge(&purged.load().snapshot, purge))),
-        has_past: now.snapshot.config.caches.iter().any(|cache| cache.disk.is_some()),
-    };
-    Speaker::start(cluster, fleet, inbox, hands).map(Some)
+    let purger = Box::new(move |purge: &_| drop(caches::purge(&purged.load().snapshot, purge)));
+    Speaker::start(cluster, fleet, inbox, purger).map(Some)
 }
 
 fn admin_state(
