@@ -3,9 +3,9 @@ use crate::config::{Cluster, Password, Redis, Url};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisFuture};
-use redis::{RedisConnectionInfo, RedisResult, TlsCertificates, Value};
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline};
+use redis::{RedisFuture, RedisResult, TlsCertificates, TlsMode, Value};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -37,9 +37,7 @@ async fn connect(cluster: &Cluster) -> RedisResult<Link> {
             Ok(Link::One(client.get_multiplexed_async_connection_with_config(&settings).await?))
         }
         Redis::Sentinel { urls, master } => {
-            let sentinels: Vec<_> = urls.iter().map(|url| info(url, None)).collect::<RedisResult<_>>()?;
-            let node = node(urls.first(), password)?;
-            let mut client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)?;
+            let mut client = sentinels(urls, master, password, has_ca.then_some(certificates))?;
             Ok(Link::One(client.get_async_connection_with_config(&settings).await?))
         }
         Redis::Sharded(urls) => {
@@ -65,12 +63,38 @@ fn info(url: &Url, password: Option<&Password>) -> RedisResult<ConnectionInfo> {
     })
 }
 
-/// How the master is spoken to: as the sentinels' URLs say, but that the password is its own.
-fn node(url: Option<&Url>, password: Option<&Password>) -> RedisResult<SentinelNodeConnectionInfo> {
-    let Some(url) = url else { return Ok(SentinelNodeConnectionInfo::default()) };
-    let settings: RedisConnectionInfo = info(url, password)?.redis_settings().clone();
-    let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
-    Ok(if url.0.starts_with("rediss:") { node.set_tls_mode(redis::TlsMode::Secure) } else { node })
+/// Who stands in the URLs enters the sentinels; the password is the master's, and all else is the same for both.
+fn sentinels(
+    urls: &[Url],
+    master: &str,
+    password: Option<&Password>,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<SentinelClient> {
+    let infos: Vec<_> = urls.iter().map(|url| info(url, None)).collect::<RedisResult<_>>()?;
+    let addresses = infos.iter().map(|info| info.addr().clone());
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
+    if let Some(first) = infos.first() {
+        let settings = first.redis_settings();
+        builder = builder.set_client_to_redis_db(settings.db());
+        if let Some(username) = settings.username() {
+            builder = builder.set_client_to_sentinel_username(username);
+        }
+        if let Some(password) = settings.password() {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
+        if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+            builder = builder.set_client_to_sentinel_tls_mode(TlsMode::Secure);
+        }
+    }
+    if let Some(password) = password {
+        builder = builder.set_client_to_redis_password(&password.0);
+    }
+    if let Some(certificates) = certificates {
+        builder = builder.set_client_to_redis_certificates(certificates.clone());
+        builder = builder.set_client_to_sentinel_certificates(certificates);
+    }
+    builder.build()
 }
 
 impl ConnectionLike for Link {

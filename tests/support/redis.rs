@@ -8,6 +8,7 @@ use tempfile::TempDir;
 /// A Redis server that ends with the test.
 pub struct Redis {
     pub port: u16,
+    settings: Vec<String>,
     process: Option<Child>,
     directory: TempDir,
 }
@@ -15,15 +16,30 @@ pub struct Redis {
 impl Redis {
     /// An empty one; `None`, loudly, if the program is not there.
     pub fn start() -> Option<Redis> {
-        let mut redis = Redis { port: free_port(), process: None, directory: tempfile::tempdir().unwrap() };
+        Redis::start_with(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// The same with more settings, in a directory with the files that they name.
+    pub fn start_with(directory: TempDir, settings: &[&str]) -> Option<Redis> {
+        let settings = settings.iter().map(|&text| text.to_owned()).collect();
+        let mut redis = Redis { port: free_port(), settings, process: None, directory };
         redis.begin().then_some(redis)
+    }
+
+    /// A sentinel, which is another mode of the same program.
+    pub fn sentinel(settings: &[&str]) -> Option<Redis> {
+        let settings: Vec<_> = ["--sentinel"].iter().chain(settings).copied().collect();
+        Redis::start_with(tempfile::tempdir().unwrap(), &settings)
     }
 
     /// Runs it, on the port it had, without any data.
     pub fn begin(&mut self) -> bool {
+        // A sentinel is to have a file, which it writes to.
+        std::fs::write(self.directory.path().join("redis.conf"), "").unwrap();
         let started = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
+            .args(["redis.conf", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
             .arg(self.port.to_string())
+            .args(&self.settings)
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -37,7 +53,9 @@ impl Redis {
             }
             Err(why) => panic!("{why}"),
         }
-        eventually("redis answers", || self.says("PING").is_some_and(|said| said.starts_with("+PONG")));
+        // One that wants a password says so.
+        let is_there = |said: String| said.starts_with("+PONG") || said.starts_with("-NOAUTH");
+        eventually("redis answers", || self.says("PING").is_some_and(is_there));
         true
     }
 

@@ -4,6 +4,7 @@ use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::{Cluster, Password, Redis, Url};
+use redis::IntoConnectionInfo;
 use std::time::Duration;
 
 pub(super) fn read(table: &Table<'_>) -> Option<Cluster> {
@@ -45,14 +46,12 @@ fn redis(table: &Table<'_>) -> Option<Redis> {
 }
 
 fn url(text: &str) -> Result<Url, Wrong> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let is_known = ["redis", "rediss", "redis+unix", "unix"].contains(&scheme);
-    if is_known && !rest.is_empty() && rest.parse::<http::Uri>().is_ok() || scheme.ends_with("unix") && is_known {
-        return Ok(Url(text.to_owned()));
+    // By whom it will be read; what it says of a URL may hold a password.
+    match text.into_connection_info() {
+        Ok(_) => Ok(Url(text.to_owned())),
+        Err(_) => Err(Wrong::new("this is not a URL of Redis")
+            .help("wanted: \"redis://HOST:PORT\", \"rediss://HOST:PORT\" for TLS, or \"redis+unix:///path\"")),
     }
-    // What stands there may be a password.
-    Err(Wrong::new("this is not a URL of Redis")
-        .help("wanted: \"redis://HOST:PORT\", \"rediss://HOST:PORT\" for TLS, or \"redis+unix:///path\""))
 }
 
 fn password(table: &Table<'_>, node: &Node<'_>) -> Option<Password> {
@@ -102,3 +101,24 @@ fn lease(table: &Table<'_>) -> Duration {
 const LEASE_MIN: Duration = Duration::from_millis(500);
 const NAME_BYTES_MAX: usize = 64;
 const CA_BYTES_MAX: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_those_that_the_client_understands() {
+        for good in [
+            "redis://a",
+            "redis://:s3cr%40t@a.example:6379/2",
+            "rediss://user:pass@[::1]:6380",
+            "redis+unix:///run/redis.sock",
+            "unix:///run/redis.sock?db=1",
+        ] {
+            assert_eq!(url(good).ok(), Some(Url(good.to_owned())), "{good}");
+        }
+        for bad in ["", "a", "a:6379", "http://a", "redis://", "redis://a:port", "redis://a/x", "redis://a:99999"] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+}

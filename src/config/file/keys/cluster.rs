@@ -21,7 +21,7 @@ pub(crate) static CLUSTER: Spec = Spec {
         optional(
             "password",
             SECRET,
-            "The password, where it does not stand in `redis`; such as `{ file = \"redis.password\" }`.",
+            "The password of the server, where it does not stand in `redis`; such as `{ file = \"redis.password\" }`. With `sentinel`, what stands in `redis` is for the sentinels.",
         ),
         optional(
             "ca",

@@ -1,0 +1,92 @@
+//! The ways in which Redis is reached: with TLS and a password, by sentinels, as a cluster. If it is not installed, that is
+//! said, and the tests pass.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod support;
+
+use serde_json::Value;
+use support::{Authority, Client, Origin, Redis, Weir, eventually, free_port};
+
+/// A member by these lines of `[cluster]`, beside which stand `files`.
+fn member(origin: &Origin, lines: &str, files: &[(&str, String)]) -> Weir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let text = format!(
+        "[cluster]\n{lines}\n[cache.pages]\nmemory = \"16MiB\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n"
+    );
+    Weir::start_in(directory, &text, &[("origin", &origin.address())])
+}
+
+/// Two of them find each other, and purge.
+fn work_together(a: &Weir, b: &Weir) {
+    for weir in [a, b] {
+        eventually("the fleet gathers", || {
+            let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
+            status["fleet"]["members"] == 2 && status["fleet"]["redis"] == "up"
+        });
+    }
+    let mut client = Client::connect(a.at("admin"));
+    let said = client.post("/v1/purge", r#"{"tag": "t"}"#).field("Content-Type", "application/json").sees(200).text();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["fleet"]["members"], 2, "{said}");
+}
+
+/// What `docs/fleet.md` says that a user of Redis needs.
+const ALLOWED: &str = "+time +get +set +incr +xadd +xrange +zadd +zrem +zrange +zrangebyscore +hset +hget +hdel \
+                       +evalsha +script|load";
+
+#[test]
+fn over_tls_by_a_user_who_may_do_no_more_than_it_takes() {
+    let (authority, directory) = (Authority::new(), tempfile::tempdir().unwrap());
+    authority.writes(directory.path());
+    std::fs::write(directory.path().join("own.pem"), authority.signs("localhost", "redis")).unwrap();
+    let tls = free_port().to_string();
+    let mut settings = vec!["--tls-port", &tls, "--tls-cert-file", "own.pem", "--tls-key-file", "own.pem"];
+    settings.extend(["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"]);
+    settings.extend(["--user", "default", "off", "--user", "weir", "on", ">pass", "~{weir:shop}:*"]);
+    settings.extend(ALLOWED.split_whitespace());
+    let Some(_redis) = Redis::start_with(directory, &settings) else { return };
+    let origin = Origin::start();
+    let lines = format!("redis = \"rediss://weir@localhost:{tls}\"\nname = \"shop\"\nca = \"ca.pem\"\n");
+    let with = format!("{lines}password = {{ file = \"password\" }}\n");
+    let files = [("ca.pem", authority.pem()), ("password", "pass\n".to_owned())];
+    let (a, b) = (member(&origin, &with, &files), member(&origin, &with, &files));
+    work_together(&a, &b);
+    // Who does not know the password, and who knows another authority, is not let in, and goes on alone.
+    let stranger = member(&origin, &format!("{lines}password = \"other\"\n"), &files);
+    let misled = member(&origin, &with, &[("ca.pem", Authority::new().pem()), ("password", "pass".to_owned())]);
+    for weir in [&stranger, &misled] {
+        weir.client().get("/").sees(200);
+        eventually("it says why", || {
+            let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
+            status["fleet"]["redis"] == "down" && status["fleet"]["why"].is_string()
+        });
+        assert!(!weir.log.text().contains("other"), "a password in the log");
+    }
+}
+
+#[test]
+fn by_a_sentinel_that_knows_the_master() {
+    let Some(master) = Redis::start_with(tempfile::tempdir().unwrap(), &["--requirepass", "pass"]) else { return };
+    let port = master.port.to_string();
+    let mut settings = vec!["--sentinel", "monitor", "shop", "127.0.0.1", &port, "1"];
+    settings.extend(["--sentinel", "auth-pass", "shop", "pass"]);
+    let Some(sentinel) = Redis::sentinel(&settings) else { return };
+    let origin = Origin::start();
+    let lines = format!("redis = \"{}\"\nsentinel = \"shop\"\npassword = \"pass\"\n", sentinel.url());
+    work_together(&member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
+}
+
+#[test]
+fn by_a_node_of_a_redis_cluster() {
+    let settings = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+    let Some(node) = Redis::start_with(tempfile::tempdir().unwrap(), &settings) else { return };
+    assert!(node.says("CLUSTER ADDSLOTSRANGE 0 16383").unwrap().starts_with("+OK"));
+    eventually("the cluster is whole", || node.says("CLUSTER INFO").unwrap().contains("cluster_state:ok"));
+    let origin = Origin::start();
+    let lines = format!("redis = \"{}\"\nsharded = true\n", node.url());
+    work_together(&member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
+}
