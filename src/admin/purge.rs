@@ -93,20 +93,20 @@ fn outcome(purge: &Purge, purged: Purged, told: Option<Told>) -> Response<Full<B
     if let Some(objects) = objects {
         content["objects"] = objects.into();
     }
-    let Some(told) = told else { return said(StatusCode::OK, &content) };
-    let (status, fleet) = match told {
-        Told::Everywhere { members } => (StatusCode::OK, json!({ "applied": true, "members": members })),
-        Told::Queued(why) => {
-            (StatusCode::ACCEPTED, json!({ "applied": false, "why": format!("sent once Redis can be reached: {why}") }))
+    let (status, why) = match told {
+        None => return said(StatusCode::OK, &content),
+        Some(Told::Everywhere { members }) => {
+            content["fleet"] = json!({ "applied": true, "members": members });
+            return said(StatusCode::OK, &content);
         }
-        Told::Unanswered => {
-            (StatusCode::ACCEPTED, json!({ "applied": false, "why": "some members have not said that they have it" }))
-        }
-        Told::Refused => {
-            (StatusCode::ACCEPTED, json!({ "applied": false, "why": "too many purges wait for Redis: ask again" }))
-        }
+        Some(Told::Queued(why)) => (StatusCode::ACCEPTED, format!("sent once Redis can be reached: {why}")),
+        Some(Told::Unanswered) => (StatusCode::ACCEPTED, "some members have not said that they have it".to_owned()),
+        Some(Told::Refused) => (StatusCode::SERVICE_UNAVAILABLE, REFUSED.to_owned()),
     };
-    content["fleet"] = fleet;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        content["error"] = why.as_str().into();
+    }
+    content["fleet"] = json!({ "applied": false, "why": why });
     said(status, &content)
 }
 
@@ -175,6 +175,8 @@ fn read_each(
     }
     Ok(what)
 }
+
+const REFUSED: &str = "it is not told to the fleet, as too many purges wait for that: ask again";
 
 const KEYS: &str = "url, prefix, host, tag (a string or a list each), or all: true; besides, cache and soft: true";
 

@@ -41,8 +41,11 @@ pub fn purge(process: &Where, wanted: &Wanted, json: bool, out: &mut dyn Write) 
         _ if json => writeln!(out, "{:#}", answer.content)?,
         true => write_purged(&answer, out)?,
         false => {
-            let holds = answer.content["purged"].is_array();
-            let state = if holds { "it is purged, but may come back after a crash" } else { "nothing is purged" };
+            let state = match (answer.content["purged"].is_array(), answer.content["fleet"].is_object()) {
+                (true, true) => "it is purged in this process only",
+                (true, false) => "it is purged, but may come back after a crash",
+                (false, _) => "nothing is purged",
+            };
             writeln!(out, "error: {}\n{state}", answer.error())?;
         }
     }

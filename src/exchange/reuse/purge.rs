@@ -36,7 +36,8 @@ impl Course<'_> {
             Ok(Ok(done)) => {
                 let (status, others) = match told {
                     Told::Everywhere { .. } => (200, ""),
-                    _ => (202, "; others of the fleet do not know yet"),
+                    Told::Queued(_) | Told::Unanswered => (202, "; others of the fleet do not know yet"),
+                    Told::Refused => (503, "; the others of the fleet are not told: ask again"),
                 };
                 (status, format!("purged, variants in memory: {}{others}\n", done.objects.unwrap_or(0)))
             }
