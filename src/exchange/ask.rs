@@ -3,10 +3,11 @@
 use super::access::Turned;
 use super::attempts::{Ended, Task, Trail, attempts};
 use super::mirror::Tee;
+use super::nobody::Nobody;
 use super::serve::{Course, Scratch};
-use super::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source, prepare};
+use super::{Downstream, Refusal, prepare};
 use crate::access::{Answer, forwarded_for, subrequest};
-use crate::http::{FieldName, Fields, Length, RequestHead, ResponseHead};
+use crate::http::{FieldName, Fields, RequestHead, ResponseHead};
 use crate::live::LiveAsk;
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::{AccessVerdict, RefusalReason};
@@ -16,7 +17,7 @@ use std::time::Instant;
 /// Questions of one worker at once; more are refused.
 const AT_ONCE: usize = 1024;
 /// Bytes of an answer's content; what is longer is no answer.
-const CONTENT_MAX: usize = 64 * 1024;
+const CONTENT_MAX: u64 = 64 * 1024;
 /// Bytes of an answer's fields that go on to the backend.
 const FIELDS_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a name that is worth to be known by.
@@ -41,11 +42,11 @@ impl Course<'_> {
         if let Some(host) = &ask.config.host {
             head.authority = host.clone().into_bytes();
         }
-        let mut ear = Ear { body: NoContent, reply: Heard::default() };
-        let response = self.answer_of(ask, &head, &mut ear).await.ok_or_else(failed)?;
+        let mut asker = Nobody::curious(CONTENT_MAX);
+        let response = self.answer_of(ask, &head, &mut asker).await.ok_or_else(failed)?;
         match Answer::of(response.status) {
             Answer::Failed => Err(failed()),
-            Answer::Denied => Err(Turned::Told(Told { head: response, content: ear.reply.content })),
+            Answer::Denied => Err(Turned::Told(Told { head: response, content: asker.into_kept() })),
             Answer::Granted if size(ask, &response.fields) > FIELDS_BYTES_MAX => Err(failed()),
             Answer::Granted => {
                 take_over(ask, &response.fields, scratch);
@@ -55,14 +56,14 @@ impl Course<'_> {
     }
 
     /// The whole answer, in time; none if there was none.
-    async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, ear: &mut Ear) -> Option<ResponseHead> {
+    async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, asker: &mut Nobody) -> Option<ResponseHead> {
         let Course { worker, client, who, held, .. } = *self;
         let tee = Tee::default();
         let pool = ask.config.pool;
         let task =
             Task { worker, client, who, held, route: &ask.route, pool, head, tee: &tee, forwarded: None, voyage: None };
         let (mut response, mut trail, began) = (ResponseHead::default(), Trail::default(), Instant::now());
-        let all = attempts(&task, &mut response, ear, &mut trail);
+        let all = attempts(&task, &mut response, asker, &mut trail);
         // tokio's timer: the time is exact, as a client waits for it.
         let ended = tokio::time::timeout(ask.config.timeout, all).await;
         let first_byte = trail.first_byte.map(|at| at.duration_since(began));
@@ -140,81 +141,5 @@ impl<'a> Slot<'a> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
-    }
-}
-
-/// The content of a question: there is none, and nobody who could leave.
-struct NoContent;
-
-impl Source for NoContent {
-    fn length(&self) -> Length {
-        Length::None
-    }
-
-    async fn next(&mut self) -> Result<Piece<'_>, Broken> {
-        Ok(Piece::End(None))
-    }
-}
-
-impl Body for NoContent {
-    async fn gone(&mut self) {
-        std::future::pending().await
-    }
-}
-
-/// In a client's place: it has no content, and hears an answer out.
-struct Ear {
-    body: NoContent,
-    reply: Heard,
-}
-
-impl Downstream for Ear {
-    type Body = NoContent;
-    type Reply = Heard;
-
-    fn halves(&mut self) -> (&mut NoContent, &mut Heard) {
-        (&mut self.body, &mut self.reply)
-    }
-}
-
-#[derive(Default)]
-struct Heard {
-    started: bool,
-    content: Vec<u8>,
-}
-
-impl Sink for Heard {
-    async fn data(&mut self, chunk: Chunk<'_>, _more: bool) -> Result<(), Broken> {
-        let piece = chunk.as_slice();
-        if self.content.len() + piece.len() > CONTENT_MAX {
-            return Err(Broken::Closed);
-        }
-        self.content.extend_from_slice(piece);
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    async fn end(&mut self, _trailers: Option<&Fields>) -> Result<(), Broken> {
-        Ok(())
-    }
-}
-
-impl Reply for Heard {
-    async fn interim(&mut self, _head: &ResponseHead) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    async fn head(&mut self, _head: &ResponseHead, _length: Length) -> Result<(), Broken> {
-        self.started = true;
-        Ok(())
-    }
-
-    fn abort(&mut self) {}
-
-    fn started(&self) -> bool {
-        self.started
     }
 }

@@ -1,14 +1,13 @@
 //! Copies of requests to another pool: never waited for, bounded in number, size and time, their answers thrown away.
 
 use super::attempts::{Task, Trail, attempts};
+use super::nobody::{Content, Nobody};
 use super::worker::Held;
-use super::{Body, Broken, Chunk, Client, Downstream, Piece, Reply, Sink, Source, Worker};
+use super::{Client, Worker};
 use crate::config::{Mirror, PoolId};
 use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
 use crate::telemetry::metrics::Mirrored;
-use bytes::Bytes;
 use std::cell::{Cell, RefCell};
-use std::future::pending;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -142,7 +141,7 @@ impl Twin {
             forwarded: None,
             voyage: None,
         };
-        let mut down = Nobody { body: Content { length, content: content.into(), trailers }, reply: Void::default() };
+        let mut down = Nobody::careless(Content { length, content: content.into(), trailers }, ANSWER_MAX);
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
         let ended = worker.clock.within(TOTAL, attempts(&task, &mut response, &mut down, &mut trail)).await;
         tracing::debug!(route = route.name, status = response.status, ?ended, "mirrored");
@@ -171,85 +170,6 @@ impl Drop for Slot {
         if !self.sent.get() {
             self.worker.metrics.mirrored(Mirrored::Dropped);
         }
-    }
-}
-
-/// In a client's place: it has the whole request, and looks at no answer.
-struct Nobody {
-    body: Content,
-    reply: Void,
-}
-
-impl Downstream for Nobody {
-    type Body = Content;
-    type Reply = Void;
-
-    fn halves(&mut self) -> (&mut Content, &mut Void) {
-        (&mut self.body, &mut self.reply)
-    }
-}
-
-struct Content {
-    length: Length,
-    content: Bytes,
-    trailers: Option<Fields>,
-}
-
-impl Source for Content {
-    fn length(&self) -> Length {
-        self.length
-    }
-
-    async fn next(&mut self) -> Result<Piece<'_>, Broken> {
-        if self.content.is_empty() {
-            return Ok(Piece::End(self.trailers.as_ref()));
-        }
-        Ok(Piece::Data { chunk: Chunk::Owned(std::mem::take(&mut self.content)), more: true })
-    }
-}
-
-impl Body for Content {
-    async fn gone(&mut self) {
-        pending().await
-    }
-}
-
-/// Takes what it is given, up to [`ANSWER_MAX`].
-#[derive(Default)]
-struct Void {
-    started: bool,
-    taken: u64,
-}
-
-impl Sink for Void {
-    async fn data(&mut self, chunk: Chunk<'_>, _more: bool) -> Result<(), Broken> {
-        self.taken += chunk.as_slice().len() as u64;
-        if self.taken > ANSWER_MAX { Err(Broken::Closed) } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    async fn end(&mut self, _trailers: Option<&Fields>) -> Result<(), Broken> {
-        Ok(())
-    }
-}
-
-impl Reply for Void {
-    async fn interim(&mut self, _head: &ResponseHead) -> Result<(), Broken> {
-        Ok(())
-    }
-
-    async fn head(&mut self, _head: &ResponseHead, _length: Length) -> Result<(), Broken> {
-        self.started = true;
-        Ok(())
-    }
-
-    fn abort(&mut self) {}
-
-    fn started(&self) -> bool {
-        self.started
     }
 }
 
@@ -284,17 +204,5 @@ mod tests {
         assert!(!is_copyable(&plain, Length::Tunnel));
         assert!(!is_copyable(&RequestHead { protocol: b"websocket".into(), ..Default::default() }, Length::None));
         assert!(!is_copyable(&RequestHead { method: Method::Connect, ..Default::default() }, Length::None));
-    }
-
-    #[test]
-    fn an_answer_without_end_is_not_read_to_its_end() {
-        let mut void = Void { started: true, taken: ANSWER_MAX - 1 };
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let mut takes = |n: usize| {
-            let content = vec![0; n];
-            let mut future = std::pin::pin!(void.data(Chunk::Lent(&content), true));
-            matches!(future.as_mut().poll(&mut cx), std::task::Poll::Ready(Ok(())))
-        };
-        assert!(takes(1) && !takes(1));
     }
 }

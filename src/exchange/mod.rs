@@ -17,6 +17,7 @@ mod finish;
 mod kept;
 mod max_forwards;
 mod mirror;
+mod nobody;
 mod port;
 mod prepare;
 mod refusal;
