@@ -11,7 +11,7 @@ mod support;
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
-use support::{Fields, Framing, Weir, Wire};
+use support::{Fields, Framing, Origin, Weir, Wire};
 
 /// What the second client may get of the first one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -468,4 +468,22 @@ fn verdict(line: &str, fields: &Fields) -> (u16, &'static str) {
         _ if line.contains("/silent") => (200, ""),
         _ => (200, kept),
     }
+}
+
+#[test]
+fn routes_that_fields_part_share_nothing_also_without_names() {
+    let (one, two) = (Origin::start(), Origin::start());
+    one.replies(200).field("Cache-Control", "max-age=60").body("for one");
+    two.replies(200).field("Cache-Control", "max-age=60").body("for two");
+    let text = "[pool.one]\nbackends = [\"{one}\"]\n[pool.two]\nbackends = [\"{two}\"]\n[cache.pages]\nmemory = \"16MiB\"\n\
+                [[route]]\nfield = { \"x-who\" = \"1\" }\npool = \"one\"\ncache = \"pages\"\n\
+                [[route]]\nfield = { \"x-who\" = \"2\" }\npool = \"two\"\ncache = \"pages\"\n";
+    let weir = Weir::start(text, &[("one", &one.address()), ("two", &two.address())]);
+    let mut client = weir.client();
+    for _ in 0..2 {
+        client.get("/x").field("X-Who", "1").sees(200).body("for one");
+        client.get("/x").field("X-Who", "2").sees(200).body("for two");
+    }
+    one.saw(1);
+    two.saw(1);
 }

@@ -22,6 +22,7 @@ use arc_swap::ArcSwapOption;
 use reads::Reads;
 use std::sync::Arc;
 use std::time::Duration;
+use twox_hash::XxHash3_64;
 
 /// A cache as it runs; it goes on through reloads.
 pub struct LiveCache {
@@ -82,11 +83,18 @@ impl CacheRules {
 /// What parts the keys of routes that meet the same URLs by conditions which the URL does not show. What is stored for
 /// those whom an access lets in is apart from what is stored for all, and for those of another.
 pub(super) fn scope(config: &Config, route: &config::Route) -> String {
-    let name = if route.fields.is_empty() && route.clients.is_empty() { "" } else { &route.name };
-    match route.access {
-        None => name.to_owned(),
-        Some(id) => format!("{name}access={}", config.accesses[id.0].name),
+    let mut scope = String::new();
+    if !route.fields.is_empty() || !route.clients.is_empty() {
+        // Routes without a name of their own may have the same one.
+        let mut conditions = String::new();
+        route.fields.iter().for_each(|(name, value)| conditions += &format!("{name}\n{value}\n"));
+        route.clients.iter().for_each(|network| conditions += &format!("{network}\n"));
+        scope = format!("{}#{:016x}", route.name, XxHash3_64::oneshot(conditions.as_bytes()));
     }
+    if let Some(id) = route.access {
+        scope += &format!("access={}", config.accesses[id.0].name);
+    }
+    scope
 }
 
 impl LiveCache {
