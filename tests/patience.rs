@@ -4,7 +4,8 @@
 
 mod support;
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 use support::{Origin, Puppet, Weir};
 
 fn listener(settings: &str) -> String {
@@ -70,6 +71,40 @@ fn a_client_that_takes_nothing_is_left() {
     assert!((0..100).any(|_| peer.try_send(&piece).is_err()), "it was all taken");
     weir.counts("weir_client_aborts_total", 1.0);
     client.sees_broken();
+}
+
+#[test]
+fn a_client_that_takes_a_stored_response_slowly_gets_all_of_it() {
+    let origin = Origin::start();
+    let content = "x".repeat(12 << 20);
+    origin.replies(200).field("Cache-Control", "max-age=60").body(&content);
+    let text = "[[listener]]\naddress = \"127.0.0.1:{port}\"\ntimeouts = { body = \"1s\" }\n\
+                [cache.pages]\nmemory = \"256MiB\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n";
+    let weir = Weir::before(&origin, text);
+    weir.client().get("/x").sees(200);
+    let mut stream = std::net::TcpStream::connect(weir.address()).unwrap();
+    socket2::SockRef::from(&stream).set_recv_buffer_size(64 << 10).unwrap();
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    stream.write_all(b"GET /x HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n").unwrap();
+    let (mut taken, mut room, began) = (0, vec![0; 1 << 20], Instant::now());
+    // A client is slow by being slow: this takes longer than the listener waits for any progress.
+    loop {
+        let mut read = 0;
+        while read < room.len() {
+            match stream.read(&mut room[read..]).unwrap() {
+                0 => break,
+                more => read += more,
+            }
+        }
+        taken += read;
+        if read < room.len() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    assert!(taken > content.len(), "{taken} bytes after {:?}", began.elapsed());
+    assert!(began.elapsed() > Duration::from_secs(2));
+    origin.saw(1);
 }
 
 #[test]

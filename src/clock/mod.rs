@@ -94,6 +94,31 @@ impl Clock {
         .await
     }
 
+    /// As [`within`](Self::within), counted anew with each change of `moved`.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if `limit` passed without one.
+    pub async fn within_progress<F: Future>(
+        &self,
+        limit: Duration,
+        moved: &Cell<u64>,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let (mut timer, mut seen) = (self.timer(limit), moved.get());
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if seen != moved.get() {
+                seen = moved.get();
+                timer.restart();
+            }
+            timer.poll_elapsed(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
     /// As [`within`](Self::within), for a wait that [`end_idle`](Self::end_idle) may cut short.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::http::{
 };
 use crate::telemetry::access::End;
 use bytes::Bytes;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -52,11 +53,13 @@ impl Course<'_> {
         let route = self.route.map(|(_, route)| route);
         let added = std::mem::take(&mut scratch.added);
         let Scratch { request, response, .. } = scratch;
-        let mut sending = Sending { question, serving, request, route, added };
+        let moved = Cell::new(0);
+        let mut sending = Sending { question, serving, request, route, added, moved: &moved };
         sending.say();
         response.clear();
         let reply = down.halves().1;
-        let sent = self.worker.clock.within(self.client.gate.timeouts.body, sending.send(response, reply)).await;
+        let limit = self.client.gate.timeouts.body;
+        let sent = self.worker.clock.within_progress(limit, &moved, sending.send(response, reply)).await;
         if self.worker.log.borrow().is_on() && response.fields.is_empty() {
             response.fields = serving.entry.fields();
         }
@@ -81,6 +84,8 @@ struct Sending<'a> {
     request: &'a RequestHead,
     route: Option<&'a Route>,
     added: Vec<u8>,
+    /// Pieces of content that the client has taken.
+    moved: &'a Cell<u64>,
 }
 
 impl Sending<'_> {
@@ -127,7 +132,7 @@ impl Sending<'_> {
             reply.head(response, length).await?;
         }
         if !bare && !content.is_empty() {
-            reply.data(chunk(entry, content), false).await?;
+            self.content(content, false, reply).await?;
         }
         reply.end(None).await?;
         Ok(if bare { 0 } else { content.len() as u64 })
@@ -165,9 +170,20 @@ impl Sending<'_> {
         response.fields.set(FieldName::ContentRange, content_range(range, complete(entry)).as_bytes());
         self.edit(response);
         reply.head(response, Length::Known(content.len() as u64)).await?;
-        reply.data(chunk(entry, content), false).await?;
+        self.content(content, false, reply).await?;
         reply.end(None).await?;
         Ok(content.len() as u64)
+    }
+
+    /// In pieces, so that whoever takes them slowly is seen to take them.
+    async fn content<R: Reply>(&self, mut content: &[u8], more: bool, reply: &mut R) -> Result<(), Broken> {
+        while content.len() > PIECE_BYTES {
+            let (piece, rest) = content.split_at(PIECE_BYTES);
+            reply.data(chunk(self.serving.entry, piece), true).await?;
+            self.moved.set(self.moved.get() + 1);
+            content = rest;
+        }
+        reply.data(chunk(self.serving.entry, content), more).await
     }
 
     async fn parts<R: Reply>(
@@ -187,7 +203,7 @@ impl Sending<'_> {
         reply.head(response, Length::Known(multipart.length())).await?;
         for (head, range) in multipart.parts() {
             reply.data(Chunk::Lent(head), true).await?;
-            reply.data(chunk(entry, entry.slice(range).unwrap_or_default()), true).await?;
+            self.content(entry.slice(range).unwrap_or_default(), true, reply).await?;
         }
         reply.data(Chunk::Lent(multipart.closing()), false).await?;
         reply.end(None).await?;
@@ -276,6 +292,9 @@ fn is_of_content(name: FieldName, text: &[u8]) -> bool {
 }
 
 /// Content as the codec wants it: what is short is copied anyhow.
+/// Content that a client is to take within the time for any progress.
+const PIECE_BYTES: usize = 256 * 1024;
+
 fn chunk<'a>(entry: &Arc<Entry>, content: &'a [u8]) -> Chunk<'a> {
     /// Bytes above which shared memory costs less than a copy.
     const COPIED_MAX: usize = 16 * 1024;
