@@ -234,6 +234,10 @@ impl FetchReply<'_> {
 
     /// The content is complete.
     fn finish(&mut self, trailers: Option<&Fields>) {
+        if self.is_refuted {
+            // Those who wait get the response to the next question.
+            return;
+        }
         self.publish();
         self.cache().misses.note(&self.voyage.stow.key, self.taken);
         let flight = &self.voyage.flight;
