@@ -79,6 +79,17 @@ impl Course<'_> {
             }
             if seat.leads() {
                 let flight = Arc::clone(seat.flight());
+                let looked_at = stale.as_ref().map(|stale| &stale.entry);
+                if let Some((entry, reuse)) = question.landed_meanwhile(self, &request, looked_at) {
+                    self.flights(question).land(key, &flight);
+                    // Whoever boarded behind has it, too.
+                    flight.done(Arc::clone(&entry));
+                    if let (true, Some(range)) = (whole, &range) {
+                        request.fields.push_known(FieldName::Range, range);
+                    }
+                    scratch.request = request;
+                    return Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await);
+                }
                 match self.depart(question, &request, (&flight, key), stale.as_ref(), false) {
                     Ok(trail) => fetched = Some(trail),
                     Err(refusal) => {

@@ -131,6 +131,28 @@ impl<'a> Question<'a> {
         self.judge(entry, course)
     }
 
+    /// What the fetch of another stored between the look and the boarding: whole, and to be reused.
+    pub(super) fn landed_meanwhile(
+        &self,
+        course: &Course<'_>,
+        head: &RequestHead,
+        known: Option<&Arc<Entry>>,
+    ) -> Option<(Arc<Entry>, Reuse)> {
+        let entry = self.rules.cache.memory.find(self.hash, |entry| {
+            let is_wanted = *entry.key() == *self.key
+                && entry.whole().is_some()
+                && entry.is_selected_by(&head.fields, &self.rules.normal);
+            is_wanted.then(|| Arc::clone(entry))
+        })?;
+        if known.is_some_and(|known| Arc::ptr_eq(known, &entry)) {
+            return None;
+        }
+        match self.judge(entry, course) {
+            Looked::Hit(entry, reuse) => Some((entry, reuse)),
+            _ => None,
+        }
+    }
+
     /// What may be done with the stored response that the request selects.
     fn judge(&self, entry: Arc<Entry>, course: &Course<'_>) -> Looked {
         let reuse = match self.rules.cache.verdict(&entry) {
