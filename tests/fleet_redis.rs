@@ -82,7 +82,8 @@ fn by_a_sentinel_that_knows_the_master() {
 
 #[test]
 fn by_a_node_of_a_redis_cluster() {
-    let settings = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+    let bus = free_port().to_string();
+    let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-require-full-coverage", "no"];
     let Some(node) = Redis::start_with(tempfile::tempdir().unwrap(), &settings) else { return };
     assert!(node.says("CLUSTER ADDSLOTSRANGE 0 16383").unwrap().starts_with("+OK"));
     eventually("the cluster is whole", || node.says("CLUSTER INFO").unwrap().contains("cluster_state:ok"));
