@@ -11,12 +11,14 @@ pub enum DiskError {
     NotADirectory(PathBuf),
     /// The directory cannot be made, or not be written to.
     Unwritable(PathBuf, io::Error),
-    /// Another process has it open.
+    /// Another process has it open, or this one by another name, or by a cache whose last requests are under way.
     InUse(PathBuf),
     /// It was written by a newer version: the directory, its format, ours.
     Newer(PathBuf, u32, u32),
     /// The file system has not the space: wanted and free bytes.
     Full(PathBuf, u64, u64),
+    /// No file may be as long as it takes: bytes.
+    TooLong(PathBuf, u64),
     /// Fewer bytes than the smallest store takes: configured and least.
     TooSmall(PathBuf, u64, u64),
     /// Its files cannot be read, or no thread started.
@@ -39,8 +41,8 @@ impl fmt::Display for DiskError {
             ),
             Self::InUse(path) => write!(
                 f,
-                "{} is in use by another process: each process needs a directory of its own; name another one, \
-                 or end the process that has {} open",
+                "{} is in use by another process, or by another cache of this one: each needs a directory of its own; \
+                 name another one, or end the process that has {} open",
                 path.display(),
                 path.join("lock").display()
             ),
@@ -54,6 +56,13 @@ impl fmt::Display for DiskError {
                 f,
                 "{} has no room: the disk tier allocates its whole size at the start, which takes {wanted} bytes more, \
                  and {free} are free; give it a smaller size, or make room",
+                path.display()
+            ),
+            Self::TooLong(path, wanted) => write!(
+                f,
+                "{} needs a file of {wanted} bytes, and there is a limit on the length of files below that: raise the \
+                 limit (`ulimit -f`, LimitFSIZE= of systemd), name a directory on another file system, or give it a \
+                 smaller size",
                 path.display()
             ),
             Self::TooSmall(path, size, least) => {

@@ -5,6 +5,9 @@ use crate::config::file::report::Wrong;
 use crate::config::file::table::Table;
 use crate::config::file::units;
 use crate::config::{Cache, CacheKey, Disk};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Cache> {
@@ -29,6 +32,21 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Cache> {
 
 fn disk(table: &Table<'_>) -> Option<Disk> {
     Some(Disk { path: table.get("path")?.file_path()?, size: table.size_if_any("size")? })
+}
+
+/// A directory is for one cache. `place` gives where a cache's stands.
+pub(super) fn apart<'a>(caches: &[Cache], place: impl Fn(&str) -> Option<Node<'a>>) {
+    let mut taken: HashMap<PathBuf, &str> = HashMap::new();
+    for (cache, disk) in caches.iter().filter_map(|cache| Some((cache, cache.disk.as_ref()?))) {
+        match (taken.entry(disk.path.components().collect()), place(&cache.name)) {
+            (Entry::Vacant(entry), _) => _ = entry.insert(&cache.name),
+            (Entry::Occupied(entry), Some(node)) => {
+                let wrong = Wrong::new(format!("[cache.{}] has this directory already", entry.get()));
+                node.wrong(wrong.help("each cache needs one of its own"));
+            }
+            (Entry::Occupied(_), None) => {}
+        }
+    }
 }
 
 /// What does not fit in an eighth of the memory would push out too much of it.

@@ -52,6 +52,9 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
     };
+    cache::apart(&config.caches, |name| {
+        names.caches.tables[*names.caches.by_name.get(name)?].1.table("disk")?.get("path")
+    });
     warn_unused(report, &names, &config);
     if config.routes.len() == routes.len() {
         ties::check(report, &routes, &config.routes);

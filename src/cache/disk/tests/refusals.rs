@@ -14,8 +14,8 @@ fn a_directory_that_another_one_has_open_is_refused_until_it_lets_go() {
     let disk = open(dir.path());
     assert_eq!(
         refused(dir.path(), SIZE),
-        "DIR is in use by another process: each process needs a directory of its own; name another one, or end the \
-         process that has DIR/lock open"
+        "DIR is in use by another process, or by another cache of this one: each needs a directory of its own; name \
+         another one, or end the process that has DIR/lock open"
     );
     let other = disk.clone();
     disk.close();

@@ -51,7 +51,11 @@ static DISK: Spec = Spec {
     doc: "Where a cache keeps what does not fit in memory.",
     keys: &[
         required("path", Kind::Text("a path"), "A directory."),
-        required("size", Kind::Size { min: 1 << 20, max: 1 << 60 }, "How much of the disk it may use."),
+        required(
+            "size",
+            Kind::Size { min: 4 << 20, max: 1 << 60 },
+            "How much of the disk it may use. All of it is taken at the start.",
+        ),
     ],
 };
 
