@@ -6,9 +6,8 @@ mod support;
 
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use support::installed::{install, install_script, installed};
 use support::load::{Load, echo};
 use support::{Client, Puppet, Weir};
 
@@ -17,30 +16,6 @@ const ALL: &str = "[[route]]\npool = \"app\"\n";
 
 fn says(word: &str) -> String {
     format!("[[route]]\nrespond = {{ body = \"{word}\" }}\n")
-}
-
-/// A process whose binary can be replaced.
-fn installed(text: &str, places: &[(&str, &str)]) -> (Weir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
-    let binary = directory.path().join("weir");
-    install(env!("CARGO_BIN_EXE_weir").as_ref(), &binary);
-    let mut command = Command::new(&binary);
-    command.stdin(Stdio::null());
-    (Weir::start_by(command, directory, text, places), binary)
-}
-
-/// As an installer does it: the running file is left alone, and another one gets its name.
-fn install(file: &Path, binary: &Path) {
-    let beside = binary.with_extension("new");
-    fs::copy(file, &beside).unwrap();
-    fs::rename(beside, binary).unwrap();
-}
-
-fn install_script(text: &str, binary: &Path) {
-    let beside = binary.with_extension("new");
-    fs::write(&beside, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(beside, binary).unwrap();
 }
 
 #[test]

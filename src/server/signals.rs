@@ -19,9 +19,14 @@ pub(super) struct Signals {
     interrupt: Signal,
 }
 
+/// SIGXFSZ (signal(7)). Once it was listened to it is handled for good.
+const FILE_TOO_LONG: i32 = 25;
+
 impl Signals {
     /// Takes them over; from now on they do not end the process.
     pub(super) fn take() -> io::Result<Signals> {
+        // A file that reaches the limit on its length is then an error of the write, and not the end of the process.
+        drop(signal(SignalKind::from_raw(FILE_TOO_LONG))?);
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
             user2: signal(SignalKind::user_defined2())?,

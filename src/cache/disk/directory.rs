@@ -121,6 +121,7 @@ fn begin_anew(path: &Path, size_bytes: u64) -> Result<(Identity, Journalled), Di
     let written = replace(path, FORMAT, &identity.encode()).and_then(|_| replace(path, JOURNAL, &blank.bytes));
     written.map_err(|error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(path, size_bytes),
+        io::ErrorKind::FileTooLarge => DiskError::TooLong(path.to_owned(), JOURNAL_BYTES),
         _ => DiskError::Unwritable(path.to_owned(), error),
     })?;
     Ok((identity, Journalled { len: blank.len, ..none }))
@@ -162,7 +163,8 @@ fn allocate(path: &Path, file: &File, bytes: u64) -> Result<(), DiskError> {
         }
     };
     allocated.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
+        Some(Errno::FBIG) => DiskError::TooLong(path.to_owned(), bytes),
+        Some(Errno::NOSPC | Errno::DQUOT) => {
             // What was allocated in vain is given back.
             drop(file.set_len(before.len().min(bytes)));
             full(path, missing(&before, bytes))

@@ -46,8 +46,7 @@ impl Inner {
         };
         let index = Index::default();
         let generation = recover::recover(&mut log, &index, &options.path, now_ms).max(journalled.generation);
-        let journal =
-            Journal { medium: wrap(journal), len: journalled.len, generation: journalled.generation, seed: log.seed };
+        let journal = Journal::new(wrap(journal), journalled.len, journalled.generation, log.seed);
         let shared = Arc::new(Shared::new(options, now_ms, &log, index, journal));
         let inner = Inner {
             shared: Arc::clone(&shared),

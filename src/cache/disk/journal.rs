@@ -87,15 +87,21 @@ pub(super) struct Journal {
     /// The highest generation in it.
     pub(super) generation: u64,
     pub(super) seed: u64,
+    /// From this length on it is to be made shorter.
+    long_from: u64,
 }
 
 impl Journal {
+    pub(super) fn new(medium: Arc<dyn Medium>, len: u64, generation: u64, seed: u64) -> Journal {
+        Journal { medium, len, generation, seed, long_from: JOURNAL_BYTES / 2 }
+    }
+
     /// Appends a purge with one write. If that fails, the next one takes its place.
     pub(super) fn append(&mut self, generation: u64, record: &[u8]) -> io::Result<()> {
         let bytes = encode_record(generation, record, self.seed);
         let end = self.len + bytes.len() as u64;
         if end > JOURNAL_BYTES || u32::try_from(record.len()).is_err() {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the journal of purges is full"));
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "it is full"));
         }
         self.medium.write(&[&bytes], self.len)?;
         self.len = end;
@@ -104,12 +110,21 @@ impl Journal {
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.len > JOURNAL_BYTES / 2
+        self.len > self.long_from
+    }
+
+    /// It could not be made shorter: that is tried again once it is somewhat longer. Whether it is the first time.
+    pub(super) fn stays_long(&mut self) -> bool {
+        let is_first = self.long_from == JOURNAL_BYTES / 2;
+        self.long_from = self.len + LONGER_BYTES;
+        is_first
     }
 }
 
 /// Bytes of the journal's file: some ten thousand purges. It is twice on the disk while it is compacted.
 pub const JOURNAL_BYTES: u64 = 1 << 20;
+/// How much longer it becomes before it is tried again to make it shorter.
+const LONGER_BYTES: u64 = JOURNAL_BYTES / 16;
 const HEAD_BYTES: usize = 48;
 /// Checksum, generation, length.
 const RECORD_BYTES: usize = SUM_BYTES + 12;

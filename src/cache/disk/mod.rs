@@ -170,10 +170,15 @@ impl Disk {
     pub fn compact_journal(&self, records: impl Iterator<Item = (u64, Vec<u8>)>) -> io::Result<()> {
         let mut held = lock(&self.0.shared.journal);
         let journal = held.as_mut().ok_or_else(closed)?;
+        let path = &self.0.shared.path;
         let written = journal::encode(journal.generation, records, journal.seed).ok_or(io::ErrorKind::QuotaExceeded)?;
-        let file = directory::replace(&self.0.shared.path, directory::JOURNAL, &written.bytes)?;
-        *journal =
-            Journal { medium: Arc::new(file), len: written.len, generation: written.generation, seed: journal.seed };
+        let file = directory::replace(path, directory::JOURNAL, &written.bytes).inspect_err(|error| {
+            if journal.stays_long() {
+                let path = path.display();
+                tracing::error!(%path, %error, "the journal of purges cannot be made shorter; told once, tried again");
+            }
+        })?;
+        *journal = Journal::new(Arc::new(file), written.len, written.generation, journal.seed);
         Ok(())
     }
 

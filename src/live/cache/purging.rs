@@ -84,22 +84,29 @@ impl LiveCache {
     /// Writes a purge down, where the cache survives a crash. Waits for the disk.
     fn write_purge_down(&self, what: &What, mode: Mode, generation: u64) -> io::Result<()> {
         match (self.disk(), self.wants_disk) {
-            (Some(disk), _) => {
-                disk.journal(generation, &Purges::encode(what, mode, generation))?;
-                if disk.journal_is_long() {
-                    // Taken while the journal is locked: nothing that is noted meanwhile is lost.
-                    disk.compact_journal(
-                        std::iter::once_with(|| self.purges.records_within(JOURNAL_RECORDS_MAX)).flatten(),
-                    )?;
-                }
-            }
+            (Some(disk), _) => self.journal(&disk, generation, &Purges::encode(what, mode, generation)),
             // Another process has the directory: only what it is told holds.
-            (None, true) => {
-                return Err(io::Error::other("another process has the cache's directory by now: ask again"));
-            }
-            (None, false) => {}
+            (None, true) => Err(io::Error::other("another process has the cache's directory by now: ask again")),
+            (None, false) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Appends to the journal; one that is long, or cannot be appended to, is written anew, with this purge among the others.
+    fn journal(&self, disk: &Disk, generation: u64, record: &[u8]) -> io::Result<()> {
+        let written = disk.journal(generation, record);
+        if written.is_ok() && !disk.journal_is_long() {
+            return Ok(());
+        }
+        // Taken while the journal is locked: nothing that is noted meanwhile is lost.
+        let records = std::iter::once_with(|| self.purges.records_within(JOURNAL_RECORDS_MAX)).flatten();
+        match disk.compact_journal(records) {
+            Ok(()) => Ok(()),
+            Err(anew) => written.map_err(|error| {
+                let text =
+                    format!("the journal of purges cannot be written: {error}; nor another in its place: {anew}");
+                io::Error::other(text)
+            }),
+        }
     }
 
     /// Lets go of all that is stored under a primary key.
