@@ -4,7 +4,7 @@ use crate::cache::flight::Flights;
 use crate::clock::Clock;
 use crate::config::{self, PoolId};
 use crate::http::coding::Encoders;
-use crate::live::{Members, Snapshot};
+use crate::live::{CacheRules, Members, Snapshot};
 use crate::pool::policy::Policy;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use crate::upstream::{Dialers, Lines};
@@ -27,11 +27,15 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// A generation in which nothing is under way.
+    /// A generation in which what is under way `before` goes on: who asks may share it, and a write takes it back.
     #[must_use]
-    pub fn new(snapshot: Snapshot, dialers: Dialers) -> Generation {
-        let flights = snapshot.caches.iter().map(|_| Arc::default()).collect();
-        Generation { snapshot, dialers, flights }
+    pub fn new(snapshot: Snapshot, dialers: Dialers, before: Option<&Generation>) -> Generation {
+        let flights = snapshot.caches.iter().map(|rules| {
+            let is_same = |other: &CacheRules| Arc::ptr_eq(&other.cache, &rules.cache);
+            let known = before.and_then(|it| Some(&it.flights[it.snapshot.caches.iter().position(is_same)?]));
+            known.map(Arc::clone).unwrap_or_default()
+        });
+        Generation { flights: flights.collect(), snapshot, dialers }
     }
 }
 

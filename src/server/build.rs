@@ -93,7 +93,7 @@ pub(super) fn build(
     mut config: Config,
     metrics: &Metrics,
     tickets: &Tickets,
-    before: Option<&Snapshot>,
+    before: Option<&Generation>,
     now: Duration,
 ) -> Result<Built, LoadError> {
     let mut warnings = config.warnings.clone();
@@ -103,12 +103,13 @@ pub(super) fn build(
         listeners.push(Arc::new(state.map_err(|error| LoadError::of_listener(listener, error))?));
     }
     let dialers = Dialers::build(&config.pools).map_err(LoadError::of_pool)?;
-    let standing = before.map(|before| before.accesses.as_slice()).unwrap_or_default();
+    let standing = before.map(|before| before.snapshot.accesses.as_slice()).unwrap_or_default();
     let accesses = LiveAccess::build_all(&config, metrics, standing).map_err(LoadError::of_keys)?;
     config.warnings.clone_from(&warnings);
     // Last of what can fail, as it is what others could see.
-    let caches = open_caches(&config, before)?;
-    let mut snapshot = Snapshot::build(config, caches, accesses, metrics, before, now);
+    let running = before.map(|before| &before.snapshot);
+    let caches = open_caches(&config, running)?;
+    let mut snapshot = Snapshot::build(config, caches, accesses, metrics, running, now);
     let mut inbox = None;
     if let Some(before) = before.filter(|before| before.fleet.is_some()) {
         forget_the_past(&snapshot, before);
@@ -117,5 +118,5 @@ pub(super) fn build(
         let (fleet, receiver) = Fleet::new();
         (snapshot.fleet, inbox) = (Some(Arc::new(fleet)), Some(receiver));
     }
-    Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers)), listeners, warnings, inbox })
+    Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers, before)), listeners, warnings, inbox })
 }

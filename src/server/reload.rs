@@ -35,7 +35,7 @@ impl Process {
                 let config = source.load().map_err(RunError::Load)?;
                 let before = latest.load();
                 refuse_what_stays(&before.snapshot.config, &config)?;
-                build(config, &metrics, &tickets, Some(&before.snapshot), began.elapsed()).map_err(RunError::Load)
+                build(config, &metrics, &tickets, Some(&before), began.elapsed()).map_err(RunError::Load)
             });
             let built = match timeout(READ_MAX, read).await {
                 Ok(Ok(result)) => result?,

@@ -21,6 +21,7 @@ use crate::telemetry::metrics::{CacheLook, CacheMetrics, DiskLook};
 use arc_swap::ArcSwapOption;
 use reads::Reads;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use twox_hash::XxHash3_64;
 
@@ -148,6 +149,16 @@ impl LiveCache {
             let (bytes, capacity, objects) = (counts.bytes, counts.bytes_allocated, counts.records);
             out.push(CacheLook { cache: self.name.clone(), tier: "disk", bytes, capacity, objects });
             disks.push(disk::look(&self.name, &counts));
+        }
+    }
+}
+
+impl Drop for LiveCache {
+    /// A reload took it away, and its last request has ended, perhaps on a worker: that does not wait for the disk.
+    fn drop(&mut self) {
+        if let Some(disk) = self.disk.swap(None) {
+            // Without a thread to be had it is closed here.
+            drop(thread::Builder::new().name("weir-disk-end".into()).spawn(move || disk.close()));
         }
     }
 }
