@@ -4,7 +4,7 @@ use crate::cache::flight::Flights;
 use crate::clock::Clock;
 use crate::config::{self, PoolId};
 use crate::http::coding::Encoders;
-use crate::live::{CacheRules, Members, Snapshot};
+use crate::live::{CacheRules, Change, Members, News, Snapshot};
 use crate::pool::policy::Policy;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use crate::upstream::{Dialers, Lines};
@@ -36,6 +36,28 @@ impl Generation {
             known.map(Arc::clone).unwrap_or_default()
         });
         Generation { flights: flights.collect(), snapshot, dialers }
+    }
+
+    /// Another process tells what changed: it is not used any more, and what is being fetched of it is not stored.
+    pub fn hear(&self, news: &News) {
+        for (rules, flights) in self.snapshot.caches.iter().zip(&self.flights) {
+            if !news.is_of(&rules.cache.name) {
+                continue;
+            }
+            match &news.change {
+                Change::Gone(key) => {
+                    let hash = rules.cache.secret.hash(key);
+                    flights.bar(hash);
+                    rules.cache.forget(hash, key);
+                }
+                Change::Purged(what, mode) => {
+                    // Who was asked for it says so if it is not written down.
+                    if let Err(error) = rules.purge_here(what, *mode) {
+                        tracing::debug!(cache = rules.cache.name, %error, "a purge by another process");
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub use access::{
     Hashing, HeldKeys, KeyRing, KeyState, Known, LiveAccess, LiveAsk, LiveBasic, LiveJwt, LiveProof, Turn,
 };
 pub use backend::LiveBackend;
-pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults};
+pub use cache::{
+    CacheRules, Change, Confirmer, Done as Purged, Listener, LiveCache, News, Teller, cache_defaults, line,
+};
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};
 pub use members::{Found, Member, Members, Names};

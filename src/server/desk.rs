@@ -93,7 +93,8 @@ impl Desk {
                     Err(error) => Err(error),
                 };
                 let has_left = result.is_ok();
-                self.answer(process.upgraded(result));
+                let verdict = process.upgraded(result).await;
+                self.answer(verdict);
                 if has_left {
                     self.close();
                     return ControlFlow::Break(());

@@ -1,30 +1,35 @@
 //! Another process takes over: what it gets, and what becomes of this one.
 
-use super::build::wall_ms;
+use super::away::Away;
 use super::process::Process;
 use super::systemd::State;
 use super::upgrade::{self, Program, Slot, Successor, UpgradeError};
 use super::worker::{Handle, Order};
 use crate::admin::Verdict;
-use crate::config;
+use crate::cache::disk::DiskError;
 use crate::exchange::Generation;
-use crate::live::LiveCache;
+use crate::live::{self, Listener, LiveCache};
+use arc_swap::ArcSwap;
 use std::future::Future;
-use std::io;
+use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 impl Process {
     /// Starts the binary anew, and waits until it is ready to take over.
     pub(super) fn upgrade(&self, program: Program) -> impl Future<Output = Result<Successor, UpgradeError>> + use<> {
         self.manager.tell(&[State::Status("upgrading")]);
         tracing::info!("upgrading");
+        if let Some(taking) = self.taking_back.take() {
+            taking.abort();
+        }
         let limit = self.latest.load().snapshot.config.server.upgrade_timeout;
-        let latest = self.latest.load_full();
+        let (latest, away) = (self.latest.load_full(), Arc::clone(&self.away));
         let own = self.own_sockets();
         let lent: Vec<_> = self.workers.iter().map(lend).collect();
         let given: Vec<_> =
@@ -40,8 +45,7 @@ impl Process {
                 sockets.extend(lent.map(|(address, socket)| (Slot::Listener(address), socket.into())));
             }
             // The directories of caches are for one process at a time.
-            let leaving = Arc::clone(&latest);
-            let _ = tokio::task::spawn_blocking(move || each_cache(&leaving, |cache, _| cache.leave_disk())).await;
+            let _ = tokio::task::spawn_blocking(move || away.leave(&latest)).await;
             upgrade::start(&program, sockets, limit).await
         }
     }
@@ -66,9 +70,12 @@ impl Process {
         // Said by the process that the manager still listens to.
         self.manager.tell(&[State::MainPid(pid)]);
         self.leave_state().await;
-        if let Err(error) = successor.go(reload).await {
-            self.manager.tell(&[State::MainPid(std::process::id())]);
-            return Err(error);
+        match successor.go(reload, self.away.news()).await {
+            Ok(stream) => self.tell_each_other(BufReader::new(stream), self.away.stay()),
+            Err(error) => {
+                self.manager.tell(&[State::MainPid(std::process::id())]);
+                return Err(error);
+            }
         }
         if let Some((admin, _)) = &mut self.admin {
             admin.leave_file();
@@ -92,8 +99,20 @@ impl Process {
         }
     }
 
+    /// From here on what changes in the caches of this process and the other one is told from one to the other.
+    pub(super) fn tell_each_other(&self, reader: BufReader<UnixStream>, listener: Option<Listener>) {
+        let listener = listener.unwrap_or_else(|| {
+            let (teller, listener) = live::line();
+            each_cache(&self.latest.load(), |cache| cache.tells(Some(teller.clone())));
+            listener
+        });
+        if let Err(error) = upgrade::tell_each_other(reader, listener, Arc::clone(&self.latest)) {
+            tracing::warn!(%error, "the other process is not told what changes in caches");
+        }
+    }
+
     /// Says and counts how an upgrade ended.
-    pub(super) fn upgraded(&self, result: Result<u32, UpgradeError>) -> Verdict {
+    pub(super) async fn upgraded(&self, result: Result<u32, UpgradeError>) -> Verdict {
         match result {
             Ok(pid) => {
                 tracing::info!(pid, "another process serves from now on");
@@ -102,23 +121,46 @@ impl Process {
             Err(error) => {
                 self.metrics.upgraded(false);
                 self.state.resume();
-                each_cache(&self.latest.load_full(), |cache, config| {
-                    if let Err(error) = cache.take_disk(config, wall_ms()) {
-                        tracing::error!(cache = config.name, %error, "goes on without its disk");
-                    }
-                });
+                self.take_back().await;
                 tracing::error!("not upgraded, this process serves on\n{error}");
                 self.tell_ready();
                 Verdict::Failed(error.to_string(), None)
             }
         }
     }
+
+    /// Takes the directories of caches back, in a while if somebody has them still: a process that was killed may take time
+    /// to be gone.
+    async fn take_back(&self) {
+        let (away, latest) = (Arc::clone(&self.away), Arc::clone(&self.latest));
+        let failed = try_take(&away, &latest).await;
+        if failed.is_empty() {
+            return;
+        }
+        for (cache, error) in failed {
+            tracing::error!(cache, %error, "goes on without its disk, which is tried again for {TAKE_TRIES} s");
+        }
+        let taking = tokio::task::spawn_local(async move {
+            for _ in 0..TAKE_TRIES {
+                sleep(TAKE_PAUSE).await;
+                if try_take(&away, &latest).await.is_empty() {
+                    return tracing::info!("all caches have their disks again");
+                }
+            }
+            tracing::error!("goes on without a disk: start the process anew once its directory is free");
+        });
+        self.taking_back.set(Some(taking.abort_handle()));
+    }
+}
+
+async fn try_take(away: &Arc<Away>, latest: &ArcSwap<Generation>) -> Vec<(String, DiskError)> {
+    let (away, latest) = (Arc::clone(away), latest.load_full());
+    tokio::task::spawn_blocking(move || away.take_back(&latest)).await.unwrap_or_default()
 }
 
 /// Does something with each cache that runs.
-pub(super) fn each_cache(generation: &Generation, what: impl Fn(&LiveCache, &config::Cache)) {
-    let caches = generation.snapshot.caches.iter().zip(&generation.snapshot.config.caches);
-    caches.for_each(|(rules, config)| what(&rules.cache, config));
+pub(super) fn each_cache(generation: &Generation, what: impl Fn(&LiveCache)) {
+    generation.snapshot.caches.iter().for_each(|rules| what(&rules.cache));
 }
 
 fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpListener)>>> {
@@ -126,6 +168,10 @@ fn lend(worker: &Handle) -> oneshot::Receiver<io::Result<Vec<(SocketAddr, TcpLis
     let _ = worker.orders.send(Order::Lend(answer));
     lent
 }
+
+/// Tries to take a directory back, and the pause between two.
+const TAKE_TRIES: u32 = 60;
+const TAKE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a worker may take to give its sockets out.
 const LEND_MAX: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 
 mod accept;
 mod agenda;
+mod away;
 mod build;
 mod caches;
 mod connection;

@@ -1,3 +1,4 @@
+use super::away::Away;
 use super::build::{Built, build};
 use super::caches;
 use super::keeper::Keeper;
@@ -14,6 +15,7 @@ use crate::live::{Outgoing, StateDir};
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
 use arc_swap::ArcSwap;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +24,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// Everything that runs.
 pub(super) struct Process {
@@ -45,6 +47,9 @@ pub(super) struct Process {
     pub(super) keeper: Rc<Keeper>,
     /// Speaks to the fleet, if there is one.
     pub(super) speaker: Option<Speaker>,
+    pub(super) away: Arc<Away>,
+    /// What takes the directories of caches back.
+    pub(super) taking_back: Cell<Option<AbortHandle>>,
     /// All clocks count from here.
     pub(super) began: Instant,
 }
@@ -100,6 +105,8 @@ impl Process {
             watchdog: None,
             keeper,
             speaker: speaker.flatten(),
+            away: Arc::default(),
+            taking_back: Cell::default(),
             began,
         };
         Ok((process, Ready { listeners, shares, asks }))

@@ -3,7 +3,7 @@ use super::process::{Process, Ready};
 use super::signals::{Signals, Wish};
 use super::sockets::Inherited;
 use super::systemd::passed;
-use super::upgrade::{Go, Predecessor, Program};
+use super::upgrade::{Go, Handed, Predecessor, Program};
 use super::{RunError, Source};
 use crate::admin::Job;
 use crate::telemetry::Events;
@@ -57,8 +57,13 @@ fn start(
             Process::start(source.clone(), config, events, inherited)?;
         process.settle().await;
         let mut desk = Desk::new(program, asks);
-        let go = predecessor.map(Predecessor::ready).transpose().map_err(RunError::Inherit)?;
-        process.serve(&listeners, shares, go.is_some());
+        let handed = predecessor.map(Predecessor::ready).transpose().map_err(RunError::Inherit)?;
+        let (has_predecessor, go) = (handed.is_some(), handed.as_ref().map(|handed| handed.go));
+        if let Some(Handed { news, reader, .. }) = handed {
+            news.iter().for_each(|news| process.latest.load().hear(news));
+            process.tell_each_other(reader, None);
+        }
+        process.serve(&listeners, shares, has_predecessor);
         if go == Some(Go::Reload) {
             desk.ask(Job::Reload, None, &process);
         }

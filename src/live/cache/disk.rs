@@ -1,6 +1,6 @@
 //! The disk tier of a cache: opened, asked, written to, let go of for a successor.
 
-use super::LiveCache;
+use super::{Change, LiveCache, News};
 use crate::cache::disk::{Counts, Disk, DiskError, Found, Options, Record};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::record;
@@ -61,7 +61,12 @@ impl LiveCache {
 
     /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits.
     pub fn write_down(&self, entry: &Arc<Entry>) {
-        let Some(disk) = self.disk() else { return };
+        // Looked for once more after it is told that what is on the disk is older: it may come back meanwhile.
+        let away = || {
+            self.tell_gone(entry.key());
+            self.disk()
+        };
+        let Some(disk) = self.disk().or_else(|| if self.wants_disk { away() } else { None }) else { return };
         let Some(meta) = record::encode(entry) else { return };
         disk.write(Record {
             hash: entry.hash,
@@ -81,16 +86,35 @@ impl LiveCache {
         }
     }
 
-    /// Takes the directory back (blocks).
+    /// Takes the directory back (blocks), where there is one that was left. `news`: what changed meanwhile.
     ///
     /// # Errors
-    /// It cannot be used any more.
-    pub fn take_disk(&self, config: &config::Cache, now_ms: u64) -> Result<(), DiskError> {
+    /// It cannot be used now.
+    pub fn take_disk(&self, config: &config::Cache, now_ms: u64, news: &[News]) -> Result<(), DiskError> {
+        if !self.wants_disk || self.disk.load().is_some() {
+            return Ok(());
+        }
         if let Some(disk) = open(config, now_ms)? {
+            news.iter().for_each(|news| self.remove_from(&disk, news));
             self.replay(&disk);
             self.disk.store(Some(Arc::new(disk)));
         }
         Ok(())
+    }
+
+    /// Lets go of what news are about on the disk alone: what memory has is newer.
+    pub fn remove_from_disk(&self, news: &News) {
+        if let Some(disk) = self.disk() {
+            self.remove_from(&disk, news);
+        }
+    }
+
+    fn remove_from(&self, disk: &Disk, news: &News) {
+        if let Change::Gone(key) = &news.change
+            && news.is_of(&self.name)
+        {
+            disk.remove(self.secret.hash(key), None);
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! A cache that runs: what is stored, what was purged, and what is known not to be storable.
 
 mod disk;
+mod news;
 mod purging;
 mod reads;
 
+pub use news::{Change, Confirmer, Listener, News, Teller, line};
 pub use purging::Done;
 
 use crate::cache::disk::{Disk, DiskError};
@@ -45,6 +47,8 @@ pub struct LiveCache {
     /// The disk tier, unless another process has it.
     disk: ArcSwapOption<Disk>,
     wants_disk: bool,
+    /// While another process has the same cache.
+    teller: ArcSwapOption<Teller>,
 }
 
 /// What one configuration says of a cache, as the rules want it.
@@ -124,6 +128,7 @@ impl LiveCache {
             reads: Reads::default(),
             wants_disk: disk.is_some(),
             disk: ArcSwapOption::empty(),
+            teller: ArcSwapOption::empty(),
         };
         if let Some(disk) = disk {
             cache.replay(&disk);
@@ -137,6 +142,19 @@ impl LiveCache {
             drop(self.memory.resize(memory_bytes(config)));
         }
         Arc::clone(self)
+    }
+
+    /// From now on another process is told what changes, or none is.
+    pub fn tells(&self, teller: Option<Teller>) {
+        self.teller.store(teller.map(Arc::new));
+    }
+
+    /// Nobody listens any more at the other end of that line.
+    pub fn hang_up(&self, line: &Confirmer) {
+        let teller = self.teller.load_full();
+        if teller.as_ref().is_some_and(|teller| line.is_of(teller)) {
+            self.teller.compare_and_swap(&teller, None);
+        }
     }
 
     /// How its tiers are now.

@@ -44,6 +44,9 @@ impl LiveCache {
     /// Lets go of what is in a group of an origin (RFC 9875 §3). It holds at once; it is written down in the background.
     pub fn purge_group(self: &Arc<Self>, origin: &[u8], name: &[u8]) {
         let what = What::Tag(group(origin, name));
+        if let Some(teller) = &*self.teller.load() {
+            let _ = teller.purged(&self.name, what.clone(), Mode::Hard);
+        }
         let noted = self.purges.purge(&what, Mode::Hard);
         if !self.wants_disk {
             return;
@@ -111,6 +114,19 @@ impl LiveCache {
 
     /// Lets go of all that is stored under a primary key.
     pub fn invalidate(&self, hash: u128, key: &[u8]) -> usize {
+        // First: a directory that comes back in between loses it by one of the two.
+        self.tell_gone(key);
+        self.forget(hash, key)
+    }
+
+    pub(super) fn tell_gone(&self, key: &[u8]) {
+        if let Some(teller) = &*self.teller.load() {
+            teller.gone(&self.name, key);
+        }
+    }
+
+    /// As [`invalidate`](Self::invalidate), but tells nobody: it was told by another process.
+    pub fn forget(&self, hash: u128, key: &[u8]) -> usize {
         if let Some(disk) = self.disk() {
             disk.remove(hash, None);
         }
@@ -124,11 +140,25 @@ fn group(origin: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 impl CacheRules {
-    /// Purges what an operator names.
+    /// Purges what an operator names; in another process that has the same cache, too, which is waited for (blocks).
     ///
     /// # Errors
     /// It holds, but is not written down.
     pub fn purge(&self, what: &What, mode: Mode) -> io::Result<Done> {
+        let teller = self.cache.teller.load_full();
+        let told = teller.as_ref().map(|teller| teller.purged(&self.cache.name, what.clone(), mode));
+        let done = self.purge_here(what, mode);
+        if let (Some(teller), Some(number)) = (teller, told) {
+            teller.waits(number);
+        }
+        done
+    }
+
+    /// As [`purge`](Self::purge), but tells nobody: it was told by another process.
+    ///
+    /// # Errors
+    /// It holds, but is not written down.
+    pub fn purge_here(&self, what: &What, mode: Mode) -> io::Result<Done> {
         let what = match what.clone().keyed(&self.key) {
             What::Url(mut url) => {
                 self.cache.searches.rewrite(&mut url, |path| self.cache.secret.hash(path));

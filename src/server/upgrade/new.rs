@@ -1,10 +1,13 @@
 //! The new process's side.
 
-use super::message::{Slot, decode};
+use super::kin::next_line;
+use super::message::{Slot, decode as decode_sockets};
+use super::news::{Line, decode};
 use super::pass::receive;
-use super::{FAILED, GO_RELOAD, READY, VARIABLE};
+use super::{FAILED, GO, GO_RELOAD, READY, VARIABLE};
+use crate::live::News;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -19,6 +22,16 @@ pub(in crate::server) enum Go {
     Serve,
     /// The old process was asked for a reload meanwhile: what was read here may be old by now.
     Reload,
+}
+
+/// What the other process leaves to this one.
+#[derive(Debug)]
+pub(in crate::server) struct Handed {
+    pub(in crate::server) go: Go,
+    /// What changed in the caches while this process opened their directories.
+    pub(in crate::server) news: Vec<News>,
+    /// Where it tells more.
+    pub(in crate::server) reader: BufReader<UnixStream>,
 }
 
 impl Predecessor {
@@ -48,7 +61,7 @@ impl Predecessor {
                 return Err(io::Error::other("the hand-over breaks off"));
             }
         }
-        let slots = decode(&String::from_utf8_lossy(&text)).map_err(io::Error::other)?;
+        let slots = decode_sockets(&String::from_utf8_lossy(&text)).map_err(io::Error::other)?;
         if slots.len() != descriptors.len() {
             let (all, came) = (slots.len(), descriptors.len());
             return Err(io::Error::other(format!("{came} of {all} sockets came: the limit of open files is too low")));
@@ -61,17 +74,25 @@ impl Predecessor {
     ///
     /// # Errors
     /// The other process says nothing.
-    pub(in crate::server) fn ready(&self) -> io::Result<Go> {
+    pub(in crate::server) fn ready(&self) -> io::Result<Handed> {
         self.0.set_read_timeout(Some(GO_WAIT))?;
         self.0.set_write_timeout(Some(GO_WAIT))?;
-        let mut said = String::new();
-        let heard =
-            (&self.0).write_all(READY.as_bytes()).and_then(|()| (&self.0).take(GO_BYTES_MAX).read_to_string(&mut said));
-        match heard {
-            Ok(_) if said == GO_RELOAD => Ok(Go::Reload),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(Go::Serve),
+        let mut handed = Handed { go: Go::Serve, news: Vec::new(), reader: BufReader::new(self.0.try_clone()?) };
+        if (&self.0).write_all(READY.as_bytes()).is_err() {
+            return Ok(handed);
         }
+        while let Some(line) = next_line(&mut handed.reader)? {
+            match (line.as_str(), decode(&line)) {
+                (GO, _) => break,
+                (GO_RELOAD, _) => {
+                    handed.go = Go::Reload;
+                    break;
+                }
+                (_, Some(Line::News(news))) => handed.news.push(news),
+                _ => {}
+            }
+        }
+        Ok(handed)
     }
 
     /// Says why this process cannot serve; whether anybody heard it.
@@ -87,8 +108,6 @@ const SOCKETS_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the other process may take to say `go`: it does so at once, or hangs.
 const GO_WAIT: Duration = Duration::from_secs(60);
-
-const GO_BYTES_MAX: u64 = 64;
 
 /// Bytes that say what the sockets are.
 const TEXT_BYTES_MAX: usize = 16 << 20;

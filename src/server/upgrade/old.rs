@@ -1,9 +1,11 @@
 //! The old process's side.
 
 use super::message::{Slot, encode};
+use super::news::{Line, encode as encode_news};
 use super::pass::{PASSED_MAX, send};
 use super::program::Program;
 use super::{FAILED, GO, GO_RELOAD, READY, VARIABLE};
+use crate::live::News;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
@@ -87,19 +89,23 @@ impl Successor {
         self.pid
     }
 
-    /// Lets it serve. From now on it lives for itself.
+    /// Lets it serve, once it knows the `news`. From now on it lives for itself; where it tells what changes, and is told.
     ///
     /// # Errors
-    /// It is gone. Nothing is left of it.
-    pub(in crate::server) async fn go(mut self, reload: bool) -> Result<(), UpgradeError> {
+    /// It is gone, or does not listen. Nothing is left of it.
+    pub(in crate::server) async fn go(mut self, reload: bool, news: Vec<News>) -> Result<StdStream, UpgradeError> {
         let word = if reload { GO_RELOAD } else { GO };
-        let sent = self.send(word.as_bytes(), &[]).await;
+        let lines: String = news.into_iter().map(|news| encode_news(&Line::News(news))).collect();
+        let text = format!("{lines}{word}\n");
+        let sent = timeout(GO_MAX, self.send(text.as_bytes(), &[])).await;
+        let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = sent.and_then(|()| blocking(&self.stream));
         // A process that has ended cannot be told from one that listens: the socket takes the word of either.
         let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        match (sent, ended) {
-            (Ok(()), None) => {
+        match (stream, ended) {
+            (Ok(stream), None) => {
                 self.child.take();
-                Ok(())
+                Ok(stream)
             }
             (_, Some(status)) => Err(UpgradeError::Ended(status)),
             (Err(error), None) => {
@@ -183,6 +189,13 @@ impl Successor {
     }
 }
 
+/// The same socket, for threads.
+fn blocking(stream: &UnixStream) -> io::Result<StdStream> {
+    let stream = StdStream::from(stream.as_fd().try_clone_to_owned()?);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
 impl Drop for Successor {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -215,6 +228,9 @@ impl std::error::Error for UpgradeError {}
 
 /// How long a process that was killed, or has closed its socket, may take to be gone.
 const END_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a process that is ready may take to hear what changed.
+const GO_MAX: Duration = Duration::from_secs(10);
 
 /// More than that a new process does not say.
 const SAID_BYTES_MAX: usize = 1 << 20;

@@ -1,0 +1,263 @@
+//! What changes in caches while another process has the same ones: it is told, so that both forget the same until the
+//! older one is gone.
+
+use crate::cache::purge::{Mode, What};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Something that is not to be used any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// What is stored under a primary key.
+    Gone(Box<[u8]>),
+    /// What a purge names.
+    Purged(What, Mode),
+}
+
+/// A change, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// The name of the cache; `None`: all.
+    pub cache: Option<String>,
+    /// The change.
+    pub change: Change,
+    /// What it is confirmed by; 0: nobody waits for that.
+    pub number: u64,
+}
+
+impl News {
+    /// Whether they are of the cache of that name.
+    #[must_use]
+    pub fn is_of(&self, cache: &str) -> bool {
+        self.cache.as_deref().is_none_or(|name| name == cache)
+    }
+}
+
+/// Tells the news. What waits is bounded: above, everything is purged for it.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    sender: Sender<News>,
+    line: Arc<Line>,
+}
+
+/// Gets the news, in order.
+#[derive(Debug)]
+pub struct Listener {
+    receiver: Receiver<News>,
+    line: Arc<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    /// Bytes that wait.
+    waiting: AtomicUsize,
+    /// Some were too many.
+    lost: AtomicBool,
+    state: Mutex<State>,
+    heard: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    told: u64,
+    heard: u64,
+    /// Somebody confirms.
+    is_open: bool,
+    /// Nobody listens any more.
+    is_cut: bool,
+}
+
+/// A line for news, and both its ends.
+#[must_use]
+pub fn line() -> (Teller, Listener) {
+    let ((sender, receiver), line) = (channel(), Arc::<Line>::default());
+    (Teller { sender, line: Arc::clone(&line) }, Listener { receiver, line })
+}
+
+impl Teller {
+    /// What is stored under `key` is gone.
+    pub fn gone(&self, cache: &str, key: &[u8]) {
+        self.tell(News { cache: Some(cache.to_owned()), change: Change::Gone(key.into()), number: 0 });
+    }
+
+    /// A purge; what it is [confirmed](Self::waits) by.
+    #[must_use]
+    pub fn purged(&self, cache: &str, what: What, mode: Mode) -> u64 {
+        // Told under the lock, so that they come in the order of their numbers.
+        let mut state = self.line.lock();
+        state.told += 1;
+        let number = state.told;
+        self.tell(News { cache: Some(cache.to_owned()), change: Change::Purged(what, mode), number });
+        number
+    }
+
+    /// Waits (blocks) until the other process has done what `number` stands for. One that takes too long is not waited
+    /// for again, nor is one that does not serve yet: it will know of it before it does.
+    pub fn waits(&self, number: u64) {
+        let state = self.line.lock();
+        if !state.is_open {
+            return;
+        }
+        let is_waited_for = |state: &mut State| !state.is_cut && state.heard < number;
+        let waited = self.line.heard.wait_timeout_while(state, HEARD_MAX, is_waited_for);
+        let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        if result.timed_out() {
+            state.is_cut = true;
+            tracing::warn!(limit = ?HEARD_MAX, "the other process did not confirm a purge: it is not waited for any more");
+        }
+    }
+
+    fn tell(&self, news: News) {
+        let bytes = weight(&news);
+        if self.line.waiting.fetch_add(bytes, Ordering::Relaxed) > NEWS_BYTES_MAX {
+            self.line.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.line.lost.store(true, Ordering::Release);
+        } else {
+            // Whoever listened may have gone: nobody needs to know then.
+            let _ = self.sender.send(news);
+        }
+    }
+}
+
+impl Listener {
+    /// The next, which is waited for (blocks); `None` once nobody tells or listens any more.
+    #[must_use]
+    pub fn next(&self) -> Option<News> {
+        loop {
+            match self.receiver.recv_timeout(LOOK) {
+                Ok(news) => return Some(self.taken(news)),
+                Err(RecvTimeoutError::Timeout) if self.line.lost.load(Ordering::Acquire) => return self.lost(),
+                Err(RecvTimeoutError::Timeout) if !self.line.lock().is_cut => {}
+                Err(_) => return self.lost(),
+            }
+        }
+    }
+
+    /// All that wait.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<News> {
+        let waiting: Vec<_> = self.receiver.try_iter().map(|news| self.taken(news)).collect();
+        waiting.into_iter().chain(self.lost()).collect()
+    }
+
+    /// Confirms what was told, from another thread: from now on that is waited for.
+    #[must_use]
+    pub fn confirmer(&self) -> Confirmer {
+        self.line.lock().is_open = true;
+        Confirmer(Arc::clone(&self.line))
+    }
+
+    fn taken(&self, news: News) -> News {
+        self.line.waiting.fetch_sub(weight(&news), Ordering::Relaxed);
+        news
+    }
+
+    /// What stands for news that were too many.
+    fn lost(&self) -> Option<News> {
+        let all = Change::Purged(What::All, Mode::Hard);
+        self.line.lost.swap(false, Ordering::AcqRel).then(|| {
+            tracing::warn!("too much changed for another process to be told: all is purged there");
+            // Whoever waits for one that was lost has waited for this.
+            News { cache: None, change: all, number: self.line.lock().told }
+        })
+    }
+}
+
+/// Confirms what was told, or that nobody will.
+#[derive(Debug)]
+pub struct Confirmer(Arc<Line>);
+
+impl Confirmer {
+    /// The other process has done what was told up to `number`.
+    pub fn confirm(&self, number: u64) {
+        let mut state = self.0.lock();
+        state.heard = state.heard.max(number);
+        drop(state);
+        self.0.heard.notify_all();
+    }
+
+    /// Whether it is at the other end of the teller's line.
+    #[must_use]
+    pub fn is_of(&self, teller: &Teller) -> bool {
+        Arc::ptr_eq(&self.0, &teller.line)
+    }
+}
+
+impl Drop for Confirmer {
+    fn drop(&mut self) {
+        self.0.lock().is_cut = true;
+        self.0.heard.notify_all();
+    }
+}
+
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn weight(news: &News) -> usize {
+    let name = match &news.change {
+        Change::Gone(key) => key.len(),
+        Change::Purged(what, _) => what.name().len(),
+    };
+    size_of::<News>() + name
+}
+
+/// Bytes of news that may wait.
+const NEWS_BYTES_MAX: usize = 8 << 20;
+
+/// How long the other process may take to confirm a purge.
+const HEARD_MAX: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether anybody listens still.
+const LOOK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_come_in_order_and_a_purge_is_waited_for() {
+        let (teller, listener) = line();
+        teller.gone("pages", b"a");
+        let number = teller.purged("pages", What::Tag(b"t".to_vec()), Mode::Soft);
+        let confirmer = listener.confirmer();
+        let waiting = std::thread::spawn(move || teller.waits(number));
+        assert_eq!(listener.next().unwrap().change, Change::Gone((*b"a").into()));
+        let purge = listener.next().unwrap();
+        assert_eq!((purge.number, purge.change), (1, Change::Purged(What::Tag(b"t".to_vec()), Mode::Soft)));
+        assert!(!waiting.is_finished());
+        confirmer.confirm(1);
+        waiting.join().unwrap();
+        // Nobody tells any more.
+        assert_eq!(listener.next(), None);
+    }
+
+    #[test]
+    fn whoever_is_gone_is_not_waited_for() {
+        let (teller, listener) = line();
+        let number = teller.purged("pages", What::All, Mode::Hard);
+        drop(listener.confirmer());
+        let begun = std::time::Instant::now();
+        teller.waits(number);
+        assert!(begun.elapsed() < HEARD_MAX);
+        assert_eq!(listener.waiting().len(), 1);
+        assert_eq!(listener.next(), None, "the line is cut");
+    }
+
+    #[test]
+    fn too_many_become_one_of_everything() {
+        let (teller, listener) = line();
+        let key = vec![b'k'; NEWS_BYTES_MAX / 4];
+        (0..9).for_each(|_| teller.gone("pages", &key));
+        let waiting = listener.waiting();
+        let last = waiting.last().unwrap();
+        assert!(waiting.len() < 7 && last.cache.is_none(), "{}", waiting.len());
+        assert_eq!(last.change, Change::Purged(What::All, Mode::Hard));
+        teller.gone("pages", b"a");
+        assert_eq!(listener.waiting().len(), 1);
+    }
+}
