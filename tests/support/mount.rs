@@ -28,6 +28,11 @@ impl Small {
         self.directory.path()
     }
 
+    /// From now on nothing is written there.
+    pub fn is_read_only(&self) {
+        assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).status().unwrap().success());
+    }
+
     /// Takes all the room that is left.
     pub fn fills(&self) {
         let mut file = File::options().append(true).create(true).open(self.path().join(FILLER)).unwrap();
