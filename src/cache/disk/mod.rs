@@ -75,10 +75,14 @@ impl Disk {
         log::contents_max(self.0.shared.segment_bytes)
     }
 
-    /// The records under `hash`, also those that expired since the opening. Memory only, no system call; nothing is allocated if there are none.
+    /// The records under `hash`, also those that expired since the opening; none while the disk does not answer. Memory
+    /// only, no system call; nothing is allocated if there are none.
     #[must_use]
     pub fn find(&self, hash: u128) -> Vec<Found> {
         let mut found = Vec::new();
+        if self.0.shared.silent.is_off(&self.0.shared.clock) {
+            return found;
+        }
         self.0.shared.index.find(hash, |slot| {
             let expires_ms = u64::from(slot.expires_s) * 1000;
             found.push(Found { hash, variant: slot.variant, born: slot.born, expires_ms, slot: *slot });
@@ -102,7 +106,14 @@ impl Disk {
             self.0.shared.tally.reads_refused.add(1);
             return Err(ReadFault::Busy);
         }
-        answered.await.unwrap_or(Err(ReadFault::Gone))
+        let shared = &self.0.shared;
+        match tokio::time::timeout(shared.read_max, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(ReadFault::Gone)),
+            Err(_) => {
+                shared.not_answered();
+                Err(ReadFault::Io)
+            }
+        }
     }
 
     /// Queues a record; it is found once it is written. One of the same hash and variant is removed at once, also if

@@ -14,7 +14,9 @@ pub struct Options {
     pub readers: usize,
     /// Bytes that may wait to be written.
     pub queue_bytes: usize,
-    /// How long nothing is written after errors in a row.
+    /// How long a read may take, its wait for others included.
+    pub read_max: Duration,
+    /// How long nothing is written after errors in a row, or read after a read took too long.
     pub pause: Duration,
 }
 
@@ -22,9 +24,12 @@ impl Options {
     /// The usual readers, queue and pause.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, size_bytes: u64) -> Options {
-        Options { path: path.into(), size_bytes, readers: 4, queue_bytes: 32 << 20, pause: PAUSE }
+        let path = path.into();
+        Options { path, size_bytes, readers: 4, queue_bytes: 32 << 20, read_max: READ_MAX, pause: PAUSE }
     }
 }
 
-/// How long nothing is written after errors in a row.
+/// How long a read may take: longer than a busy disk needs, and no longer than an origin is worth.
+const READ_MAX: Duration = Duration::from_secs(2);
+/// How long nothing is written after errors in a row, or read after a read took too long.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);

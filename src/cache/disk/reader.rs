@@ -40,6 +40,7 @@ fn read(shared: &Shared, hash: u128, found: &Slot) -> Answer {
     match fetch(&*shared.medium, slot, shared.segment_bytes, shared.seed) {
         Ok(fetched) if fetched.header.hash == hash => {
             shared.tally.reads.add(1);
+            shared.answered();
             Ok((fetched.meta, fetched.body))
         }
         Err(Unfetched::Io(error)) => {

@@ -32,6 +32,9 @@ pub(super) struct Shared {
     /// The journal has what is not synced yet, and a job to do so waits.
     pub(super) unsynced: AtomicBool,
     pub(super) off: Off,
+    /// A read took longer than `read_max`: nothing is looked for.
+    pub(super) silent: Off,
+    pub(super) read_max: Duration,
     /// Segments whose damage was told.
     pub(super) told: Mutex<BTreeSet<u32>>,
 }
@@ -51,6 +54,8 @@ impl Shared {
             journal: Mutex::new(Some(journal)),
             unsynced: AtomicBool::new(false),
             off: Off::new(options.pause),
+            silent: Off::new(options.pause),
+            read_max: options.read_max,
             told: Mutex::default(),
         }
     }
@@ -65,6 +70,23 @@ impl Shared {
     pub(super) fn failed_read(&self, slot: &Slot, error: &io::Error) {
         self.tally.read_errors.add(1);
         self.tell(slot, &format!("a record cannot be read ({error})"));
+    }
+
+    /// A read took too long: the disk is given a rest, as others would only wait behind it.
+    pub(super) fn not_answered(&self) {
+        self.tally.read_errors.add(1);
+        if !self.silent.end() {
+            let (path, pause, limit) = (self.path.display(), self.silent.pause, self.read_max);
+            tracing::error!(%path, ?limit, ?pause, "the cache's disk tier does not answer: nothing is read from it for a while");
+        }
+        self.silent.begin(&self.clock);
+    }
+
+    /// A read gave something, if late.
+    pub(super) fn answered(&self) {
+        if self.silent.end() {
+            tracing::info!(path = %self.path.display(), "the cache's disk tier answers again");
+        }
     }
 
     /// Removes a record that is damaged, also for the next start.

@@ -17,12 +17,16 @@ struct Failing {
 #[derive(Debug, Default)]
 struct Faults {
     reads: AtomicBool,
+    hangs: AtomicBool,
     writes: AtomicBool,
     writes_tried: AtomicU64,
 }
 
 impl Medium for Failing {
     fn read(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        while self.faults.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if self.faults.reads.load(Ordering::Relaxed) { Err(eio()) } else { self.file.read(into, at) }
     }
 
@@ -48,7 +52,8 @@ fn eio() -> io::Error {
 fn failing(path: &Path, pause: Duration) -> (Disk, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let wrap = |file| Arc::new(Failing { file, faults: Arc::clone(&faults) }) as Arc<dyn Medium>;
-    let inner = Inner::open(&Options { pause, ..options(path) }, NOW, wrap).unwrap();
+    let read_max = Duration::from_millis(50);
+    let inner = Inner::open(&Options { pause, read_max, ..options(path) }, NOW, wrap).unwrap();
     (Disk(Arc::new(inner)), faults)
 }
 
@@ -64,6 +69,22 @@ async fn a_read_that_fails_is_counted_and_the_record_stays() {
     }
     faults.reads.store(false, Ordering::Relaxed);
     assert!(is_there(&disk, record(1, 1, 10)).await);
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_is_given_up_and_nobody_waits_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, faults) = failing(dir.path(), PAUSE);
+    (1..4).for_each(|hash| put(&disk, record(hash, 1, 10)));
+    faults.hangs.store(true, Ordering::Relaxed);
+    assert_eq!(get(&disk, 1, 1).await, Some(Err(ReadFault::Io)));
+    assert!(disk.find(2).is_empty() && disk.counts().read_errors == 1, "it is not even looked for");
+    assert!(disk.write(record(4, 1, 10)), "whether it can be written is another matter");
+    faults.hangs.store(false, Ordering::Relaxed);
+    while disk.find(2).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_there(&disk, record(2, 1, 10)).await && is_there(&disk, record(1, 1, 10)).await);
 }
 
 #[tokio::test]
