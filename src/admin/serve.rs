@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 /// An admin listener with the thread that serves it.
@@ -185,8 +185,11 @@ async fn connection(
     mut stopping: watch::Receiver<bool>,
     slot: OwnedSemaphorePermit,
 ) {
+    let asked = Arc::new(Notify::new());
+    let asks = Arc::clone(&asked);
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
+        asks.notify_one();
         async move { Ok::<_, Infallible>(answer(request, &state, is_near).await) }
     });
     let connection = http1::Builder::new()
@@ -201,6 +204,12 @@ async fn connection(
         () = sleep(limits.age) => false,
         _ = stopping.wait_for(|stop| *stop) => false,
     };
+    // Whoever was let in last has a request on its way, and gets an answer to it.
+    let is_done = is_done
+        || tokio::select! {
+            _ = connection.as_mut() => true,
+            _ = timeout(FIRST_WAIT, asked.notified()) => false,
+        };
     if !is_done {
         connection.as_mut().graceful_shutdown();
         let _ = timeout(limits.end, connection).await;
@@ -209,6 +218,8 @@ async fn connection(
 }
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a connection on which nothing was asked may stay once no more are accepted.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -196,6 +196,17 @@ fn a_socket_that_was_taken_over_is_served_on_with_its_file() {
 }
 
 #[test]
+fn whoever_was_let_in_before_it_stops_gets_an_answer() {
+    let mut admin = Admin::start(ROOMY);
+    let first = admin.connect();
+    // Accepted after the first one.
+    assert_eq!(admin.status("GET", "/healthz"), 200);
+    admin.admin.stop();
+    assert!(exchange(first, "GET", "/healthz", "").0.starts_with("HTTP/1.1 200 "));
+    end(&mut admin.admin);
+}
+
+#[test]
 fn connections_end_with_their_response_when_it_stops() {
     let mut admin = Admin::start(ROOMY);
     let mut idle = admin.connect();
