@@ -77,6 +77,7 @@ fn a_directory_that_a_failed_successor_had_is_taken_back_and_what_was_invalidate
     // And it is written again, and holds through a crash.
     one.posts("kept");
     one.stores("kept", "newer");
+    one.weir.counts("weir_cache_disk_writes_total{cache=\"pages\",result=\"ok\"}", 3.0);
     one.weir.is_killed();
     install(env!("CARGO_BIN_EXE_weir").as_ref(), &one.binary);
     one.weir.starts_again();
@@ -113,7 +114,8 @@ fn what_is_purged_or_written_at_one_process_is_gone_at_the_other_while_the_old_o
     one.origin.request(2);
     one.weir.upgrade().unwrap();
     // The old process has it in memory, and is told of the purge before that is acknowledged.
-    one.weir.purges("{\"tag\": \"purged\"}");
+    // Who asks the old one, which listens for a moment more, is told to ask again.
+    eventually("it is purged", || one.weir.tries_purge("{\"tag\": \"purged\"}").status == 200);
     one.origin.replies(200).body("new");
     idle.get("/purged").sees(200).body("new").field("connection", "close");
     // What the new one has stored is gone once the old one has heard that it was changed.

@@ -5,7 +5,6 @@ use super::process::Process;
 use super::signals::{Signals, Wish};
 use super::systemd::State;
 use super::worker::{Handle, Order};
-use crate::live::LiveCache;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -71,8 +70,13 @@ impl Process {
             // Nobody is to wait for who is gone.
             let _ = timeout(FLEET_END_MAX, tokio::task::spawn_blocking(move || speaker.leave())).await;
         }
-        // What waits to be written to a cache's disk is written.
-        let leaving = tokio::task::spawn_blocking(move || each_cache(&latest.load_full(), LiveCache::leave_disk));
+        // What waits to be written to a cache's disk is written, what another process is to know is told.
+        let leaving = tokio::task::spawn_blocking(move || {
+            each_cache(&latest.load_full(), |cache| {
+                cache.is_told();
+                cache.leave_disk();
+            });
+        });
         let _ = timeout(DISK_END_MAX, leaving).await;
         let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
         ExitCode::SUCCESS

@@ -149,6 +149,13 @@ impl LiveCache {
         self.teller.store(teller.map(Arc::new));
     }
 
+    /// Waits (blocks) until another process knows all that it was told; for a bounded time.
+    pub fn is_told(&self) {
+        if let Some(teller) = self.teller.load_full() {
+            teller.ends(&self.name);
+        }
+    }
+
     /// Nobody listens any more at the other end of that line.
     pub fn hang_up(&self, line: &Confirmer) {
         let teller = self.teller.load_full();

@@ -85,11 +85,21 @@ impl Teller {
     /// A purge; what it is [confirmed](Self::waits) by.
     #[must_use]
     pub fn purged(&self, cache: &str, what: What, mode: Mode) -> u64 {
+        self.numbered(cache, Change::Purged(what, mode))
+    }
+
+    /// Waits (blocks) until all that was told is done.
+    pub fn ends(&self, cache: &str) {
+        // No key is empty: this says nothing but that it was heard.
+        self.waits(self.numbered(cache, Change::Gone(Box::default())));
+    }
+
+    fn numbered(&self, cache: &str, change: Change) -> u64 {
         // Told under the lock, so that they come in the order of their numbers.
         let mut state = self.line.lock();
         state.told += 1;
         let number = state.told;
-        self.tell(News { cache: Some(cache.to_owned()), change: Change::Purged(what, mode), number });
+        self.tell(News { cache: Some(cache.to_owned()), change, number });
         number
     }
 
