@@ -61,6 +61,7 @@ fn a_tag_of_a_fifth_of_all_is_purged_at_once_and_for_good() {
     println!("{} of {objects} purged twice, acknowledged after {first:?}", sale.len());
 
     // The listener does not keep a connection that was idle for as long as that took.
+    // The listener does not wait that long for the next request.
     let mut admin = Lean::connect(weir.at("admin"));
     let nothing = times(|_| ask(&mut admin, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
     println!("to compare, the admin listener's answer to /healthz: {nothing}");
