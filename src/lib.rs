@@ -10,6 +10,7 @@
 //! | 2 | [`cache`] | what is kept of responses, and how it is found, purged and let go |
 //! | 2 | [`pool`] | which backend of a pool an attempt goes to |
 //! | 2 | [`access`] | who may use a route: networks, passwords, tokens, the word of another backend |
+//! | 2 | [`limit`] | how much of something one key may have |
 //! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
@@ -30,6 +31,7 @@ pub mod config;
 pub mod exchange;
 pub mod fleet;
 pub mod http;
+pub mod limit;
 pub mod live;
 pub mod pool;
 pub mod route;

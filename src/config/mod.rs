@@ -8,6 +8,7 @@ mod compress;
 mod error;
 mod file;
 mod health;
+mod limit;
 mod listener;
 mod load;
 mod log;
@@ -29,6 +30,7 @@ pub use file::docs::docs;
 pub use file::schema::schema;
 pub use health::{Check, Health};
 pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text, text_for_backend};
+pub use limit::{Bound, KeyPart, Limit, LimitId, Prefix, Rate};
 pub use precedence::{Rank, order};
 
 pub use listener::{

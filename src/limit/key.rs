@@ -1,0 +1,280 @@
+use super::sets::Key;
+use crate::config::{HashBy, KeyPart, Prefix};
+use crate::http::path::with_view;
+use crate::http::{RequestHead, cookie_pairs, split_port};
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+/// The secret of the keyed hash: without it nobody can make keys that collide, or that meet in one set of a table. Members
+/// of a fleet must have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secret(pub [u8; 16]);
+
+/// How a limit makes keys of requests.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    parts: Vec<KeyPart>,
+    prefix: Prefix,
+    secret: Secret,
+}
+
+/// A request, as keys are made of it: before anything of it is edited.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// Who it is, by the word of earlier hops where that is believed.
+    pub client: IpAddr,
+    /// The name of the route that it met.
+    pub route: &'a str,
+}
+
+/// What a request has of a part.
+enum Found<'a> {
+    Nothing,
+    One(&'a [u8]),
+    /// Several, of which nobody knows which one the backend takes.
+    Several,
+}
+
+impl Keys {
+    /// Keys of these parts, all of them together.
+    #[must_use]
+    pub fn new(parts: &[KeyPart], prefix: Prefix, secret: Secret) -> Keys {
+        Keys { parts: parts.to_vec(), prefix, secret }
+    }
+
+    /// The key of a request. What is missing is a value of its own, and so is what is there more than once: whoever leaves
+    /// it out, or hides it among others, shares with all who do.
+    #[must_use]
+    pub fn key(&self, asked: Asked<'_>) -> Key {
+        let mut hash = Hash(SipHasher13::new_with_key(&self.secret.0));
+        for part in &self.parts {
+            self.push(part, asked, &mut hash);
+        }
+        Key::of(hash.0.finish())
+    }
+
+    fn push(&self, part: &KeyPart, asked: Asked<'_>, hash: &mut Hash) {
+        let head = asked.head;
+        match part {
+            KeyPart::Route => hash.value(asked.route.as_bytes()),
+            KeyPart::Host => host(&head.authority, hash),
+            KeyPart::Of(HashBy::ClientIp) => self.network(asked.client, hash),
+            KeyPart::Of(HashBy::Path) => with_view(head.path(), |path| hash.value(path)),
+            KeyPart::Of(HashBy::PathPart(number)) => with_view(head.path(), |path| match segment(path, *number) {
+                Some(segment) => hash.value(segment),
+                None => hash.end(Form::Missing, 0),
+            }),
+            KeyPart::Of(HashBy::Field(name)) if name == "host" => host(&head.authority, hash),
+            KeyPart::Of(HashBy::Field(name)) => hash.found(only(head.fields.named(name.as_bytes()))),
+            KeyPart::Of(HashBy::Cookie(name)) => {
+                let value = |pair: &[u8]| pair.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+                let pairs = cookie_pairs(&head.fields).filter(|pair| value(pair));
+                hash.found(only(pairs.map(|pair| &pair[name.len() + 1..])));
+            }
+            KeyPart::Of(HashBy::Query(name)) => {
+                let pairs = head.query().into_iter().flat_map(|query| query.split(|&b| b == b'&')).map(|pair| {
+                    let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+                    (&pair[..at], pair.get(at + 1..).unwrap_or_default())
+                });
+                match only(pairs.filter(|(key, _)| decoded(key).eq(name.bytes())).map(|(_, value)| value)) {
+                    Found::One(value) => hash.decoded(value),
+                    other => hash.found(other),
+                }
+            }
+        }
+    }
+
+    /// The network that a client is in.
+    fn network(&self, client: IpAddr, hash: &mut Hash) {
+        match client.to_canonical() {
+            IpAddr::V4(ip) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.v4)).unwrap_or(0);
+                hash.value(&(u32::from(ip) & mask).to_be_bytes());
+            }
+            IpAddr::V6(ip) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.v6)).unwrap_or(0);
+                hash.value(&(u128::from(ip) & mask).to_be_bytes());
+            }
+        }
+    }
+}
+
+/// Parts are hashed with what tells them apart behind them, so that no two lists of parts are the same bytes.
+struct Hash(SipHasher13);
+
+#[derive(Clone, Copy)]
+enum Form {
+    Missing,
+    Value,
+    Several,
+}
+
+impl Hash {
+    fn found(&mut self, found: Found<'_>) {
+        match found {
+            Found::Nothing => self.end(Form::Missing, 0),
+            Found::One(value) => self.value(value),
+            Found::Several => self.end(Form::Several, 0),
+        }
+    }
+
+    /// An empty value is none.
+    fn value(&mut self, value: &[u8]) {
+        self.0.write(value);
+        self.end(if value.is_empty() { Form::Missing } else { Form::Value }, value.len());
+    }
+
+    /// As whoever reads a query has it: `%61` is `a`, and `+` is a space.
+    fn decoded(&mut self, value: &[u8]) {
+        if memchr::memchr2(b'%', b'+', value).is_none() {
+            return self.value(value);
+        }
+        let mut len = 0;
+        for byte in decoded(value) {
+            self.0.write(&[byte]);
+            len += 1;
+        }
+        self.end(Form::Value, len);
+    }
+
+    fn end(&mut self, form: Form, len: usize) {
+        let mut end = [form as u8; 9];
+        end[..8].copy_from_slice(&(len as u64).to_le_bytes());
+        self.0.write(&end);
+    }
+}
+
+/// The only one that is not empty.
+fn only<'a>(values: impl Iterator<Item = &'a [u8]>) -> Found<'a> {
+    let mut values = values.fuse();
+    match (values.next(), values.next()) {
+        (None | Some(b""), None) => Found::Nothing,
+        (Some(value), None) => Found::One(value),
+        _ => Found::Several,
+    }
+}
+
+/// Without its port and the dot at its end, in lower case.
+fn host(authority: &[u8], hash: &mut Hash) {
+    let (host, _) = split_port(authority);
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    if host.iter().any(u8::is_ascii_uppercase) {
+        host.iter().for_each(|byte| hash.0.write(&[byte.to_ascii_lowercase()]));
+        return hash.end(Form::Value, host.len());
+    }
+    hash.value(host);
+}
+
+/// Of a path as it is matched against: without empty segments, with one spelling of each.
+fn segment(path: &[u8], number: u8) -> Option<&[u8]> {
+    path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).nth(usize::from(number).checked_sub(1)?)
+}
+
+/// The bytes that a piece of a query stands for.
+fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let byte = *text.get(at)?;
+        let (byte, step) = match text.get(at + 1..at + 3).and_then(hex).filter(|_| byte == b'%') {
+            Some(byte) => (byte, 3),
+            None => (if byte == b'+' { b' ' } else { byte }, 1),
+        };
+        at += step;
+        Some(byte)
+    })
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)? as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(parts: &[KeyPart]) -> Keys {
+        Keys::new(parts, Prefix { v4: 32, v6: 64 }, Secret([3; 16]))
+    }
+
+    fn head(target: &str, fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead { target: target.into(), authority: b"shop.example".into(), ..Default::default() };
+        fields.iter().for_each(|(name, value)| head.fields.push(name.as_bytes(), value.as_bytes()));
+        head
+    }
+
+    fn key(parts: &[KeyPart], head: &RequestHead) -> Key {
+        keys(parts).key(Asked { head, client: IpAddr::from([192, 0, 2, 1]), route: "r" })
+    }
+
+    #[test]
+    fn clients_of_one_network_are_one_key() {
+        let of = |client: &str| {
+            let keys = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 24, v6: 64 }, Secret([3; 16]));
+            keys.key(Asked { head: &head("/", &[]), client: client.parse().unwrap(), route: "r" })
+        };
+        assert_eq!(of("192.0.2.1"), of("192.0.2.200"));
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.9"));
+        assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        let whole = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 0, v6: 0 }, Secret([3; 16]));
+        let of = |client: [u8; 4]| whole.key(Asked { head: &head("/", &[]), client: client.into(), route: "r" });
+        assert_eq!(of([192, 0, 2, 1]), of([10, 0, 0, 1]));
+    }
+
+    #[test]
+    fn one_value_has_one_key_however_it_is_spelled() {
+        let query = [KeyPart::Of(HashBy::Query("k".into()))];
+        let same = |a: &str, b: &str| key(&query, &head(a, &[])) == key(&query, &head(b, &[]));
+        assert!(same("/?k=abc", "/x?a=1&k=%61b%63"));
+        assert!(same("/?k=abc", "/?%6b=abc"));
+        assert!(same("/?k=a b", "/?k=a+b"));
+        assert!(!same("/?k=abc", "/?k=abd"));
+        let part = [KeyPart::Of(HashBy::PathPart(2))];
+        let same = |a: &str, b: &str| key(&part, &head(a, &[])) == key(&part, &head(b, &[]));
+        assert!(same("/a/b/c", "//x/%62?k") && same("/a/b", "/a/x/../b") && !same("/a/b", "/b/a"));
+        let mut upper = head("/", &[]);
+        upper.authority = b"SHOP.example.:8080".into();
+        assert_eq!(key(&[KeyPart::Host], &upper), key(&[KeyPart::Host], &head("/", &[])));
+    }
+
+    #[test]
+    fn what_is_missing_is_one_key_and_what_is_repeated_another() {
+        for (part, one, twice) in [
+            (HashBy::Field("x-key".into()), head("/", &[("x-key", "a")]), head("/", &[("x-key", "a"), ("x-key", "b")])),
+            (HashBy::Cookie("k".into()), head("/", &[("cookie", "k=a; kk=1")]), head("/", &[("cookie", "k=a; k=b")])),
+            (HashBy::Query("k".into()), head("/?k=a&kk=1", &[]), head("/?k=b&%6b=a", &[])),
+        ] {
+            let parts = [KeyPart::Of(part)];
+            let missing = key(&parts, &head("/", &[]));
+            assert_eq!(missing, key(&parts, &head("/?k=&l", &[("x-key", ""), ("cookie", "k=; l")])));
+            let (one, twice) = (key(&parts, &one), key(&parts, &twice));
+            assert!(missing != one && missing != twice && one != twice, "{parts:?}");
+        }
+        let deep = [KeyPart::Of(HashBy::PathPart(3))];
+        assert_eq!(key(&deep, &head("/a/b", &[])), key(&deep, &head("/", &[])));
+    }
+
+    #[test]
+    fn several_parts_are_told_apart() {
+        let parts = [KeyPart::Of(HashBy::Field("a".into())), KeyPart::Of(HashBy::Field("b".into())), KeyPart::Route];
+        let of = |a: &str, b: &str| key(&parts, &head("/", &[("a", a), ("b", b)]));
+        assert_eq!(of("x", "y"), of("x", "y"));
+        assert!(of("xy", "z") != of("x", "yz") && of("x", "") != of("", "x"));
+        let other = keys(&parts).key(Asked { head: &head("/", &[]), client: IpAddr::from([0; 4]), route: "s" });
+        assert_ne!(other, key(&parts, &head("/", &[])));
+    }
+
+    #[test]
+    fn nobody_can_tell_a_key_without_the_secret() {
+        let parts = [KeyPart::Host];
+        let of = |secret| {
+            let keys = Keys::new(&parts, Prefix { v4: 32, v6: 64 }, Secret(secret));
+            keys.key(Asked { head: &head("/", &[]), client: IpAddr::from([0; 4]), route: "r" })
+        };
+        assert_ne!(of([1; 16]), of([2; 16]));
+    }
+}

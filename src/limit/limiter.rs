@@ -1,0 +1,120 @@
+use super::{Bandwidth, Concurrency, Flow, Key, Pace, Place, Rates, Verdict};
+use crate::config::Bound;
+use std::time::Duration;
+
+/// One limit's bound with what its keys have used; shared by all workers.
+pub enum Limiter {
+    /// Requests over time.
+    Rate(Pace, Rates),
+    /// Exchanges at once.
+    Concurrency(u32, Concurrency),
+    /// Bytes over time. It refuses nobody: whoever sends asks it when.
+    Bandwidth(Flow, Bandwidth),
+}
+
+/// What a request took of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    place: Place,
+    key: Key,
+}
+
+impl Charge {
+    /// Where it took it.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl Limiter {
+    /// A table of so many bytes for that bound.
+    #[must_use]
+    pub fn new(bound: &Bound, bytes: usize) -> Limiter {
+        match *bound {
+            Bound::Rate { rate, burst } => {
+                Limiter::Rate(Pace::new(rate.count, rate.per, burst), Rates::new(bytes, false))
+            }
+            Bound::Concurrency(max) => Limiter::Concurrency(max, Concurrency::new(bytes)),
+            Bound::Bandwidth { rate, burst } => Limiter::Bandwidth(Flow::new(rate, burst), Bandwidth::new(bytes)),
+        }
+    }
+
+    /// What a request of that key would see, and whether as one of those who share. It costs nothing.
+    #[must_use]
+    pub fn judge(&self, key: Key, now: Duration) -> (Verdict, bool) {
+        match self {
+            Limiter::Rate(pace, rates) => rates.judge(key, *pace, now),
+            Limiter::Concurrency(max, table) => {
+                let (room, is_spill) = table.room(key, *max);
+                (of_room(room), is_spill)
+            }
+            Limiter::Bandwidth(..) => (Verdict::Pass { left: 0 }, false),
+        }
+    }
+
+    /// Takes what a request of that key costs, or refuses it, which costs nothing.
+    pub fn charge(&self, key: Key, now: Duration) -> (Verdict, Option<Charge>) {
+        let (place, verdict) = match self {
+            Limiter::Rate(pace, rates) => rates.charge(key, *pace, now),
+            Limiter::Concurrency(max, table) => {
+                let (place, room) = table.enter(key, *max);
+                (place, of_room(room))
+            }
+            Limiter::Bandwidth(..) => return (Verdict::Pass { left: 0 }, None),
+        };
+        (verdict, Some(Charge { place, key }))
+    }
+
+    /// Gives back what a request took that then did not pass.
+    pub fn refund(&self, charge: Charge, now: Duration) {
+        match self {
+            Limiter::Rate(pace, rates) => rates.refund(charge.place, charge.key, *pace, now),
+            Limiter::Concurrency(_, table) => table.leave(charge.place),
+            Limiter::Bandwidth(..) => {}
+        }
+    }
+
+    /// An exchange that took a place there is over.
+    pub fn release(&self, place: Place) {
+        if let Limiter::Concurrency(_, table) = self {
+            table.leave(place);
+        }
+    }
+
+    /// Whether what it gives is to be released at the end of the exchange.
+    #[must_use]
+    pub fn gives_places(&self) -> bool {
+        matches!(self, Limiter::Concurrency(..))
+    }
+
+    /// Keys that are not as if they had never come. Looks at the whole table.
+    #[must_use]
+    pub fn held(&self, now: Duration) -> usize {
+        match self {
+            Limiter::Rate(_, rates) => rates.held(now),
+            Limiter::Concurrency(_, table) => table.held(),
+            Limiter::Bandwidth(_, table) => table.held(now),
+        }
+    }
+
+    /// Keys that it can tell apart at once.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        match self {
+            Limiter::Rate(_, rates) => rates.capacity(),
+            Limiter::Concurrency(_, table) => table.capacity(),
+            Limiter::Bandwidth(_, table) => table.capacity(),
+        }
+    }
+}
+
+fn of_room(room: Option<u32>) -> Verdict {
+    match room {
+        Some(left) => Verdict::Pass { left: left.into() },
+        None => Verdict::Refuse { wait: LEAVES_AFTER },
+    }
+}
+
+/// Nobody knows when an exchange ends; to ask again after so long does no harm.
+const LEAVES_AFTER: Duration = Duration::from_secs(1);
