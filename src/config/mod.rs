@@ -29,8 +29,8 @@ pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
 pub use health::{Check, Health};
-pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text, text_for_backend};
 pub use limit::{Bound, KeyPart, Limit, LimitId, Prefix, Rate};
+pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text, text_for_backend};
 pub use precedence::{Rank, order};
 
 pub use listener::{
