@@ -31,6 +31,8 @@ fn record<'a>(request: &'a Fields, response: &'a Fields) -> Record<'a> {
         backend: Some("127.0.0.1:9000"),
         attempts: 1,
         cache: Some("hit"),
+        limit: None,
+        limit_observed: None,
         request_id: b"0123456789abcdef0123456789abcdef",
         tls: None,
         user: None,

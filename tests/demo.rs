@@ -19,6 +19,7 @@ const SEEN: &[(&str, u16, &str)] = &[
     ("/report", 200, "line 20 of a report"),
     ("/old/page", 308, "location: /hello"),
     ("/hello", 200, "Weir itself"),
+    ("/limited", 200, "ratelimit: \"few\";r=2"),
     ("/gone", 502, "\"status\":502"),
     ("/closed", 503, "retry-after: "),
     ("/headers", 200, "via: 1.1 weir"),

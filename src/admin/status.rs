@@ -1,7 +1,7 @@
 //! `/v1/status`: what is up, and how well.
 
 use super::AdminState;
-use crate::telemetry::metrics::{AccessLook, BackendLook, PoolLook};
+use crate::telemetry::metrics::{AccessLook, BackendLook, LimitLook, LimitOutcome, PoolLook};
 use serde_json::{Value, json};
 
 /// The whole answer.
@@ -15,6 +15,7 @@ pub(super) fn status(state: &AdminState) -> Value {
         "reloads": { "ok": reloads.0, "failed": reloads.1 },
         "warnings": look.warnings,
         "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
+        "limits": look.limits.iter().map(limit).collect::<Vec<_>>(),
         "access": look.accesses.iter().map(access).collect::<Vec<_>>(),
         "fleet": look.fleet.as_ref().map(|fleet| json!({
             "members": fleet.members,
@@ -41,6 +42,18 @@ fn pool(pool: &PoolLook) -> Value {
         "breaker_open": pool.breaker_open,
         "backends": pool.backends.iter().map(backend).collect::<Vec<_>>(),
         "unresolved": pool.unresolved.iter().map(unresolved).collect::<Vec<_>>(),
+    })
+}
+
+fn limit(limit: &LimitLook) -> Value {
+    let requests = LimitOutcome::ALL.iter().map(|outcome| (outcome.label(), limit.requests[*outcome as usize]));
+    json!({
+        "limit": limit.limit,
+        "bound": limit.bound,
+        "observe": limit.observe,
+        "keys": limit.keys,
+        "keys_max": limit.capacity,
+        "requests": requests.collect::<std::collections::BTreeMap<_, _>>(),
     })
 }
 

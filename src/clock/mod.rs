@@ -80,6 +80,12 @@ impl Clock {
         TICK * u32::try_from(self.tick.get()).unwrap_or(u32::MAX)
     }
 
+    /// Time from the start to that moment, as exact as it is.
+    #[must_use]
+    pub fn exact(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.start)
+    }
+
     /// Waits for `future`, at most `limit`.
     ///
     /// # Errors

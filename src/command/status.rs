@@ -75,6 +75,24 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
             writeln!(out, "  {}  cannot be resolved: {}", text(&name["name"]), text(&name["why"]))?;
         }
     }
+    limits(status, out)
+}
+
+fn limits(status: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let limits = list(status, "limits");
+    if !limits.is_empty() {
+        writeln!(out, "\nlimits:")?;
+    }
+    let width = limits.iter().map(|limit| text(&limit["limit"]).len()).max().unwrap_or(0);
+    for limit in limits {
+        let (name, bound, requests) = (text(&limit["limit"]), text(&limit["bound"]), &limit["requests"]);
+        write!(out, "  {name:width$}  {bound}: {} passed, ", requests["passed"])?;
+        match limit["observe"] == true {
+            true => write!(out, "{} would have been refused", requests["observed"])?,
+            false => write!(out, "{} refused", requests["refused"])?,
+        }
+        writeln!(out, "; {} of {} keys", limit["keys"], limit["keys_max"])?;
+    }
     Ok(())
 }
 

@@ -67,6 +67,8 @@ impl AccessFormat {
         "backend",
         "attempts",
         "cache",
+        "limit",
+        "limit_observed",
         "request_id",
         "tls_version",
         "tls_cipher",

@@ -70,6 +70,8 @@ pub struct Config {
     pub caches: Vec<Cache>,
     /// In the order of the file; an [`AccessId`] is an index here.
     pub accesses: Vec<Access>,
+    /// In the order of the file; a [`LimitId`] is an index here.
+    pub limits: Vec<Limit>,
     /// In the order of the file. Precedence does not depend on it.
     pub routes: Vec<Route>,
     /// What is allowed but likely not meant, ready to print.

@@ -1,4 +1,4 @@
-use super::{AccessId, CacheId, Compress, Place, PoolId};
+use super::{AccessId, CacheId, Compress, LimitId, Place, PoolId};
 use crate::http::Method;
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -47,6 +47,8 @@ pub struct Route {
     pub access: Option<AccessId>,
     /// `cache`
     pub cache: Option<CacheId>,
+    /// `limits`: all of these hold; at most [`LIMITS_MAX`](Self::LIMITS_MAX).
+    pub limits: Vec<LimitId>,
     /// `compress`: responses for clients that accept it. None: what the backend sends is what they get.
     pub compress: Option<Compress>,
     /// `allow = ["TRACE", "CONNECT"]`: methods that are refused otherwise.
@@ -56,6 +58,9 @@ pub struct Route {
 }
 
 impl Route {
+    /// Limits that one route may have.
+    pub const LIMITS_MAX: usize = 8;
+
     /// A route that matches all and does nothing but `action`.
     #[must_use]
     pub fn plain(place: Place, name: String, action: Action) -> Route {
@@ -79,6 +84,7 @@ impl Route {
             errors: Vec::new(),
             access: None,
             cache: None,
+            limits: Vec::new(),
             compress: None,
             allow_trace: false,
             allow_connect: false,

@@ -9,7 +9,7 @@ use super::relay::{Bounds, Moved};
 use super::reuse::{Forwarded, Keep, Voyage};
 use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
-use crate::config::{self, HashPolicy, Policy, PoolId, Route};
+use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Route};
 use crate::http::{FieldName, Length, RequestHead, ResponseHead, Scheme, cookie};
 use crate::live::{Admitted, LivePool};
 use crate::pool::policy::{Ask, hash_key};
@@ -52,6 +52,10 @@ pub(super) struct Trail {
     pub(super) moved: Moved,
     /// What the cache did, as logs have it.
     pub(super) cache: Option<CacheOutcome>,
+    /// The limit that refused it.
+    pub(super) limit: Option<LimitId>,
+    /// The first limit that would have, if it did more than observe.
+    pub(super) limit_observed: Option<LimitId>,
 }
 
 impl Trail {

@@ -1,6 +1,6 @@
 //! A response on its way to the client, compressed if the route says so and the client accepts it.
 
-use super::{Broken, Chunk, Downstream, Reply, Sink};
+use super::{Broken, Chunk, Downstream, Prepared, Reply, Sink};
 use crate::config::Compress;
 use crate::http::coding::{
     Coding, Encoder, Encoders, Rules, adapt, adapt_not_modified, adapt_trailers, choose, compressible,
@@ -8,6 +8,7 @@ use crate::http::coding::{
 };
 use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead};
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// What a request says about compression: read before its fields are edited for the backend.
 #[derive(Debug, Default)]
@@ -183,9 +184,20 @@ impl<R: Reply> Reply for Compressing<'_, R> {
         }
     }
 
+    async fn prepared(&mut self, head: &Prepared<'_>, length: Length) -> Result<(), Broken> {
+        match self.compression {
+            None => self.reply.prepared(head, length).await,
+            Some(_) => self.head(&head.to_head(), length).await,
+        }
+    }
+
     fn abort(&mut self) {
         self.put_back();
         self.reply.abort();
+    }
+
+    fn patience(&self, limit: Duration) -> Duration {
+        self.reply.patience(limit)
     }
 
     fn started(&self) -> bool {

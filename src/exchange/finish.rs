@@ -1,7 +1,7 @@
 use super::attempts::Trail;
 use super::worker::Held;
 use super::{Client, Worker};
-use crate::config::PoolId;
+use crate::config::{LimitId, PoolId};
 use crate::http::{RequestHead, ResponseHead, request_id};
 use crate::telemetry::Record;
 use crate::telemetry::access::{End, Tls};
@@ -64,6 +64,8 @@ pub(super) fn finish(f: &Finish<'_>) {
             backend: f.trail.backend(),
             attempts: f.trail.attempts,
             cache: f.trail.cache.map(CacheOutcome::label),
+            limit: f.trail.limit.map(|LimitId(at)| snapshot.config.limits[at].name.as_str()),
+            limit_observed: f.trail.limit_observed.map(|LimitId(at)| snapshot.config.limits[at].name.as_str()),
             request_id: &id,
             tls: f.client.tls.as_ref().map(|tls| Tls {
                 version: tls.version,

@@ -3,6 +3,7 @@
 use crate::http::{Fields, Length, RequestHead, ResponseHead, Version};
 use bytes::Bytes;
 use std::io;
+use std::time::Duration;
 
 /// A piece of content: lent from a read buffer, or owned where the codec has it so.
 #[derive(Debug)]
@@ -136,6 +137,12 @@ pub trait Reply: Sink {
 
     /// Whether a final head was given to [`head`](Self::head).
     fn started(&self) -> bool;
+
+    /// How long a call that sends content may take, of a client that gets `limit` to take something: longer where the reply
+    /// itself slows the content down, which then bounds its waits for the client.
+    fn patience(&self, limit: Duration) -> Duration {
+        limit
+    }
 }
 
 /// The client's sending half.

@@ -1,9 +1,11 @@
 //! Errors to responses: the one place that names their status codes.
 
-use super::{Broken, Reply};
+use super::{Broken, Exceeded, Reply};
 use crate::clock::Clock;
 use crate::config::Route;
 use crate::http::{FieldName, Fields, Method, ResponseHead, page, preferred};
+use crate::limit::whole_seconds;
+use crate::live::LiveLimit;
 use crate::telemetry::metrics::RefusalReason;
 use crate::wire::h1::parse::Bad;
 use std::time::Duration;
@@ -46,6 +48,8 @@ pub enum Refusal {
     AccessUnknown,
     /// The route is in maintenance.
     Maintenance,
+    /// A limit of the route is used up.
+    Limit(Exceeded),
     /// The client wants what is stored, and nothing is (RFC 9111 §5.2.1.7).
     OnlyIfCached,
     /// No backend may be used.
@@ -83,6 +87,7 @@ impl Refusal {
             Refusal::Method => 405,
             Refusal::Expectation => 417,
             Refusal::Loop => 508,
+            Refusal::Limit(_) => 429,
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
             Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
@@ -104,6 +109,7 @@ impl Refusal {
             Refusal::Loop => RefusalReason::Loop,
             Refusal::Forbidden | Refusal::Unauthenticated { .. } => RefusalReason::Access,
             Refusal::AccessBusy | Refusal::AccessUnknown => RefusalReason::AccessUnknown,
+            Refusal::Limit(_) => RefusalReason::Limit,
             Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
@@ -126,18 +132,19 @@ impl Refusal {
     }
 
     /// After how long asking again makes sense (RFC 9110 §10.2.3).
-    fn retry_after(self) -> Option<&'static [u8]> {
+    fn retry_after(self) -> Option<u64> {
         match self {
-            Refusal::Maintenance => Some(b"60"),
-            Refusal::AccessBusy | Refusal::AccessUnknown => Some(b"1"),
-            Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(b"1"),
+            Refusal::Maintenance => Some(60),
+            Refusal::AccessBusy | Refusal::AccessUnknown => Some(1),
+            Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(1),
+            Refusal::Limit(exceeded) => Some(whole_seconds(exceeded.wait)),
             _ => None,
         }
     }
 }
 
 /// The question that a refusal answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     /// Its method: HEAD gets no content.
     pub(super) method: &'a Method,
@@ -147,6 +154,8 @@ pub(super) struct Asked<'a> {
     pub(super) route: Option<&'a Route>,
     /// By what it may say who it is, where that is asked for.
     pub(super) challenge: Option<&'a str>,
+    /// All limits that there are.
+    pub(super) limits: &'a [LiveLimit],
     /// Its id, shown in the page.
     pub(super) request_id: &'a str,
 }
@@ -169,7 +178,10 @@ pub(super) async fn refuse<R: Reply>(
     head.fields.push_known(FieldName::CacheControl, b"no-store");
     head.fields.push_known(FieldName::XRequestId, asked.request_id.as_bytes());
     if let Some(seconds) = refusal.retry_after() {
-        head.fields.push_known(FieldName::RetryAfter, seconds);
+        head.fields.push_known(FieldName::RetryAfter, seconds.to_string().as_bytes());
+        if let Refusal::Limit(exceeded) = refusal {
+            exceeded.push(asked.limits, seconds, &mut head.fields);
+        }
     }
     if let Some(challenge) = asked.challenge {
         head.fields.push(b"www-authenticate", challenge.as_bytes()); // RFC 9110 §15.5.2
@@ -177,8 +189,9 @@ pub(super) async fn refuse<R: Reply>(
     if refusal == Refusal::Method {
         head.fields.push(b"allow", super::answer::ALLOW); // RFC 9110 §15.5.6
     }
+    let patience = reply.patience(limit);
     let send = super::answer::send(head, &content, *asked.method == Method::Head, reply);
-    clock.within(limit, send).await.unwrap_or(Err(Broken::Closed))
+    clock.within(patience, send).await.unwrap_or(Err(Broken::Closed))
 }
 
 fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
@@ -203,7 +216,13 @@ pub async fn refuse_head<R: Reply>(
     head: &mut ResponseHead,
     reply: &mut R,
 ) -> Result<u64, Broken> {
-    let asked =
-        Asked { method: &Method::Get, fields: &Fields::default(), route: None, challenge: None, request_id: "-" };
+    let asked = Asked {
+        method: &Method::Get,
+        fields: &Fields::default(),
+        route: None,
+        challenge: None,
+        limits: &[],
+        request_id: "-",
+    };
     refuse(refusal, asked, clock, limit, head, reply).await
 }

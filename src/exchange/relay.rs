@@ -166,7 +166,8 @@ pub(super) async fn download<R: Reply, S: Source>(
                 if let Some(keep) = keep {
                     keep.data(chunk.as_slice());
                 }
-                let sent = clock.within(bounds.client, pin!(reply.data(chunk, more))).await;
+                let patience = reply.patience(bounds.client);
+                let sent = clock.within(patience, pin!(reply.data(chunk, more))).await;
                 sent.map_err(|_| Fault::ClientGone)?.map_err(|_| Fault::ClientGone)?;
             }
             Piece::End(trailers) => {

@@ -2,19 +2,22 @@ use super::attempts::{Ended, Task, Trail, attempts};
 use super::compress::{Compressed, Compression, Wish};
 use super::count::protocol_error;
 use super::finish::{Finish, finish};
+use super::limit::Shown;
 use super::mirror::{self, Original, Tee};
+use super::paced::PacedDown;
 use super::refusal::{Asked, refuse};
 use super::reuse::Reused;
 use super::worker::Held;
 use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, max_forwards, prepare};
-use crate::config::{Compress, PoolId, Route};
+use crate::config::{PoolId, Route};
 use crate::http::{Length, Method, RequestHead, ResponseHead, client_address, request_id};
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The memory of one exchange, kept by the worker for the next.
 #[derive(Debug, Default)]
@@ -72,11 +75,20 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
     }
     let route = snapshot.table.find(&scratch.request, who);
     let mut trail = Trail::default();
-    let course =
-        Course { worker, client, held: &held, route: route.map(|at| (at, &snapshot.config.routes[at])), id, who };
-    let (end, pool) = match course.route().and_then(|route| route.compress.as_ref()) {
+    let course = Course {
+        worker,
+        client,
+        held: &held,
+        route: route.map(|at| (at, &snapshot.config.routes[at])),
+        id,
+        who,
+        came: worker.clock.exact(started),
+        shown: RefCell::default(),
+    };
+    let is_dressed = |route: &&Route| route.compress.is_some() || course.is_paced(route);
+    let (end, pool) = match course.route().filter(is_dressed) {
         None => course.run(scratch, down, &mut trail).await,
-        Some(compress) => Box::pin(course.run_compressed(compress, scratch, down, &mut trail)).await,
+        Some(route) => Box::pin(course.run_dressed(route, scratch, down, &mut trail)).await,
     };
     let target = if scratch.seen_target.is_empty() { &scratch.request.target } else { &scratch.seen_target };
     finish(&Finish {
@@ -106,6 +118,10 @@ pub(super) struct Course<'a> {
     pub(super) route: Option<(usize, &'a Route)>,
     pub(super) id: u128,
     pub(super) who: IpAddr,
+    /// When it came, since the process began.
+    pub(super) came: Duration,
+    /// What the response says of limits.
+    pub(super) shown: RefCell<Shown>,
 }
 
 impl Course<'_> {
@@ -121,6 +137,11 @@ impl Course<'_> {
             (Ok(()), Some(route)) => route,
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
+        };
+        // Before who it is: to find that out may be costly, and is what is tried again and again. Held to the end.
+        let _seats = match self.limit(route, &scratch.request, trail) {
+            Ok(seats) => seats,
+            Err(refusal) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
         if let Some(access) = self.access()
             && let Err(end) = self.enter(access, scratch, down, trail).await
@@ -158,17 +179,19 @@ impl Course<'_> {
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
     }
 
-    /// As [`run`](Self::run), for a route that compresses.
-    async fn run_compressed<D: Downstream>(
+    /// As [`run`](Self::run), for a route that compresses, or whose limits pace the response or show themselves in it.
+    async fn run_dressed<D: Downstream>(
         &self,
-        compress: &Compress,
+        route: &Route,
         scratch: &mut Scratch,
         down: &mut D,
         trail: &mut Trail,
     ) -> (End, Option<PoolId>) {
-        let wish = Wish::of(compress, &scratch.request);
-        let compression = Compression { rules: &compress.rules, wish: &wish, encoders: &self.worker.encoders };
-        let mut down = Compressed::new(down, Some(compression));
+        let wish = route.compress.as_ref().map(|compress| (compress, Wish::of(compress, &scratch.request)));
+        let encoders = &self.worker.encoders;
+        let compression = wish.as_ref().map(|(compress, wish)| Compression { rules: &compress.rules, wish, encoders });
+        let mut down = PacedDown::new(down, self.pacing(route, &scratch.request));
+        let mut down = Compressed::new(&mut down, compression);
         let ended = self.run(scratch, &mut down, trail).await;
         down.correct(&mut trail.moved.down);
         ended
@@ -272,6 +295,7 @@ impl Course<'_> {
             fields: &scratch.request.fields,
             route: self.route(),
             challenge,
+            limits: &self.held.generation.snapshot.limits,
             request_id: std::str::from_utf8(&id).expect("hexadecimal digits"),
         };
         let limit = self.client.gate.timeouts.body;
@@ -329,8 +353,9 @@ impl Course<'_> {
             crate::route::edit(&route.response, &mut response.fields);
         }
         let reply = down.halves().1;
+        let patience = reply.patience(self.client.gate.timeouts.body);
         let send = answer::send(response, content, answer::is_head(&request.method), reply);
-        match self.worker.clock.within(self.client.gate.timeouts.body, send).await {
+        match self.worker.clock.within(patience, send).await {
             Ok(Ok(sent)) => {
                 trail.moved.down += sent;
                 End::Complete

@@ -76,6 +76,7 @@ const HANDS: u64 = 0x7FFF_FFFF_0000_0000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::sets::WAYS;
     use super::*;
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -102,20 +103,36 @@ mod tests {
     #[test]
     fn a_full_set_shares_and_nobody_has_more_than_his_due() {
         let table = Concurrency::new(1);
-        let held: Vec<_> = (1..=7).map(|n| table.enter(key(n), 3).0).collect();
+        let held: Vec<_> = (1..=WAYS as u64).map(|n| table.enter(key(n), 3).0).collect();
         assert!(held.iter().all(|place| !place.is_spill()));
         // Newcomers share three places.
-        let spilled: Vec<_> = [8, 8, 9].map(|n| table.enter(key(n), 3)).to_vec();
+        let spilled: Vec<_> = [80, 80, 90].map(|n| table.enter(key(n), 3)).to_vec();
         assert!(spilled.iter().all(|(place, room)| place.is_spill() && room.is_some()));
-        assert_eq!((table.enter(key(9), 3).1, table.enter(key(10), 3).1), (None, None));
+        assert_eq!((table.enter(key(90), 3).1, table.enter(key(100), 3).1), (None, None));
         // Those who have cells are none the worse for it.
         assert_eq!(table.enter(key(1), 3).1, Some(1));
-        // A cell comes free, but number 8 is in by the spill.
+        // A cell comes free, but number 80 is in by the spill.
         table.leave(held[6]);
-        assert_eq!(table.enter(key(8), 3).1, None);
+        assert_eq!(table.enter(key(80), 3).1, None);
         spilled.iter().for_each(|(place, _)| table.leave(*place));
-        let (place, left) = table.enter(key(8), 3);
+        let (place, left) = table.enter(key(80), 3);
         assert_eq!((place.is_spill(), left), (false, Some(2)));
+    }
+
+    #[test]
+    fn a_cell_that_changes_hands_never_has_a_word_that_it_had_before() {
+        let table = Concurrency::new(1);
+        let mut words = Vec::new();
+        for n in 0..100 {
+            let (place, _) = table.enter(key(n), 1);
+            words.push(table.sets.look(key(n), &Counts).0);
+            table.leave(place);
+        }
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), 100);
+        // After very many hands it begins anew, and is never the word of a cell that is being taken.
+        assert_eq!(Counts.begin(HANDS, 0), Some(0));
     }
 
     #[test]
@@ -131,7 +148,7 @@ mod tests {
     #[test]
     fn on_many_threads_no_key_is_ever_over_its_bound() {
         const THREADS: usize = 4;
-        const KEYS: usize = 12;
+        const KEYS: usize = 25;
         const MAX: u32 = 2;
         const ROUNDS: u64 = 20_000;
         let (table, start) = (Concurrency::new(1), Barrier::new(THREADS));

@@ -71,7 +71,7 @@ pub(super) struct Sets {
     ledger: Option<Ledger>,
 }
 
-/// Two lines of a cache, which are fetched together.
+/// On x86 and some other processors, lines of a cache are fetched in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Set {
@@ -274,8 +274,8 @@ fn place(set: usize, way: usize) -> Place {
     Place { set: set as u32, way: way as u8 }
 }
 
-/// Cells of a set: as many as fit in two lines of a cache.
-const WAYS: usize = 7;
+/// Cells of a set: as many as fit in four lines of a cache, with what belongs to all of them.
+pub(super) const WAYS: usize = 15;
 
 /// The word of a cell while it changes hands.
 const TAKEN: u64 = u64::MAX;

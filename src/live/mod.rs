@@ -5,6 +5,7 @@ mod backend;
 mod cache;
 mod endpoint;
 mod fleet;
+mod limit;
 mod members;
 mod outcome;
 mod pool;
@@ -23,6 +24,7 @@ pub use cache::{
 };
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};
+pub use limit::LiveLimit;
 pub use members::{Found, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};
 pub use pool::LivePool;

@@ -1,6 +1,6 @@
 use super::access::own_of_all;
 use super::cache::scope;
-use super::{CacheRules, Fleet, Hashing, LiveAccess, LiveCache, LivePool};
+use super::{CacheRules, Fleet, Hashing, LiveAccess, LiveCache, LiveLimit, LivePool};
 use crate::access::Own;
 use crate::clock::boot_time;
 use crate::config::{self, CacheId, Config};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub scopes: Vec<Box<str>>,
     /// The fleet that this process belongs to, if it does.
     pub fleet: Option<Arc<Fleet>>,
+    /// In the order of `config.limits`.
+    pub limits: Vec<LiveLimit>,
 }
 
 impl Snapshot {
@@ -53,9 +55,13 @@ impl Snapshot {
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
         let rules = |(at, cache)| CacheRules::build(&config, CacheId(at), metrics, cache);
         let caches = caches.into_iter().enumerate().map(rules).collect();
+        let limit = |limit: &config::Limit| {
+            LiveLimit::build(limit, metrics, before.and_then(|before| before.limit(&limit.name)))
+        };
         Snapshot {
             caches,
             accesses,
+            limits: config.limits.iter().map(limit).collect(),
             own: own_of_all(&config),
             hashing: before.map(|before| Arc::clone(&before.hashing)).unwrap_or_default(),
             scopes: config.routes.iter().map(|route| scope(&config, route).into()).collect(),
@@ -80,10 +86,11 @@ impl Snapshot {
     pub fn look(&self, now: Duration) -> Look {
         let pools = self.config.pools.iter().zip(&self.pools).map(|(config, live)| live.look(config, now)).collect();
         let accesses = self.accesses.iter().filter_map(|access| access.look(now)).collect();
+        let limits = self.config.limits.iter().zip(&self.limits).map(|(config, live)| live.look(config, now)).collect();
         let (mut caches, mut disks) = (Vec::new(), Vec::new());
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
-        Look { pools, caches, disks, accesses, fleet, warnings: self.config.warnings.clone() }
+        Look { pools, caches, disks, limits, accesses, fleet, warnings: self.config.warnings.clone() }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.
@@ -101,6 +108,11 @@ impl Snapshot {
     #[must_use]
     pub fn cache(&self, name: &str) -> Option<&Arc<LiveCache>> {
         self.caches.iter().map(|rules| &rules.cache).find(|cache| cache.name == name)
+    }
+
+    /// The limit of that name, with its configuration.
+    fn limit(&self, name: &str) -> Option<(&config::Limit, &LiveLimit)> {
+        self.config.limits.iter().zip(&self.limits).find(|(limit, _)| limit.name == name)
     }
 
     /// The pool of that name, with its configuration.

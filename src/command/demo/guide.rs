@@ -30,6 +30,7 @@ const LINES: &[(&str, &str, &str)] = &[
     ("caching: takes 2 s to make; ask again within a minute, and see Age and Cache-Status", "-i ", "/report"),
     ("a redirect, and where it leads", "-L ", "/old/page"),
     ("a fixed response", "", "/hello"),
+    ("a limit: the fourth in a row is refused with 429, which says when to come back", "-i ", "/limited"),
     (
         "an error page, by Accept: HTML, JSON or plain text; nobody listens behind this one",
         "-H 'accept: application/json' ",

@@ -37,6 +37,7 @@ fn form(kind: &Kind) -> String {
             format!("One of {}.", words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(", "))
         }
         Kind::Size { min, max } => format!("{} to {}.", show_size(*min), show_size(*max)),
+        Kind::Bandwidth { min, max } => format!("{}/s to {}/s.", show_size(*min), show_size(*max)),
         Kind::OneOrMore(_) => "One, or an array.".into(),
         Kind::List(Kind::Table(_)) => "An array of tables.".into(),
         Kind::List(of) => format!("An array. {}", form(of)).trim_end().to_owned(),
@@ -70,7 +71,7 @@ A configuration is TOML 1.1. `weir check` says all that is wrong with a file at 
 order in which routes match; `weir schema` prints a JSON Schema for editors.
 
 - Durations carry a unit: `\"250ms\"`, `\"10s\"`, `\"5m\"`, `\"1h\"`, `\"2d\"`. Sizes do too: `\"64KiB\"`, `\"1MiB\"`, `\"1GiB\"`, or `\"64KB\"`
-  in powers of 1,000. Shares are `\"10%\"`.
+  in powers of 1,000. Shares are `\"10%\"`; rates are `\"50/s\"`, `\"600/m\"`, `\"1000/h\"` or `\"5/d\"`, bandwidths `\"1MiB/s\"`.
 - `${NAME}` in a string stands for a variable of the environment; it is an error if there is none. `$${` stands for `${`.
 - Relative paths are relative to the file that they stand in.
 - The order of routes does not matter: exact host before wildcard (longest first) before none; exact path before prefix

@@ -51,6 +51,10 @@ pub(crate) enum Kind {
     Size { min: u64, max: u64 },
     /// `"10%"`
     Share,
+    /// `"50/s"`
+    Rate,
+    /// `"1MiB/s"` within bounds of bytes.
+    Bandwidth { min: u64, max: u64 },
     /// `1.25`, within bounds in 1/100.
     Factor { min: u16, max: u16 },
     /// An array with at least one element.
@@ -100,6 +104,10 @@ impl Kind {
             Kind::Duration | Kind::DurationOrZero => "a duration such as \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
             Kind::Size { .. } => "a size such as \"64KiB\", \"1MiB\" or \"1GiB\"".into(),
             Kind::Share => "a share such as \"10%\"".into(),
+            Kind::Rate => {
+                "a rate such as \"50/s\", \"600/m\", \"1000/h\" or \"5/d\", of a million a second at most".into()
+            }
+            Kind::Bandwidth { .. } => "a bandwidth such as \"64KiB/s\" or \"1MiB/s\"".into(),
             Kind::Factor { min, max } => {
                 format!("a number from {} to {} such as 1.25", show_factor(*min), show_factor(*max))
             }

@@ -52,6 +52,8 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Choice(words, _) => json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] }),
         Kind::Duration | Kind::DurationOrZero => text("^[0-9_]+ *(ms|s|m|h|d)$"),
         Kind::Size { .. } => text("^[0-9_]+ *([KMGT]i?)?B$"),
+        Kind::Rate => text("^[0-9_]+ */ *(s|m|h|d)$"),
+        Kind::Bandwidth { .. } => text("^[0-9_]+ *([KMGT]i?)?B */ *s$"),
         Kind::Share => text("^[0-9]+(\\.[0-9]{1,2})? *%$"),
         Kind::List(of) => json!({ "type": "array", "items": of_kind(of), "minItems": 1 }),
         Kind::OneOrMore(of) => {

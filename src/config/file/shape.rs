@@ -70,7 +70,9 @@ fn of_kind(node: &Node<'_>, kind: &'static Kind) {
         Kind::Choice(words, later) => choice(node, words, later),
         Kind::Duration | Kind::DurationOrZero => duration(node, kind),
         Kind::Size { min, max } => size(node, *min, *max, kind),
+        Kind::Bandwidth { min, max } => bandwidth(node, *min, *max, kind),
         Kind::Share => _ = unit(node, units::share, kind),
+        Kind::Rate => _ = unit(node, units::rate, kind),
         Kind::Factor { min, max } => factor(node, *min, *max, kind),
         Kind::List(of) | Kind::OneOrMore(of) => elements(node, of, kind),
         Kind::Table(spec) => table(node, spec),
@@ -88,9 +90,8 @@ fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
         Kind::Bool => value.is_bool(),
         Kind::Integer { .. } => value.is_integer(),
         Kind::Factor { .. } => value.is_integer() || value.is_float(),
-        Kind::Text(_) | Kind::Choice(..) | Kind::Duration | Kind::DurationOrZero | Kind::Size { .. } | Kind::Share => {
-            value.is_str()
-        }
+        Kind::Text(_) | Kind::Choice(..) | Kind::Duration | Kind::DurationOrZero => value.is_str(),
+        Kind::Size { .. } | Kind::Share | Kind::Rate | Kind::Bandwidth { .. } => value.is_str(),
         Kind::List(_) => value.is_array(),
         Kind::OneOrMore(of) => value.is_array() || fits(value, of),
         Kind::Table(_) | Kind::Map(..) => value.is_table(),
@@ -155,6 +156,15 @@ fn size(node: &Node<'_>, min: u64, max: u64, kind: &Kind) {
         let wrong = Wrong::new(format!("`{}` is out of range", node.path));
         let (min, max) = (units::show_size(min), units::show_size(max));
         node.wrong(wrong.help(format!("wanted: a size from {min} to {max}")));
+    }
+}
+
+fn bandwidth(node: &Node<'_>, min: u64, max: u64, kind: &Kind) {
+    let Some(bandwidth) = unit(node, units::bandwidth, kind) else { return };
+    if !(min..=max).contains(&bandwidth) {
+        let wrong = Wrong::new(format!("`{}` is out of range", node.path));
+        let (min, max) = (units::show_size(min), units::show_size(max));
+        node.wrong(wrong.help(format!("wanted: a bandwidth from {min}/s to {max}/s")));
     }
 }
 

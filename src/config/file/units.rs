@@ -1,3 +1,4 @@
+use crate::config::Rate;
 use std::time::Duration;
 
 /// Reads `250ms`, `10s`, `5m`, `1h`, `2d`.
@@ -43,6 +44,26 @@ pub(crate) fn share(text: &str) -> Option<u16> {
     let hundredths: u32 = format!("{part:0<2}").parse().ok()?;
     let share = whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(hundredths)?;
     u16::try_from(share).ok().filter(|share| (1..=SHARE_WHOLE).contains(share))
+}
+
+/// Reads `50/s`, `600/m`, `1000/h`, `5/d`: at least one, and at most [`RATE_MAX`] a second.
+pub(crate) fn rate(text: &str) -> Option<Rate> {
+    let (count, per) = text.split_once('/')?;
+    let (count, rest) = split(count)?;
+    let seconds = match per.trim_start_matches(' ') {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let count = u32::try_from(count).ok().filter(|count| rest.is_empty() && *count > 0)?;
+    (u64::from(count) <= RATE_MAX * seconds).then_some(Rate { count, per: Duration::from_secs(seconds) })
+}
+
+/// Reads `1MiB/s`, in bytes a second.
+pub(crate) fn bandwidth(text: &str) -> Option<u64> {
+    size(text.strip_suffix('s')?.trim_end_matches(' ').strip_suffix('/')?.trim_end_matches(' '))
 }
 
 /// Reads `1.25` or `2`, in 1/100.
@@ -97,6 +118,9 @@ fn split(text: &str) -> Option<(u64, &str)> {
 /// No wait is longer than a year; keeps arithmetic on deadlines far from overflow.
 pub(crate) const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
 
+/// Requests a second: each is at least a microsecond from the next, of which a nanosecond is a thousandth.
+pub(crate) const RATE_MAX: u64 = 1_000_000;
+
 /// All of it, in the unit of [`share`].
 pub(crate) const SHARE_WHOLE: u16 = 10_000;
 
@@ -127,6 +151,22 @@ mod tests {
         assert_eq!(show_size(65_536), "64KiB");
         assert_eq!(show_size(1_500), "1500B");
         assert_eq!([9_999, 10_000, 100_000_000].map(show_integer), ["9999", "10_000", "100_000_000"]);
+    }
+
+    #[test]
+    fn rates_are_so_many_in_a_unit_of_time() {
+        let seconds = |text| rate(text).map(|rate| (rate.count, rate.per.as_secs()));
+        assert_eq!(
+            ["50/s", "600 / m", "1_000/h", "5/d"].map(seconds),
+            [(50, 1), (600, 60), (1_000, 3_600), (5, 86_400)].map(Some)
+        );
+        for bad in ["", "50", "/s", "0/s", "50/", "50/sec", "1.5/s", "-1/s", "5KB/s", "1000001/s", "99999999999/d"] {
+            assert_eq!(rate(bad), None, "{bad}");
+        }
+        assert_eq!(["1MiB/s", "64 KB / s", "0B/s"].map(bandwidth), [Some(1 << 20), Some(64_000), Some(0)]);
+        for bad in ["", "1MiB", "1MiB/m", "/s", "10/s", "1MiBs", "s"] {
+            assert_eq!(bandwidth(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn hash(table: &Table<'_>) -> Option<HashPolicy> {
         return None;
     };
     Some(HashPolicy {
-        by: by.parse(hash_by)?,
+        by: by.parse(|text| hash_by(text, HASH_BY))?,
         table: match &*table.text_or_default("table") {
             "maglev" => HashTable::Maglev,
             _ => HashTable::Ketama,
@@ -43,16 +43,20 @@ fn hash(table: &Table<'_>) -> Option<HashPolicy> {
     })
 }
 
-fn hash_by(text: &str) -> Result<HashBy, Wrong> {
-    let wrong = || Wrong::new("this is no part of a request").help(HASH_BY);
+/// A part of a request; `help` says which there are.
+pub(super) fn hash_by(text: &str, help: &str) -> Result<HashBy, Wrong> {
+    let wrong = || Wrong::new("this is no part of a request").help(help);
     let (kind, name) = text.split_once(':').unwrap_or((text, ""));
     match (kind, name) {
         ("client_ip", "") => Ok(HashBy::ClientIp),
         ("path", "") => Ok(HashBy::Path),
         ("path_part", number) => match number.parse() {
             Ok(number) if number > 0 => Ok(HashBy::PathPart(number)),
-            _ => Err(Wrong::new("the segments of a path are counted from 1 to 255").help(HASH_BY)),
+            _ => Err(Wrong::new("the segments of a path are counted from 1 to 255").help(help)),
         },
+        ("path", number) if number.parse::<u8>().is_ok() => {
+            Err(wrong().label(format!("did you mean `path_part:{number}`?")))
+        }
         ("query", name) if !name.is_empty() => Ok(HashBy::Query(name.to_owned())),
         ("cookie", name) if is_name(name.as_bytes()) => Ok(HashBy::Cookie(name.to_owned())),
         ("field", name) if is_name(name.as_bytes()) => Ok(HashBy::Field(name.to_ascii_lowercase())),

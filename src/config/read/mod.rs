@@ -7,6 +7,7 @@ mod cache;
 mod cluster;
 mod compress;
 mod edits;
+mod limit;
 mod listener;
 mod log;
 mod matching;
@@ -22,7 +23,7 @@ use super::file::node::Node;
 use super::file::report::{At, Report, Wrong};
 use super::file::shape;
 use super::file::table::Table;
-use super::{AccessId, AdminListen, Config, PoolId, ties};
+use super::{AccessId, AdminListen, Config, LimitId, PoolId, ties};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use toml::de::{DeTable, DeValue};
@@ -36,6 +37,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         pools: named(&files, "pool"),
         caches: named(&files, "cache"),
         accesses: named(&files, "access"),
+        limits: named(&files, "limit"),
         used: RefCell::default(),
         used_accesses: RefCell::default(),
     };
@@ -49,6 +51,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),
         caches: names.caches.tables.iter().filter_map(|(name, table)| cache::read(name, table)).collect(),
         accesses: names.accesses.tables.iter().filter_map(|(name, table)| access::read(name, table, &names)).collect(),
+        limits: names.limits.tables.iter().filter_map(|(name, table)| limit::read(name, table)).collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
     };
@@ -78,6 +81,7 @@ pub(crate) struct Names<'a> {
     pub(crate) pools: Sections<'a>,
     pub(crate) caches: Sections<'a>,
     pub(crate) accesses: Sections<'a>,
+    pub(crate) limits: Sections<'a>,
     /// The pools that some route uses.
     used: RefCell<HashSet<usize>>,
     used_accesses: RefCell<HashSet<usize>>,
@@ -215,6 +219,11 @@ fn warn_unused(report: &Report<'_>, names: &Names<'_>, config: &Config) {
     for (index, (name, table)) in names.accesses.tables.iter().enumerate() {
         if !used.contains(&index) {
             report.warn(&table.node.at, format!("no route uses access `{name}`: it protects nothing"));
+        }
+    }
+    for (index, (name, table)) in names.limits.tables.iter().enumerate() {
+        if !config.routes.iter().any(|route| route.limits.contains(&LimitId(index))) {
+            report.warn(&table.node.at, format!("no route uses limit `{name}`"));
         }
     }
     if config.routes.is_empty() {

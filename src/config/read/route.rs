@@ -9,7 +9,7 @@ use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::file::units;
 use crate::config::{
-    AccessId, CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern,
+    AccessId, CacheId, ErrorPage, HostPattern, LimitId, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern,
 };
 use crate::http::Method;
 use std::collections::HashSet;
@@ -43,6 +43,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         errors: table.get("errors").map(|node| pages(&node)).unwrap_or_default(),
         access: access(table, names),
         cache: cache(table, names),
+        limits: limits(table, names),
         compress: compress(table),
         allow_trace: allowed.iter().any(|method| method == "TRACE"),
         allow_connect: allowed.iter().any(|method| method == "CONNECT"),
@@ -105,6 +106,23 @@ fn access(table: &Table<'_>, names: &Names<'_>) -> Option<AccessId> {
 fn cache(table: &Table<'_>, names: &Names<'_>) -> Option<CacheId> {
     let node = table.get("cache")?;
     names.caches.find(&node.text()?, &node.at, &node).map(CacheId)
+}
+
+fn limits(table: &Table<'_>, names: &Names<'_>) -> Vec<LimitId> {
+    let mut limits = Vec::new();
+    for node in table.elements("limits") {
+        let Some(text) = node.text() else { continue };
+        let Some(id) = names.limits.find(&text, &node.at, &node).map(LimitId) else { continue };
+        if limits.contains(&id) {
+            node.wrong(Wrong::new(format!("`{text}` is named twice")));
+            continue;
+        }
+        limits.push(id);
+    }
+    if let Some(node) = table.get("limits").filter(|_| limits.len() > Route::LIMITS_MAX) {
+        node.wrong(Wrong::new(format!("a route may have {} limits at most", Route::LIMITS_MAX)));
+    }
+    limits
 }
 
 fn pages(node: &Node<'_>) -> Vec<ErrorPage> {

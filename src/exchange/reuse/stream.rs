@@ -111,8 +111,9 @@ impl Course<'_> {
                     bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len()));
                     left -= bytes.len() as u64;
                     trail.moved.down += bytes.len() as u64;
+                    let patience = reply.patience(limit);
                     let sent = reply.data(Chunk::Owned(bytes), more && left > 0);
-                    clock.within(limit, pin!(sent)).await.map_err(|_| Fault::Client)??;
+                    clock.within(patience, pin!(sent)).await.map_err(|_| Fault::Client)??;
                     if left == 0 {
                         seat.is_served();
                         return Ok(clock.within(limit, pin!(reply.end(None))).await.map_err(|_| Fault::Client)??);

@@ -66,9 +66,9 @@ items! {
     Time "time", Client "client", Listener "listener", Scheme "scheme", Host "host", Method "method",
     Target "target", Path "path", Query "query", Version "version", Status "status",
     RequestBytes "request_bytes", ResponseBytes "response_bytes", Duration "duration_ms", FirstByte "first_byte_ms",
-    Route "route", Pool "pool", Backend "backend", Attempts "attempts", Cache "cache", RequestId "request_id",
-    TlsVersion "tls_version", TlsCipher "tls_cipher", ClientSubject "client_subject", User "user",
-    End "end",
+    Route "route", Pool "pool", Backend "backend", Attempts "attempts", Cache "cache", Limit "limit",
+    LimitObserved "limit_observed", RequestId "request_id", TlsVersion "tls_version", TlsCipher "tls_cipher",
+    ClientSubject "client_subject", User "user", End "end",
 }
 
 /// What an item is in one record.
@@ -105,6 +105,8 @@ fn value<'a>(item: Item, record: &Record<'a>) -> Value<'a> {
         Item::Backend => text(record.backend),
         Item::Attempts => Value::Number(record.attempts.into()),
         Item::Cache => text(record.cache),
+        Item::Limit => text(record.limit),
+        Item::LimitObserved => text(record.limit_observed),
         Item::RequestId => bytes(Some(record.request_id)),
         Item::TlsVersion => text(record.tls.map(|tls| tls.version)),
         Item::TlsCipher => text(record.tls.map(|tls| tls.cipher)),

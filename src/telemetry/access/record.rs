@@ -41,6 +41,10 @@ pub struct Record<'a> {
     pub attempts: u32,
     /// The cache's outcome.
     pub cache: Option<&'a str>,
+    /// The limit that refused it.
+    pub limit: Option<&'a str>,
+    /// The first limit that would have, if it did more than observe.
+    pub limit_observed: Option<&'a str>,
     /// The id of the request.
     pub request_id: &'a [u8],
     /// TLS with the client.
@@ -119,6 +123,8 @@ impl Record<'static> {
             backend: Some("127.0.0.1:9000"),
             attempts: 1,
             cache: None,
+            limit: None,
+            limit_observed: None,
             request_id: b"r1",
             tls: None,
             user: None,

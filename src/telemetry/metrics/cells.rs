@@ -1,6 +1,8 @@
 //! Where numbers are kept.
 
-use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::labels::{
+    AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
+};
 use crate::http::Unstorable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -148,6 +150,13 @@ pub(super) struct AccessCells {
     pub(super) verdicts: [Count; AccessVerdict::ALL.len()],
     pub(super) fetches_ok: Count,
     pub(super) fetches_failed: Count,
+}
+
+#[derive(Default)]
+pub(super) struct LimitCells {
+    pub(super) requests: [Count; LimitOutcome::ALL.len()],
+    pub(super) overflow: Count,
+    pub(super) waits: Count,
 }
 
 #[derive(Default)]

@@ -2,9 +2,10 @@
 
 use super::cells::{BOUNDS, CLASSES};
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    RefusalReason,
 };
-use super::{BACKENDS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
+use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
 use crate::http::Unstorable;
 
 /// A family of series.
@@ -107,6 +108,16 @@ families! {
         "Keys of tokens that are known.";
     ACCESS_KEYS_AGE Gauge "weir_access_keys_age_seconds" Some("seconds"), ["access"]
         "Since keys of tokens were fetched last.";
+    LIMIT_REQUESTS Counter "weir_limit_requests" None, ["limit", "outcome"]
+        "Requests on routes with a limit, by what it made of them; one that another limit refuses is not counted.";
+    LIMIT_OVERFLOW Counter "weir_limit_overflow" None, ["limit"]
+        "Requests of new keys that were judged together, as the table of keys was full where they belong.";
+    LIMIT_WAITS Counter "weir_limit_waits" None, ["limit"]
+        "Pieces of content that waited for bandwidth, or would have.";
+    LIMIT_KEYS Gauge "weir_limit_keys" None, ["limit"]
+        "Keys that have used something of what they may.";
+    LIMIT_KEYS_MAX Gauge "weir_limit_keys_max" None, ["limit"]
+        "Keys for which there is room.";
     ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
         "Attempts begun.";
     CONNECTS Counter "weir_connects" None, ["pool", "backend"]
@@ -172,7 +183,9 @@ pub(super) const RESULTS: [&str; 2] = ["ok", "failed"];
 #[must_use]
 pub fn reference() -> String {
     let mut out = String::from(INTRODUCTION);
-    let bounds = format!("{ROUTES_MAX} routes, {POOLS_MAX} pools, {BACKENDS_MAX} backends, {LISTENERS_MAX} listeners");
+    let bounds = format!(
+        "{ROUTES_MAX} routes, {POOLS_MAX} pools, {CACHES_MAX} caches, {LIMITS_MAX} limits, {BACKENDS_MAX} backends, {LISTENERS_MAX} listeners"
+    );
     out.push_str(&format!("The number of names is bounded ({bounds}): {PAST_BOUND}\n\n"));
     out.push_str("| name | type | labels | meaning |\n|---|---|---|---|\n");
     for family in ALL {
@@ -191,6 +204,8 @@ pub fn reference() -> String {
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
     values(&mut out, "verdict", AccessVerdict::ALL.iter().map(|verdict| (verdict.label(), verdict.about())));
     values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
+    let outcomes = LimitOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about()));
+    values(&mut out, "outcome` of `weir_limit_requests_total", outcomes);
     values(&mut out, "why", Unstorable::ALL.iter().map(|why| (why.as_str(), why.about())));
     values(&mut out, "kind` of `weir_protocol_errors_total", kinds());
     values(&mut out, "kind` of `weir_attempt_failures_total", failures());
@@ -226,7 +241,7 @@ const INTRODUCTION: &str = "\
 The admin listener serves these at `/metrics`, in the Prometheus text format 0.0.4, or as OpenMetrics 1.0 to a client
 that asks for it. Durations are in seconds, sizes in bytes.
 
-The labels `route`, `pool`, `backend` and `listener` hold only names from the configuration. A reload keeps the counters
+The labels `route`, `pool`, `cache`, `limit`, `backend` and `listener` hold only names from the configuration. A reload keeps the counters
 of a name that stays. The route `-` stands for exchanges that met none.
 
 ";

@@ -216,6 +216,20 @@ labels! {
 }
 
 labels! {
+    /// What a limit made of a request.
+    LimitOutcome {
+        /// It was let in.
+        Passed "passed",
+        /// It was refused.
+        Refused "refused",
+        /// It would have been refused, if the limit did more than observe.
+        Observed "observed",
+        /// Its client is not limited.
+        Excepted "excepted",
+    }
+}
+
+labels! {
     /// What became of a request that was to be copied.
     Mirrored {
         /// The copy was sent, whatever its answer.

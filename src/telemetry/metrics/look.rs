@@ -15,6 +15,8 @@ pub struct Look {
     pub disks: Vec<DiskLook>,
     /// Those that fetch keys.
     pub accesses: Vec<AccessLook>,
+    /// In the order of the configuration.
+    pub limits: Vec<LimitLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -71,6 +73,23 @@ pub struct AccessLook {
     pub age: Option<std::time::Duration>,
     /// Why the last try to fetch them failed, if it did.
     pub why: Option<String>,
+}
+
+/// A limit as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitLook {
+    /// Its name.
+    pub limit: String,
+    /// What it bounds, as it is written.
+    pub bound: String,
+    /// It only counts.
+    pub observe: bool,
+    /// Keys that are not as if they had never come.
+    pub keys: u64,
+    /// Keys that it can tell apart at once.
+    pub capacity: u64,
+    /// Requests since the start, by [`LimitOutcome`](super::LimitOutcome).
+    pub requests: [u64; super::LimitOutcome::ALL.len()],
 }
 
 /// A pool as it is now.

@@ -16,12 +16,15 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    RefusalReason,
 };
-pub use look::{AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, PoolLook};
+pub use look::{AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, PoolLook};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
-use cells::{AccessCells, BackendCells, CacheCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells};
+use cells::{
+    AccessCells, BackendCells, CacheCells, LimitCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells,
+};
 use registry::Registry;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -36,6 +39,7 @@ pub struct Metrics {
     pools: Registry<String, PoolCells>,
     caches: Registry<String, CacheCells>,
     accesses: Registry<String, AccessCells>,
+    limits: Registry<String, LimitCells>,
     backends: Registry<(String, String), BackendCells>,
     listeners: Registry<String, ListenerCells>,
     rare: RareCells,
@@ -59,6 +63,18 @@ pub struct CacheMetrics(Arc<Series<CacheCells>>);
 #[derive(Clone)]
 pub struct AccessMetrics(Arc<Series<AccessCells>>);
 
+/// The counters of one limit.
+#[derive(Clone)]
+pub struct LimitMetrics(Arc<Series<LimitCells>>);
+
+impl LimitMetrics {
+    /// Requests since the start, by outcome.
+    #[must_use]
+    pub fn requests(&self) -> [u64; LimitOutcome::ALL.len()] {
+        std::array::from_fn(|outcome| self.0.sum(|cells| &cells.requests[outcome]))
+    }
+}
+
 /// The counters of one backend of one pool.
 #[derive(Clone)]
 pub struct BackendMetrics(Arc<Series<BackendCells>>);
@@ -79,6 +95,7 @@ impl Metrics {
             pools: Registry::new(n, POOLS_MAX, OTHER.to_owned()),
             caches: Registry::new(n, CACHES_MAX, OTHER.to_owned()),
             accesses: Registry::new(n, ACCESSES_MAX, OTHER.to_owned()),
+            limits: Registry::new(n, LIMITS_MAX, OTHER.to_owned()),
             backends: Registry::new(n, BACKENDS_MAX, (OTHER.to_owned(), OTHER.to_owned())),
             listeners: Registry::new(n, LISTENERS_MAX, OTHER.to_owned()),
             rare: RareCells::default(),
@@ -141,6 +158,12 @@ impl Metrics {
         AccessMetrics(self.accesses.get(name.to_owned()))
     }
 
+    /// The counters of the limit `name`; past [`LIMITS_MAX`] names those of [`OTHER`].
+    #[must_use]
+    pub fn limit(&self, name: &str) -> LimitMetrics {
+        LimitMetrics(self.limits.get(name.to_owned()))
+    }
+
     /// The counters of the backend `address` in `pool`; past [`BACKENDS_MAX`] pairs those of [`OTHER`].
     #[must_use]
     pub fn backend(&self, pool: &str, address: &str) -> BackendMetrics {
@@ -164,6 +187,7 @@ impl Metrics {
         let mut look = self.looker.get().map(|look| look()).unwrap_or_default();
         look.pools.truncate(POOLS_MAX);
         look.accesses.truncate(ACCESSES_MAX);
+        look.limits.truncate(LIMITS_MAX);
         let mut left = BACKENDS_MAX;
         for pool in &mut look.pools {
             pool.backends.truncate(left);
@@ -238,6 +262,8 @@ pub const POOLS_MAX: usize = 1000;
 pub const CACHES_MAX: usize = 100;
 /// Accesses counted under their own name.
 pub const ACCESSES_MAX: usize = 100;
+/// Limits counted under their own name.
+pub const LIMITS_MAX: usize = 100;
 /// Pairs of pool and backend counted under their own name.
 pub const BACKENDS_MAX: usize = 2000;
 /// Listeners counted under their own address.

@@ -4,9 +4,10 @@ use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Mirrored, ProtocolError, RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    RefusalReason,
 };
-use super::{AccessLook, CacheLook, DiskLook, FleetLook, Metrics, PoolLook, process};
+use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, Metrics, PoolLook, process};
 use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +22,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     caches(metrics, &look.caches, &mut page);
     disks(&look.disks, &mut page);
     accesses(metrics, &look.accesses, &mut page);
+    limits(metrics, &look.limits, &mut page);
     backends(metrics, &mut page);
     looks(&look.pools, &mut page);
     fleet(look.fleet.as_ref(), &mut page);
@@ -143,6 +145,27 @@ fn accesses(metrics: &Metrics, looks: &[AccessLook], page: &mut Page<'_>) {
     page.family(&f::ACCESS_KEYS_AGE);
     for (look, age) in looks.iter().filter_map(|look| Some((look, look.age?))) {
         page.sample(&f::ACCESS_KEYS_AGE, &[&look.access], age.as_secs_f64());
+    }
+}
+
+fn limits(metrics: &Metrics, looks: &[LimitLook], page: &mut Page<'_>) {
+    let limits = metrics.limits.list();
+    page.family(&f::LIMIT_REQUESTS);
+    for (name, series) in &limits {
+        for &outcome in LimitOutcome::ALL {
+            let n = series.sum(|cells| &cells.requests[outcome as usize]);
+            page.sample(&f::LIMIT_REQUESTS, &[name, outcome.label()], n);
+        }
+    }
+    by_name(page, &f::LIMIT_OVERFLOW, &limits, |cells| &cells.overflow);
+    by_name(page, &f::LIMIT_WAITS, &limits, |cells| &cells.waits);
+    page.family(&f::LIMIT_KEYS);
+    for look in looks {
+        page.sample(&f::LIMIT_KEYS, &[&look.limit], look.keys);
+    }
+    page.family(&f::LIMIT_KEYS_MAX);
+    for look in looks {
+        page.sample(&f::LIMIT_KEYS_MAX, &[&look.limit], look.capacity);
     }
 }
 

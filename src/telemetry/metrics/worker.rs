@@ -1,6 +1,10 @@
 use super::cells::{Count, WorkerCells, class};
-use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-use super::{AccessMetrics, BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use super::labels::{
+    AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
+};
+use super::{
+    AccessMetrics, BackendMetrics, CacheMetrics, LimitMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics,
+};
 use crate::http::Unstorable;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -108,6 +112,19 @@ impl WorkerMetrics {
     pub fn keys_fetched(&self, access: &AccessMetrics, ok: bool) {
         let cells = access.0.of(self.index);
         if ok { &cells.fetches_ok } else { &cells.fetches_failed }.add(1);
+    }
+
+    /// A limit made `outcome` of a request; `is_overflow`: as one of several new keys that share.
+    #[inline]
+    pub fn limit_asked(&self, limit: &LimitMetrics, outcome: LimitOutcome, is_overflow: bool) {
+        let cells = limit.0.of(self.index);
+        cells.requests[outcome as usize].add(1);
+        cells.overflow.add(u64::from(is_overflow));
+    }
+
+    /// Content waits for its bandwidth, or would.
+    pub fn limit_waits(&self, limit: &LimitMetrics) {
+        limit.0.of(self.index).waits.add(1);
     }
 
     /// An exchange goes to another attempt.

@@ -4,6 +4,7 @@ mod access;
 mod balance;
 mod cache;
 mod cluster;
+mod limit;
 mod listener;
 mod pool;
 mod resilience;
@@ -13,6 +14,7 @@ mod secret;
 pub(crate) use access::ACCESS;
 pub(crate) use cache::CACHE;
 pub(crate) use cluster::CLUSTER;
+pub(crate) use limit::LIMIT;
 pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
 pub(crate) use route::ROUTE;
@@ -43,12 +45,12 @@ pub(crate) static ROOT: Spec = Spec {
         optional("pool", Kind::Map("NAME", &Kind::Table(&POOL)), "Named sets of backends."),
         optional("cache", Kind::Map("NAME", &Kind::Table(&CACHE)), "Named caches."),
         optional("access", Kind::Map("NAME", &Kind::Table(&ACCESS)), "Who may use the routes that name it."),
+        optional("limit", Kind::Map("NAME", &Kind::Table(&LIMIT)), "Named limits."),
         optional(
             "route",
             Kind::List(&Kind::Table(&ROUTE)),
             "What to do with which requests. Their order does not matter.",
         ),
-        later("limit"),
     ],
 };
 
@@ -162,6 +164,9 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("max_connections", "max"),
     ("maxconn", "max"),
     ("outlier_detection", "outlier"),
+    ("rate_limit", "limits"),
+    ("rate_limits", "limits"),
+    ("dry_run", "observe"),
     ("retries", "retry"),
     ("slowstart", "slow_start"),
     ("headers", "field"),
@@ -237,6 +242,7 @@ mod tests {
                     units::factor(text).is_some_and(|n| (min..=max).contains(&&n))
                 }
                 (Kind::Share, Some(Value(text))) => units::share(text).is_some(),
+                (Kind::Rate, Some(Value(text))) => units::rate(text).is_some(),
                 (Kind::Bool, Some(Value(text))) => ["true", "false"].contains(&text),
                 (Kind::Choice(words, _), Some(Value(text))) => words.contains(&text),
                 (Kind::Text(_), Some(Value(_))) => true,

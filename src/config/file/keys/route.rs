@@ -1,5 +1,5 @@
 use super::listener::NETWORK;
-use crate::config::file::key::{Default::*, Key, Kind, Spec, key, later, optional, required};
+use crate::config::file::key::{Default::*, Key, Kind, Spec, key, optional, required};
 
 pub(crate) static ROUTE: Spec = Spec {
     title: "[[route]]",
@@ -56,7 +56,11 @@ pub(crate) static ROUTE: Spec = Spec {
             Kind::Either(&[Kind::List(&CODING), Kind::Table(&COMPRESS)]),
             "Compresses responses for clients that accept it: codings in order of preference, such as `[\"zstd\", \"br\", \"gzip\"]`, or a table. Without it nothing is compressed.",
         ),
-        later("limits"),
+        optional(
+            "limits",
+            Kind::List(&Kind::Text("the name of a limit")),
+            "Limits that hold here, before anything else is done: a request must pass all of them, and costs nothing in any if one refuses it.",
+        ),
     ],
 };
 
