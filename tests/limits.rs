@@ -246,6 +246,33 @@ fn what_was_used_outlives_a_reload_that_leaves_the_limit_as_it_is() {
 }
 
 #[test]
+fn a_flood_of_forged_keys_frees_nobody_and_takes_no_memory() {
+    let limit = "[limit.a]\nkey = \"field:x-user\"\nrate = \"1/h\"\nmemory = \"64KiB\"\n";
+    let weir = Weir::start(&answering("\"a\"", &format!("{limit}[server]\nworkers = 2\n")), &[]);
+    let mut ann = weir.client();
+    ann.get("/").field("X-User", "ann").sees(200);
+    ann.get("/").field("X-User", "ann").sees(429);
+    let before = weir.metric("process_resident_memory_bytes");
+    let admitted: usize = std::thread::scope(|scope| {
+        let flood = |from: usize| {
+            let mut client = weir.client();
+            let ask =
+                move |n: usize| client.get("/").field("X-User", &format!("forged-{n}")).gets().unwrap().status == 200;
+            (from..from + 4_000).map(ask).filter(|admitted| *admitted).count()
+        };
+        let floods: Vec<_> = (0..3).map(|thread| scope.spawn(move || flood(thread * 4_000))).collect();
+        floods.into_iter().map(|flood| flood.join().unwrap()).sum()
+    });
+    ann.get("/").field("X-User", "ann").sees(429);
+    let (keys, most) = (weir.metric("weir_limit_keys{limit=\"a\"}"), weir.metric("weir_limit_keys_max{limit=\"a\"}"));
+    assert!(keys <= most && keys > most * 0.9, "{keys} of {most}");
+    // One for each place, and one for each set.
+    assert!((admitted as f64) <= most + most / 15.0, "{admitted}");
+    assert!(weir.metric("weir_limit_overflow_total{limit=\"a\"}") > 1_000.0);
+    assert!(weir.metric("process_resident_memory_bytes") - before < 4e6);
+}
+
+#[test]
 fn the_status_shows_limits() {
     let weir = Weir::start(&answering("\"a\"", "[limit.a]\nkey = \"host\"\nrate = \"1/h\"\n"), &[]);
     let mut client = weir.client();

@@ -45,7 +45,7 @@ impl Flow {
         u64::try_from(nanos).unwrap_or(COST_MAX).min(COST_MAX)
     }
 
-    /// Bytes that are sent in one piece: those of a [`SLICE`], within bounds.
+    /// Bytes that are sent in one piece: those of 50 ms, within bounds.
     #[must_use]
     pub fn slice(self) -> usize {
         let bytes = u128::from(self.rate) * SLICE.as_nanos() / 1_000_000_000;
@@ -83,7 +83,7 @@ impl Bandwidth {
         Duration::from_nanos((paid - now).saturating_sub(flow.tolerance))
     }
 
-    /// Keys that are not at their full burst. Looks at the whole table.
+    /// Keys that are not at their full burst. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
         self.sets.held(&At { now: nanos(now) })

@@ -52,7 +52,7 @@ impl Concurrency {
         });
     }
 
-    /// Keys that have some. Looks at the whole table.
+    /// Keys that have some. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self) -> usize {
         self.sets.held(&Counts)

@@ -88,7 +88,7 @@ impl Limiter {
         matches!(self, Limiter::Concurrency(..))
     }
 
-    /// Keys that are not as if they had never come. Looks at the whole table.
+    /// Keys that are not as if they had never come. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
         match self {

@@ -94,7 +94,7 @@ impl Rates {
         !place.is_spill()
     }
 
-    /// Keys that are not at their full burst. Looks at the whole table.
+    /// Keys that are not at their full burst. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
         self.sets.held(&At { now: nanos(now) })

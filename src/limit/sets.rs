@@ -102,10 +102,12 @@ impl Sets {
         self.sets.len() * WAYS
     }
 
-    /// Cells that are not free. Looks at all of them.
+    /// Cells that are not free; of a very large table, as many as a part of it lets expect.
     pub(super) fn held(&self, words: &impl Words) -> usize {
         let is_held = |word: &&AtomicU64| !words.is_free(word.load(Relaxed));
-        self.sets.iter().map(|set| set.words.iter().filter(is_held).count()).sum()
+        let step = self.sets.len().div_ceil(LOOKED_AT_MAX);
+        let held: usize = self.sets.iter().step_by(step).map(|set| set.words.iter().filter(is_held).count()).sum();
+        (held * step).min(self.capacity())
     }
 
     /// The word that a change would see now, and whether it is a spill.
@@ -279,6 +281,9 @@ pub(super) const WAYS: usize = 15;
 
 /// The word of a cell while it changes hands.
 const TAKEN: u64 = u64::MAX;
+
+/// Sets that are looked at to know how many cells are held: about a millisecond's worth, of 16 MiB.
+const LOOKED_AT_MAX: usize = 1 << 16;
 
 /// Looks at a lock before the thread lets others run.
 const SPINS_MAX: u32 = 100;

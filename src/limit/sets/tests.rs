@@ -58,6 +58,15 @@ fn a_look_sees_what_a_change_would_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn of_a_large_table_a_part_tells_how_full_it_is() {
+    let sets = Sets::new(40 << 20, false);
+    let keys = 100_000u64;
+    (1..=keys).for_each(|n| _ = add(&sets, Key::of(n.wrapping_mul(0xD134_2543_DE82_EF95))));
+    let held = sets.held(&Plain) as u64;
+    assert!(held.abs_diff(keys) < keys / 50, "{held}");
+}
+
+#[test]
 fn what_is_refused_takes_no_cell() {
     let sets = Sets::new(1, false);
     for n in 1..100 {

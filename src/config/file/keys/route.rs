@@ -59,7 +59,7 @@ pub(crate) static ROUTE: Spec = Spec {
         optional(
             "limits",
             Kind::List(&Kind::Text("the name of a limit")),
-            "Limits that hold here, before anything else is done: a request must pass all of them, and costs nothing in any if one refuses it.",
+            "Limits that hold here, before a stored response is looked for or a backend is asked: a request must pass all of them, and costs nothing in any if one refuses it.",
         ),
     ],
 };
