@@ -54,6 +54,16 @@ fn routes_are_printed_in_the_order_of_matching_with_their_places() {
 }
 
 #[test]
+fn routes_show_their_limits_and_one_that_holds_nowhere_is_a_warning() {
+    let limited = ROUTES.replace("pool = \"a\"\n[[route]]\npath", "pool = \"a\"\nlimits = [\"few\"]\n[[route]]\npath")
+        + "[limit.few]\nkey = \"host\"\nrate = \"1/s\"\n[limit.spare]\nkey = \"host\"\nrate = \"1/s\"\n";
+    let (ok, out) = run(&limited, true, false);
+    assert!(ok && out.contains("pool a, limits few"), "{out}");
+    let (_, out) = run(&limited, false, false);
+    assert!(out.contains("no route uses limit `spare`"), "{out}");
+}
+
+#[test]
 fn routes_show_their_access_and_one_that_guards_nothing_is_a_warning() {
     let guarded = ROUTES.replace("pool = \"a\"\n[[route]]\npath", "pool = \"a\"\naccess = \"office\"\n[[route]]\npath")
         + "[access.office]\nallow = [\"10.0.0.0/8\"]\n[access.spare]\ndeny = [\"::/0\"]\n";

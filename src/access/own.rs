@@ -50,6 +50,12 @@ impl Own {
         !self.is_empty() && options.any(|option| self.has(FieldName::of(option), option))
     }
 
+    /// Whether a field of that name is one of them.
+    #[must_use]
+    pub fn has_named(&self, name: &[u8]) -> bool {
+        self.has(FieldName::of(name), name)
+    }
+
     fn has(&self, known: FieldName, name: &[u8]) -> bool {
         known == FieldName::Other && self.names.iter().any(|own| is_alike(own, name))
     }

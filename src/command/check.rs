@@ -103,10 +103,18 @@ fn action(config: &Config, route: &Route) -> String {
         Action::Respond { status, .. } => format!("respond {status}"),
     };
     let action = if route.maintenance { format!("maintenance ({action})") } else { action };
-    match route.access {
+    let action = match route.access {
         Some(id) => format!("{action}, access {}", config.accesses[id.0].name),
         None => action,
+    };
+    match limits(config, route).join(", ") {
+        limits if limits.is_empty() => action,
+        limits => format!("{action}, limits {limits}"),
     }
+}
+
+fn limits<'a>(config: &'a Config, route: &Route) -> Vec<&'a str> {
+    route.limits.iter().map(|id| config.limits[id.0].name.as_str()).collect()
 }
 
 fn summary(config: &Config, routes: bool) -> serde_json::Value {
@@ -132,6 +140,7 @@ fn route_json(config: &Config, rank: &Rank<'_>) -> serde_json::Value {
         "conditions": conditions(route),
         "action": action(config, route),
         "access": route.access.map(|id| config.accesses[id.0].name.as_str()),
+        "limits": limits(config, route),
         "file": route.place.file.display().to_string(),
         "line": route.place.line,
     })

@@ -5,7 +5,7 @@ use super::attempts::Trail;
 use super::serve::Course;
 use crate::config::{LimitId, Route};
 use crate::http::{Fields, RequestHead};
-use crate::limit::{Admit, Ask, Asked, Each, Place, admit};
+use crate::limit::{Admit, Ask, Asked, Charge, Each, Limiter, admit};
 use crate::live::{LiveLimit, Snapshot};
 use crate::telemetry::metrics::LimitOutcome;
 use std::time::Duration;
@@ -26,42 +26,81 @@ pub(super) struct Shown {
     left: Vec<u8>,
 }
 
-/// Places that an exchange has among those at once; given back when it is dropped, however the exchange ends.
+/// When limits are judged on a route that has an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Those whose keys are known at once.
+    BeforeAccess,
+    /// Those whose keys are what the access found out.
+    AfterAccess,
+}
+
+/// What an exchange took of the limits of its route. Places among those at once are given back when it is dropped, however
+/// the exchange ends.
 pub(super) struct Seats<'a> {
     limits: &'a [LiveLimit],
     route: &'a [LimitId],
-    places: [Option<Place>; Route::LIMITS_MAX],
+    charges: [Option<Charge>; Route::LIMITS_MAX],
+}
+
+impl Seats<'_> {
+    /// Takes back what was charged: a limit of the next round refuses it.
+    pub(super) fn refund(&mut self, now: Duration) {
+        for (id, charge) in self.route.iter().zip(&mut self.charges) {
+            charge.take().iter().for_each(|charge| self.limits[id.0].limiter.refund(*charge, now));
+        }
+    }
 }
 
 impl Drop for Seats<'_> {
     fn drop(&mut self) {
-        for (id, place) in self.route.iter().zip(self.places) {
-            place.iter().for_each(|place| self.limits[id.0].limiter.release(*place));
+        for (id, charge) in self.route.iter().zip(self.charges) {
+            charge.iter().for_each(|charge| self.limits[id.0].limiter.release(charge.place()));
         }
     }
 }
 
 impl<'a> Course<'a> {
-    /// Lets a request through the limits of its route, or says which refuses it.
+    /// What it has of the limits of a route at first: nothing.
     #[inline]
-    pub(super) fn limit(&self, route: &'a Route, head: &RequestHead, trail: &mut Trail) -> Result<Seats<'a>, Refusal> {
-        let mut seats = Seats { limits: self.limits(), route: &route.limits, places: [None; Route::LIMITS_MAX] };
-        match route.limits.is_empty() {
-            true => Ok(seats),
-            false => self.ask_limits(route, head, &mut seats, trail).map(|()| seats),
+    pub(super) fn seats(&self, route: &'a Route) -> Seats<'a> {
+        Seats { limits: self.limits(), route: &route.limits, charges: [None; Route::LIMITS_MAX] }
+    }
+
+    /// Lets a request through the limits of its route that are judged in that round, or says which refuses it.
+    #[inline]
+    pub(super) fn limit(
+        &self,
+        route: &Route,
+        round: Round,
+        head: &RequestHead,
+        seats: &mut Seats<'a>,
+        trail: &mut Trail,
+    ) -> Result<(), Refusal> {
+        match route.limits.iter().any(|id| self.round(*id, route) == round) {
+            true => self.ask_limits(route, round, head, seats, trail),
+            false => Ok(()),
+        }
+    }
+
+    fn round(&self, id: LimitId, route: &Route) -> Round {
+        match route.access.is_some() && self.limits()[id.0].after_access {
+            true => Round::AfterAccess,
+            false => Round::BeforeAccess,
         }
     }
 
     fn ask_limits(
         &self,
-        route: &'a Route,
+        route: &Route,
+        round: Round,
         head: &RequestHead,
-        seats: &mut Seats<'_>,
+        seats: &mut Seats<'a>,
         trail: &mut Trail,
     ) -> Result<(), Refusal> {
         let mut asks = [None; Route::LIMITS_MAX];
-        for (ask, id) in asks.iter_mut().zip(&route.limits) {
-            *ask = self.ask_limit(*id, route, head);
+        for (at, id) in self.in_round(route, round) {
+            asks[at] = self.ask_limit(id, route, head);
         }
         let count = route.limits.len().min(Route::LIMITS_MAX);
         let mut each = [Each::Unasked; Route::LIMITS_MAX];
@@ -72,26 +111,31 @@ impl<'a> Course<'a> {
             trail.limit = Some(limit);
             return Err(Refusal::Limit(Exceeded { limit, wait }));
         }
-        for (at, (id, each)) in route.limits.iter().zip(each).enumerate() {
-            match each {
-                Each::Unasked => self.count(*id, LimitOutcome::Excepted, false),
+        for (at, id) in self.in_round(route, round) {
+            match each[at] {
+                Each::Unasked => self.count(id, LimitOutcome::Excepted, false),
                 Each::Observed => {
-                    self.count(*id, LimitOutcome::Observed, false);
-                    trail.limit_observed.get_or_insert(*id);
+                    self.count(id, LimitOutcome::Observed, false);
+                    trail.limit_observed.get_or_insert(id);
                 }
                 Each::Passed { left, charge } => {
-                    let place = charge.map(|charge| charge.place());
-                    self.count(*id, LimitOutcome::Passed, place.is_some_and(Place::is_spill));
-                    seats.places[at] = place.filter(|_| self.limits()[id.0].limiter.gives_places());
-                    self.show(*id, left);
+                    self.count(id, LimitOutcome::Passed, charge.is_some_and(|charge| charge.place().is_spill()));
+                    seats.charges[at] = charge;
+                    self.show(id, left);
+                    self.pace(id, asks[at]);
                 }
             }
         }
         Ok(())
     }
 
+    fn in_round(&self, route: &Route, round: Round) -> impl Iterator<Item = (usize, LimitId)> {
+        let limits = route.limits.iter().copied().enumerate().take(Route::LIMITS_MAX);
+        limits.filter(move |(_, id)| self.round(*id, route) == round)
+    }
+
     /// What one limit is asked; none if it is not for this client.
-    pub(super) fn ask_limit(&self, id: LimitId, route: &Route, head: &RequestHead) -> Option<Ask<'a>> {
+    fn ask_limit(&self, id: LimitId, route: &Route, head: &RequestHead) -> Option<Ask<'a>> {
         let (live, config) = (&self.limits()[id.0], &self.snapshot().config.limits[id.0]);
         if !config.except.is_empty() {
             let client = self.who.to_canonical();
@@ -101,6 +145,13 @@ impl<'a> Course<'a> {
         }
         let key = live.keys.key(Asked { head, client: self.who, route: &route.name });
         Some(Ask { limiter: &live.limiter, key, observe: config.observe })
+    }
+
+    /// Notes a bandwidth that holds for the response.
+    fn pace(&self, id: LimitId, ask: Option<Ask<'_>>) {
+        if let Some(Ask { limiter: Limiter::Bandwidth(..), key, .. }) = ask {
+            self.lanes.borrow_mut().push((id, key));
+        }
     }
 
     fn count(&self, id: LimitId, outcome: LimitOutcome, is_spill: bool) {
@@ -121,7 +172,7 @@ impl<'a> Course<'a> {
         &self.snapshot().limits
     }
 
-    fn snapshot(&self) -> &'a Snapshot {
+    pub(super) fn snapshot(&self) -> &'a Snapshot {
         &self.held.generation.snapshot
     }
 }

@@ -4,73 +4,74 @@ use super::limit::Shown;
 use super::serve::Course;
 use super::{Broken, Chunk, Downstream, Prepared, Reply, Sink, Worker};
 use crate::config::{LimitId, Route};
-use crate::http::{Fields, Length, RequestHead, ResponseHead};
-use crate::limit::{Ask, Bandwidth, Flow, Key, Limiter};
-use crate::telemetry::metrics::LimitMetrics;
+use crate::http::{Fields, Length, ResponseHead};
+use crate::limit::{Key, Limiter};
+use crate::live::Snapshot;
 use std::cell::RefCell;
 use std::future::pending;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// One limit's bandwidth, for the key of this exchange.
-struct Lane<'a> {
-    table: &'a Bandwidth,
-    flow: Flow,
-    key: Key,
-    observe: bool,
-    metrics: &'a LimitMetrics,
-}
-
-/// How the content of one exchange's response is paced, and what is said of limits.
+/// How the content of one exchange's response is paced, and what is said of limits. Both are known once it was admitted.
 pub(super) struct Pacing<'a> {
     worker: &'a Worker,
-    lanes: Vec<Lane<'a>>,
-    /// Bytes that are sent in one piece.
-    slice: usize,
+    snapshot: &'a Snapshot,
+    lanes: &'a RefCell<Vec<(LimitId, Key)>>,
+    shown: &'a RefCell<Shown>,
     /// For how long the client may take nothing.
     limit: Duration,
-    shown: &'a RefCell<Shown>,
 }
 
 impl<'a> Course<'a> {
     /// Whether the responses of a route need a [`Paced`].
     pub(super) fn is_paced(&self, route: &Route) -> bool {
-        let snapshot = &self.held.generation.snapshot;
+        let snapshot = self.snapshot();
         let is_paced = |LimitId(at): &LimitId| {
             snapshot.config.limits[*at].fields || matches!(*snapshot.limits[*at].limiter, Limiter::Bandwidth(..))
         };
         route.limits.iter().any(is_paced)
     }
 
-    /// The bandwidths that hold for an exchange.
-    pub(super) fn pacing(&'a self, route: &'a Route, head: &RequestHead) -> Pacing<'a> {
-        let lane = |id: &LimitId| {
-            let live = &self.held.generation.snapshot.limits[id.0];
-            let Limiter::Bandwidth(flow, table) = &*live.limiter else { return None };
-            let Ask { key, observe, .. } = self.ask_limit(*id, route, head)?;
-            Some(Lane { table, flow: *flow, key, observe, metrics: &live.metrics })
-        };
-        let lanes: Vec<Lane<'_>> = route.limits.iter().filter_map(lane).collect();
-        let slice = lanes.iter().map(|lane| lane.flow.slice()).min().unwrap_or(usize::MAX);
-        Pacing { worker: self.worker, lanes, slice, limit: self.client.gate.timeouts.body, shown: &self.shown }
+    pub(super) fn pacing(&'a self) -> Pacing<'a> {
+        let limit = self.client.gate.timeouts.body;
+        let Course { worker, lanes, shown, .. } = self;
+        Pacing { worker, snapshot: self.snapshot(), lanes, shown, limit }
     }
 }
 
 impl Pacing<'_> {
+    fn is_free(&self) -> bool {
+        self.lanes.borrow().is_empty()
+    }
+
+    /// Bytes that are sent in one piece.
+    fn slice(&self) -> usize {
+        let slice = |(id, _): &(LimitId, Key)| match &*self.snapshot.limits[id.0].limiter {
+            Limiter::Bandwidth(flow, _) => flow.slice(),
+            _ => usize::MAX,
+        };
+        self.lanes.borrow().iter().map(slice).min().unwrap_or(usize::MAX)
+    }
+
     /// How long so many bytes are to wait. They are taken from all lanes; the longest wait counts.
     fn wait(&self, bytes: usize) -> Duration {
         let now = self.worker.clock.exact(Instant::now());
-        let wait = |lane: &Lane<'_>| {
-            let wait = match lane.observe {
-                true => lane.table.observe(lane.key, lane.flow, bytes as u64, now),
-                false => lane.table.reserve(lane.key, lane.flow, bytes as u64, now),
-            };
-            if !wait.is_zero() {
-                self.worker.metrics.limit_waits(lane.metrics);
-            }
-            if lane.observe { Duration::ZERO } else { wait }
+        let wait = |(id, key): &(LimitId, Key)| self.wait_in(*id, *key, bytes as u64, now);
+        self.lanes.borrow().iter().map(wait).max().unwrap_or_default()
+    }
+
+    fn wait_in(&self, id: LimitId, key: Key, bytes: u64, now: Duration) -> Duration {
+        let live = &self.snapshot.limits[id.0];
+        let Limiter::Bandwidth(flow, table) = &*live.limiter else { return Duration::ZERO };
+        let observe = self.snapshot.config.limits[id.0].observe;
+        let wait = match observe {
+            true => table.observe(key, *flow, bytes, now),
+            false => table.reserve(key, *flow, bytes, now),
         };
-        self.lanes.iter().map(wait).max().unwrap_or_default()
+        if !wait.is_zero() {
+            self.worker.metrics.limit_waits(&live.metrics);
+        }
+        if observe { Duration::ZERO } else { wait }
     }
 }
 
@@ -97,12 +98,12 @@ impl<R: Reply> Paced<'_, R> {
 
 impl<R: Reply> Sink for Paced<'_, R> {
     async fn data(&mut self, chunk: Chunk<'_>, more: bool) -> Result<(), Broken> {
-        if self.pacing.lanes.is_empty() {
+        if self.pacing.is_free() {
             return self.reply.data(chunk, more).await;
         }
-        let len = chunk.as_slice().len();
-        for from in (0..len).step_by(self.pacing.slice) {
-            let to = len.min(from + self.pacing.slice);
+        let (len, slice) = (chunk.as_slice().len(), self.pacing.slice());
+        for from in (0..len).step_by(slice) {
+            let to = len.min(from + slice);
             self.turn(to - from).await?;
             let piece = match &chunk {
                 Chunk::Lent(slice) => Chunk::Lent(&slice[from..to]),
@@ -153,7 +154,7 @@ impl<R: Reply> Reply for Paced<'_, R> {
     }
 
     fn patience(&self, limit: Duration) -> Duration {
-        if self.pacing.lanes.is_empty() { self.reply.patience(limit) } else { PATIENCE }
+        if self.pacing.is_free() { self.reply.patience(limit) } else { PATIENCE }
     }
 }
 

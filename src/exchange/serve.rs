@@ -2,15 +2,16 @@ use super::attempts::{Ended, Task, Trail, attempts};
 use super::compress::{Compressed, Compression, Wish};
 use super::count::protocol_error;
 use super::finish::{Finish, finish};
-use super::limit::Shown;
+use super::limit::{Round, Shown};
 use super::mirror::{self, Original, Tee};
 use super::paced::PacedDown;
 use super::refusal::{Asked, refuse};
 use super::reuse::Reused;
 use super::worker::Held;
 use super::{Client, Downstream, Refusal, Reply, Source, Worker, admit, answer, max_forwards, prepare};
-use crate::config::{PoolId, Route};
+use crate::config::{LimitId, PoolId, Route};
 use crate::http::{Length, Method, RequestHead, ResponseHead, client_address, request_id};
+use crate::limit::Key;
 use crate::route::{Choice, select_pool, wrote_recently};
 use crate::telemetry::access::End;
 use std::cell::RefCell;
@@ -84,6 +85,7 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
         who,
         came: worker.clock.exact(started),
         shown: RefCell::default(),
+        lanes: RefCell::default(),
     };
     let is_dressed = |route: &&Route| route.compress.is_some() || course.is_paced(route);
     let (end, pool) = match course.route().filter(is_dressed) {
@@ -122,6 +124,8 @@ pub(super) struct Course<'a> {
     pub(super) came: Duration,
     /// What the response says of limits.
     pub(super) shown: RefCell<Shown>,
+    /// The bandwidths that hold for it.
+    pub(super) lanes: RefCell<Vec<(LimitId, Key)>>,
 }
 
 impl Course<'_> {
@@ -138,15 +142,20 @@ impl Course<'_> {
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
-        // Before who it is: to find that out may be costly, and is what is tried again and again. Held to the end.
-        let _seats = match self.limit(route, &scratch.request, trail) {
-            Ok(seats) => seats,
-            Err(refusal) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
-        };
-        if let Some(access) = self.access()
-            && let Err(end) = self.enter(access, scratch, down, trail).await
-        {
-            return (end, None);
+        // Held to the end of the exchange.
+        let mut seats = self.seats(route);
+        // To find out who it is may be costly, and is what is tried again and again.
+        if let Err(refusal) = self.limit(route, Round::BeforeAccess, &scratch.request, &mut seats, trail) {
+            return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
+        }
+        if let Some(access) = self.access() {
+            if let Err(end) = self.enter(access, scratch, down, trail).await {
+                return (end, None);
+            }
+            if let Err(refusal) = self.limit(route, Round::AfterAccess, &scratch.request, &mut seats, trail) {
+                seats.refund(self.came);
+                return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
+            }
         }
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);
@@ -190,7 +199,7 @@ impl Course<'_> {
         let wish = route.compress.as_ref().map(|compress| (compress, Wish::of(compress, &scratch.request)));
         let encoders = &self.worker.encoders;
         let compression = wish.as_ref().map(|(compress, wish)| Compression { rules: &compress.rules, wish, encoders });
-        let mut down = PacedDown::new(down, self.pacing(route, &scratch.request));
+        let mut down = PacedDown::new(down, self.pacing());
         let mut down = Compressed::new(&mut down, compression);
         let ended = self.run(scratch, &mut down, trail).await;
         down.correct(&mut trail.moved.down);

@@ -1,6 +1,7 @@
 //! A limit that runs.
 
-use crate::config;
+use crate::access::Own;
+use crate::config::{self, HashBy, KeyPart};
 use crate::limit::{Keys, Limiter, Policy, Secret};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{LimitLook, LimitMetrics};
@@ -18,12 +19,15 @@ pub struct LiveLimit {
     pub policy: Policy,
     /// Its counters.
     pub metrics: LimitMetrics,
+    /// Its key has what an access finds out: on routes that have one, it is judged after that.
+    pub after_access: bool,
 }
 
 impl LiveLimit {
     /// What runs of `limit`, with what `before` knew.
     pub(super) fn build(
         limit: &config::Limit,
+        own: &Own,
         metrics: &Metrics,
         before: Option<(&config::Limit, &LiveLimit)>,
     ) -> LiveLimit {
@@ -35,6 +39,7 @@ impl LiveLimit {
             keys: before.map_or_else(|| Keys::new(&limit.key, limit.prefix, secret()), |live| live.keys.clone()),
             policy: Policy::new(&limit.name, &limit.bound),
             metrics: metrics.limit(&limit.name),
+            after_access: limit.key.iter().any(|part| is_own(part, own)),
         }
     }
 
@@ -49,6 +54,11 @@ impl LiveLimit {
             requests: self.metrics.requests(),
         }
     }
+}
+
+/// Whether it is a field by which an access tells backends.
+fn is_own(part: &KeyPart, own: &Own) -> bool {
+    matches!(part, KeyPart::Of(HashBy::Field(name)) if own.has_named(name.as_bytes()))
 }
 
 /// Whether what was counted under one means the same under the other.
@@ -81,7 +91,7 @@ mod tests {
     fn what_was_used_goes_on_where_the_limit_is_the_same() {
         let metrics = Metrics::new(NonZeroUsize::MIN);
         let first = limit("rate = \"1/h\"");
-        let live = LiveLimit::build(&first, &metrics, None);
+        let live = LiveLimit::build(&first, &Own::default(), &metrics, None);
         let head = RequestHead { authority: b"shop.example".into(), ..Default::default() };
         let passes = |live: &LiveLimit| {
             let key = live.keys.key(Asked { head: &head, client: [192, 0, 2, 1].into(), route: "r" });
@@ -97,8 +107,19 @@ mod tests {
             ("rate = \"1/h\"\nprefix = { v4 = 24 }", false),
             ("concurrency = 1", false),
         ] {
-            let next = LiveLimit::build(&limit(text), &metrics, Some((&first, &live)));
+            let next = LiveLimit::build(&limit(text), &Own::default(), &metrics, Some((&first, &live)));
             assert_eq!(!passes(&next), goes_on, "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_an_access_finds_out_waits_for_it() {
+        let metrics = Metrics::new(NonZeroUsize::MIN);
+        let own = Own::of(["x-user"].into_iter());
+        let waits = |key: &str| {
+            let limit = config::Limit { key: vec![KeyPart::Of(HashBy::Field(key.into()))], ..limit("rate = \"1/h\"") };
+            LiveLimit::build(&limit, &own, &metrics, None).after_access
+        };
+        assert!(waits("x-user") && waits("x_user") && !waits("x-other"));
     }
 }

@@ -55,14 +55,16 @@ impl Snapshot {
             config.pools.iter().map(|pool| LivePool::build(pool, metrics, standing(before, pool), now)).collect();
         let rules = |(at, cache)| CacheRules::build(&config, CacheId(at), metrics, cache);
         let caches = caches.into_iter().enumerate().map(rules).collect();
+        let own = own_of_all(&config);
         let limit = |limit: &config::Limit| {
-            LiveLimit::build(limit, metrics, before.and_then(|before| before.limit(&limit.name)))
+            LiveLimit::build(limit, &own, metrics, before.and_then(|before| before.limit(&limit.name)))
         };
+        let limits = config.limits.iter().map(limit).collect();
         Snapshot {
             caches,
             accesses,
-            limits: config.limits.iter().map(limit).collect(),
-            own: own_of_all(&config),
+            limits,
+            own,
             hashing: before.map(|before| Arc::clone(&before.hashing)).unwrap_or_default(),
             scopes: config.routes.iter().map(|route| scope(&config, route).into()).collect(),
             table: Table::build(&config.routes),

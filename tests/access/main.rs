@@ -6,6 +6,7 @@ mod ask;
 mod basic;
 mod cached;
 mod keys;
+mod limits;
 mod networks;
 mod own;
 #[path = "../support/mod.rs"]

@@ -109,7 +109,7 @@ families! {
     ACCESS_KEYS_AGE Gauge "weir_access_keys_age_seconds" Some("seconds"), ["access"]
         "Since keys of tokens were fetched last.";
     LIMIT_REQUESTS Counter "weir_limit_requests" None, ["limit", "outcome"]
-        "Requests on routes with a limit, by what it made of them; one that another limit refuses is not counted.";
+        "Requests on routes with a limit, by what it made of them; one that another refuses at the same time is not counted.";
     LIMIT_OVERFLOW Counter "weir_limit_overflow" None, ["limit"]
         "Requests of new keys that were judged together, as the table of keys was full where they belong.";
     LIMIT_WAITS Counter "weir_limit_waits" None, ["limit"]
