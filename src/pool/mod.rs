@@ -1,6 +1,7 @@
-//! Which backend of a pool an attempt goes to, and which may be used at all: pure decisions.
+//! Which backend of a pool an attempt goes to, which may be used at all, and how much each is given: pure decisions.
 
 mod affinity;
+pub mod concurrency;
 pub mod health;
 pub mod policy;
 mod sticky;
