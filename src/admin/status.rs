@@ -63,6 +63,7 @@ fn backend(backend: &BackendLook) -> Value {
         "state": backend.state,
         "available": backend.available,
         "in_flight": backend.in_flight,
+        "limit": backend.limit,
         "latency_ms": backend.latency_nanos as f64 / 1e6,
         "why": backend.why,
     })

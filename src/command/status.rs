@@ -63,6 +63,9 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
         for backend in backends {
             let (name, state) = (text(&backend["backend"]), text(&backend["state"]));
             write!(out, "  {name:width$}  {state:9}  {} in flight", backend["in_flight"])?;
+            if let Some(limit) = backend["limit"].as_u64() {
+                write!(out, ", bears {limit}")?;
+            }
             if let Some(latency) = backend["latency_ms"].as_f64().filter(|latency| *latency > 0.0) {
                 write!(out, ", {latency:.1} ms")?;
             }

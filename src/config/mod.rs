@@ -14,6 +14,7 @@ mod load;
 mod log;
 mod pool;
 mod precedence;
+mod priority;
 mod read;
 mod resilience;
 mod route;
@@ -32,13 +33,15 @@ pub use health::{Check, Health};
 pub use limit::{Bound, KeyPart, Limit, LimitId, Prefix, Rate};
 pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text, text_for_backend};
 pub use precedence::{Rank, order};
+pub use priority::{Priority, RoutePriority};
 
 pub use listener::{
     Certificate, ClientAuth, H2Limits, HeadLimits, Listener, ListenerTimeouts, ListenerTls, Protocols, TlsVersion,
 };
 pub use log::{AccessFormat, AccessLog, Destination, Level, Log};
 pub use pool::{
-    Backend, BackendAddress, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut, Resolve,
+    Backend, BackendAddress, Concurrency, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut,
+    Resolve,
 };
 pub use resilience::{Breaker, Outlier, Retry, Statuses};
 pub use route::{

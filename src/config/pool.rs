@@ -20,6 +20,8 @@ pub struct Pool {
     pub timeouts: PoolTimeouts,
     /// Bounds on connections to one backend, and on waiting for one.
     pub connections: Connections,
+    /// Finds out how many exchanges each backend bears at once; `None`: only `connections.max` bounds them.
+    pub concurrency: Option<Concurrency>,
     /// TLS towards the backends.
     pub tls: Option<PoolTls>,
     /// A PROXY header at the start of each connection, which is then used for one client only.
@@ -61,6 +63,15 @@ pub struct Connections {
     pub queue_timeout: Duration,
     /// How long an unused connection is kept; default 60 s.
     pub idle: Duration,
+}
+
+/// `concurrency = "adaptive"`, or a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// The least that a backend gets; default 2.
+    pub min: u32,
+    /// How many times as long as with few in flight exchanges may take, in 1/100; default 1.25.
+    pub tolerance: u16,
 }
 
 /// `resolve = { … }`

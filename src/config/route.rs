@@ -1,4 +1,4 @@
-use super::{AccessId, CacheId, Compress, LimitId, Place, PoolId};
+use super::{AccessId, CacheId, Compress, LimitId, Place, PoolId, Priority, RoutePriority};
 use crate::http::Method;
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -51,6 +51,8 @@ pub struct Route {
     pub limits: Vec<LimitId>,
     /// `compress`: responses for clients that accept it. None: what the backend sends is what they get.
     pub compress: Option<Compress>,
+    /// `priority`: who is served first where a pool has no room for all; default normal.
+    pub priority: RoutePriority,
     /// `allow = ["TRACE", "CONNECT"]`: methods that are refused otherwise.
     pub allow_trace: bool,
     /// As above.
@@ -86,6 +88,7 @@ impl Route {
             cache: None,
             limits: Vec::new(),
             compress: None,
+            priority: RoutePriority::Fixed(Priority::Normal),
             allow_trace: false,
             allow_connect: false,
         }

@@ -60,8 +60,8 @@ impl Course<'_> {
         let Course { worker, client, who, held, .. } = *self;
         let tee = Tee::default();
         let pool = ask.config.pool;
-        let task =
-            Task { worker, client, who, held, route: &ask.route, pool, head, tee: &tee, forwarded: None, voyage: None };
+        let (route, tee, forwarded, voyage, is_idle) = (&ask.route, &tee, None, None, false);
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, is_idle };
         let (mut response, mut trail, began) = (ResponseHead::default(), Trail::default(), Instant::now());
         let all = attempts(&task, &mut response, asker, &mut trail);
         // tokio's timer: the time is exact, as a client waits for it.

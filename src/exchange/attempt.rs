@@ -50,7 +50,11 @@ pub(super) async fn attempt<D: Downstream>(
     worker.metrics.attempt(&backend.metrics, reused);
     let before = trail.moved.up;
     trail.first_byte = None;
-    let try_one = Try { task, seated, chances, sent: learns(task).then(Instant::now) };
+    let sent = learns(task).then(Instant::now);
+    if let Some(sent) = sent {
+        seated.slot.sending(sent);
+    }
+    let try_one = Try { task, seated, chances, sent };
     let (result, heard, unprocessed) = match connection {
         Connection::Http1(mut connection) => {
             let mut up = connection.exchange(&worker.buffers, task.head.method.clone(), !task.head.protocol.is_empty());
@@ -83,9 +87,10 @@ pub(super) async fn attempt<D: Downstream>(
     try_one.conclude(fault, started, unprocessed)
 }
 
-/// Whether the pool's policy wants latencies.
+/// Whether anybody wants latencies.
 fn learns(task: &Task<'_>) -> bool {
-    task.config().balance.policy == Policy::PeakEwma
+    let config = task.config();
+    config.balance.policy == Policy::PeakEwma || config.concurrency.is_some()
 }
 
 /// A connection that stands, or a new one.
@@ -110,6 +115,7 @@ async fn connect(task: &Task<'_>, line: &Line, seated: &Seated<'_>) -> Result<Ta
         }
         Err(_) => {
             worker.metrics.connect_failed(&backend.metrics);
+            seated.slot.is_silent(task.now());
             tracing::debug!(backend = backend.name, ?limit, "cannot connect in time");
             Err(Refusal::ConnectFailed)
         }
@@ -130,16 +136,18 @@ struct Try<'a> {
     task: &'a Task<'a>,
     seated: &'a Seated<'a>,
     chances: &'a Chances<'a>,
-    /// When the request began to be sent, where the policy wants latencies.
+    /// When the request began to be sent, where somebody wants latencies.
     sent: Option<Instant>,
 }
 
 impl Try<'_> {
     /// The head of a response is there. An error that comes fast is no reason to ask there more.
     fn learn(&self, status: u16) {
-        if let Some(sent) = self.sent.filter(|_| status < 500) {
+        let Some(sent) = self.sent else { return };
+        if status < 500 {
             self.seated.slot.backend.latency.record(sent.elapsed(), self.task.now());
         }
+        self.seated.slot.answered(status, self.task.now());
     }
 
     fn conclude(&self, fault: Fault, started: bool, unprocessed: bool) -> Step {
@@ -152,7 +160,10 @@ impl Try<'_> {
                 note(self.task, self.seated, Outcome::Status(status));
                 return Step::Next { refusal: Refusal::NoBackend, granted: true, cause: Cause::Status(status) };
             }
-            Fault::BackendTimeout => (Refusal::BackendTimeout, AttemptFailure::Timeout),
+            Fault::BackendTimeout => {
+                self.seated.slot.is_silent(self.task.now());
+                (Refusal::BackendTimeout, AttemptFailure::Timeout)
+            }
             Fault::Backend(broken) => match Refusal::of_backend(&broken) {
                 refusal @ Refusal::BackendProtocol(rule) => {
                     tracing::warn!(backend = backend.name, rule, "a response that breaks a rule");
@@ -195,6 +206,7 @@ impl Try<'_> {
                 let seen = Witnesses { tee: task.tee, kept, moved: moved_up, own };
                 let result = relay::upload(body, request, seen, clock, &bounds).await;
                 sent.set(true);
+                seated.slot.is_whole();
                 result?;
                 body.gone().await;
                 Err::<(), Fault>(Fault::ClientGone)
@@ -230,6 +242,9 @@ impl Try<'_> {
                     if !matches!(fault, Fault::Backend(_)) {
                         return Poll::Ready(Err(fault));
                     }
+                }
+                if !sent.get() {
+                    seated.slot.is_partial();
                 }
                 if !was_sent && let Poll::Ready(result) = downward.as_mut().poll(cx) {
                     return Poll::Ready(result);

@@ -2,16 +2,17 @@
 
 use super::attempt::{Step, attempt};
 use super::chances::{Chances, kept_max};
-use super::crew::{Crew, Picked, Slot, Tried};
+use super::crew::{Crew, Picked, Tried};
 use super::kept::Kept;
 use super::mirror::Tee;
 use super::relay::{Bounds, Moved};
 use super::reuse::{Forwarded, Keep, Voyage};
+use super::slot::Slot;
 use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
-use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Route};
-use crate::http::{FieldName, Length, RequestHead, ResponseHead, Scheme, cookie};
-use crate::live::{Admitted, LivePool};
+use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Priority, Route, RoutePriority};
+use crate::http::{FieldName, Length, RequestHead, ResponseHead, Scheme, URGENCY_DEFAULT, cookie, urgency};
+use crate::live::{Admitted, Displaced, LivePool};
 use crate::pool::policy::{Ask, hash_key};
 use crate::pool::{sticky_cookie, with_part};
 use crate::route;
@@ -39,6 +40,8 @@ pub(super) struct Task<'a> {
     pub(super) forwarded: Option<&'a Forwarded>,
     /// It is the cache itself that asks.
     pub(super) voyage: Option<&'a Voyage>,
+    /// Nobody waits for the answer.
+    pub(super) is_idle: bool,
 }
 
 /// What is known of the attempts made.
@@ -171,7 +174,8 @@ async fn seat<'a, D: Downstream>(
     down: &mut D,
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
-    let is_first = config.connections.max.is_none() || live.state.queue.is_empty();
+    let is_bounded = config.connections.max.is_some() || config.concurrency.is_some();
+    let is_first = !is_bounded || live.state.queue.is_first(task.priority());
     let picked = match is_first {
         true => crew.pick(config, live, &affinity.ask, affinity.wanted, tried, task.now()),
         // Who came before is served before.
@@ -194,8 +198,14 @@ async fn wait<'a, D: Downstream>(
     down: &mut D,
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
-    let Some(place) = live.state.queue.enter(config.connections.queue) else {
-        return Err(Ended::Refused(Refusal::QueueFull));
+    crew.stir(live, task.now());
+    let priority = task.priority();
+    let shed = |why: Refusal| {
+        task.worker.metrics.shed(&live.metrics, priority);
+        Err(Ended::Refused(why))
+    };
+    let Some(place) = live.state.queue.enter(priority, config.connections.queue) else {
+        return shed(Refusal::QueueFull);
     };
     let look = || match crew.pick(config, live, &affinity.ask, affinity.wanted, tried, task.now()) {
         Picked::One(slot) => Some(Ok(slot)),
@@ -205,10 +215,14 @@ async fn wait<'a, D: Downstream>(
     let body = down.halves().0;
     let watches = body.length() == Length::None;
     let mut gone = pin!(body.gone());
-    let mut turn = pin!(task.worker.clock.within(config.connections.queue_timeout, place.until(look)));
+    let mut turn = pin!(task.worker.clock.within(config.connections.queue_timeout, place.until(tried.len() > 0, look)));
     poll_fn(|cx| {
         if let Poll::Ready(turn) = turn.as_mut().poll(cx) {
-            return Poll::Ready(turn.unwrap_or(Err(Ended::Refused(Refusal::QueueTimeout))));
+            return Poll::Ready(match turn {
+                Ok(Ok(found)) => found,
+                Ok(Err(Displaced)) => shed(Refusal::Displaced),
+                Err(_) => shed(Refusal::QueueTimeout),
+            });
         }
         // Content that is still to be read would be taken for a sign of life.
         if watches && gone.as_mut().poll(cx).is_ready() {
@@ -226,6 +240,21 @@ impl<'a> Task<'a> {
 
     pub(super) fn config(&self) -> &'a config::Pool {
         &self.held.generation.snapshot.config.pools[self.pool.0]
+    }
+
+    /// Who is served before it.
+    fn priority(&self) -> Priority {
+        match (self.route.priority, self.is_idle) {
+            (_, true) => Priority::Low,
+            (RoutePriority::Fixed(priority), _) => priority,
+            // What is fetched for the cache may be for several.
+            (RoutePriority::Client, _) if self.voyage.is_some() => Priority::Normal,
+            (RoutePriority::Client, _) => match urgency(&self.head.fields) {
+                URGENCY_DEFAULT => Priority::Normal,
+                ..URGENCY_DEFAULT => Priority::High,
+                _ => Priority::Low,
+            },
+        }
     }
 
     /// Since the process began.

@@ -1,7 +1,9 @@
 //! A pool's backends as one worker sees them: who may be used, who is next, and the connections to each.
 
+use super::slot::Slot;
 use crate::config;
-use crate::live::{LiveBackend, LivePool, Members, Queue};
+use crate::live::{LivePool, Members};
+use crate::pool::concurrency::Limiter;
 use crate::pool::health::panic;
 use crate::pool::health::standing::Facts;
 use crate::pool::policy::{Ask, Look, Policy, View};
@@ -42,20 +44,6 @@ pub(super) enum Picked<'a> {
     Nobody,
 }
 
-/// An exchange at a backend, counted until it is dropped.
-pub(super) struct Slot<'a> {
-    pub(super) at: usize,
-    pub(super) backend: &'a LiveBackend,
-    queue: &'a Queue,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.backend.leave();
-        self.queue.freed();
-    }
-}
-
 impl Crew {
     pub(super) fn new(members: Arc<Members>, lines: Vec<Rc<Line>>, policy: Policy) -> Crew {
         let choice = RefCell::new(Choice { policy, view: View::new(&[]) });
@@ -78,14 +66,22 @@ impl Crew {
         let wanted = wanted.filter(|&at| choice.view.weight(at) > 0 && looking.may(at));
         for _ in 0..PICKS_MAX {
             let Some(at) = wanted.or_else(|| choice.policy.pick(&choice.view, &looking, ask)) else { break };
-            let backend = &*self.members.list[at].backend;
             // Another worker may have been faster.
-            if backend.enter(pool.connections.max) {
-                return Picked::One(Slot { at, backend, queue: &live.state.queue });
+            if let Some(slot) = Slot::take(&self.members, at, pool.connections.max, &live.state.queue, now) {
+                return Picked::One(slot);
             }
         }
         let untried = choice.view.usable().iter().any(|&at| !tried.has(at as usize));
         if untried { Picked::Full } else { Picked::Nobody }
+    }
+
+    /// Sees to it that limits whose exchanges do not end are looked at, and that who waits hears of room.
+    pub(super) fn stir(&self, live: &LivePool, now: Duration) {
+        let queue = &live.state.queue;
+        let limiters = self.members.list.iter().filter_map(|member| member.limiter.as_deref());
+        // All of them are to look.
+        let room: u32 = limiters.filter(|limiter| limiter.has_room(now)).map(Limiter::room).sum();
+        queue.freed_for(room);
     }
 
     /// Whether there is a backend that was not tried.
@@ -145,7 +141,10 @@ impl Look for Looking<'_> {
     }
 
     fn may(&self, at: usize) -> bool {
-        !self.tried.has(at) && self.max.is_none_or(|max| self.in_flight(at) < max)
+        let member = &self.members.list[at];
+        !self.tried.has(at)
+            && member.backend.has_room(self.max)
+            && member.limiter.as_ref().is_none_or(|limiter| limiter.has_room(self.now))
     }
 }
 

@@ -140,6 +140,7 @@ impl Twin {
             tee: &Tee::default(),
             forwarded: None,
             voyage: None,
+            is_idle: true,
         };
         let mut down = Nobody::careless(Content { length, content: content.into(), trailers }, ANSWER_MAX);
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());

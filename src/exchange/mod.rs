@@ -26,6 +26,7 @@ mod refusal;
 mod relay;
 mod reuse;
 mod serve;
+mod slot;
 mod worker;
 
 pub use client::{Client, Gate, TlsFacts};

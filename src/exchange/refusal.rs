@@ -56,6 +56,8 @@ pub enum Refusal {
     NoBackend,
     /// Too many wait for a backend already.
     QueueFull,
+    /// Somebody of a higher priority has the place in the queue.
+    Displaced,
     /// No backend had room in time.
     QueueTimeout,
     /// The pool is given a rest.
@@ -89,7 +91,7 @@ impl Refusal {
             Refusal::Loop => 508,
             Refusal::Limit(_) => 429,
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
-            Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => 503,
+            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout | Refusal::Breaker => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
         }
@@ -113,7 +115,7 @@ impl Refusal {
             Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
-            Refusal::QueueFull | Refusal::QueueTimeout => RefusalReason::Queue,
+            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => RefusalReason::Queue,
             Refusal::Breaker => RefusalReason::Breaker,
             Refusal::ConnectFailed => RefusalReason::ConnectFailed,
             Refusal::BackendClosed => RefusalReason::BackendClosed,
@@ -138,6 +140,10 @@ impl Refusal {
             Refusal::AccessBusy | Refusal::AccessUnknown => Some(1),
             Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(1),
             Refusal::Limit(exceeded) => Some(whole_seconds(exceeded.wait)),
+            Refusal::Maintenance => Some(b"60"),
+            Refusal::AccessBusy | Refusal::AccessUnknown => Some(b"1"),
+            Refusal::NoBackend | Refusal::Breaker => Some(b"1"),
+            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(b"1"),
             _ => None,
         }
     }

@@ -183,7 +183,8 @@ impl Course<'_> {
         let Scratch { request, response, .. } = &mut *scratch;
         let Course { worker, client, held, who, .. } = *self;
         let forwarded = forwarded.as_deref();
-        let task = Task { worker, client, who, held, route, pool, head: request, tee: &tee, forwarded, voyage: None };
+        let (head, tee) = (&*request, &tee);
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage: None, is_idle: false };
         let ended = self.ask(&task, response, down, trail).await;
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
     }

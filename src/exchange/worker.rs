@@ -199,8 +199,19 @@ impl Worker {
     /// To be called about once a second: closes connections to backends that are of no more use.
     pub fn sweep(&self) {
         // What left a pool is let go of, also where nobody asks for that pool any more.
-        self.man(&self.current());
+        let held = self.current();
+        self.man(&held);
+        self.stir(&held);
         self.lines.sweep(self.clock.coarse());
+    }
+
+    /// Limits whose exchanges do not end are looked at, also where nobody comes any more.
+    fn stir(&self, held: &Held) {
+        let snapshot = &held.generation.snapshot;
+        let pools = snapshot.config.pools.iter().zip(&snapshot.pools).enumerate();
+        for (at, (_, live)) in pools.filter(|(_, (config, _))| config.concurrency.is_some()) {
+            self.crew(held, PoolId(at)).stir(live, self.clock.coarse());
+        }
     }
 
     /// The next number of a sequence that nobody outside can guess the start of.

@@ -62,6 +62,7 @@ field_names! {
     MaxForwards "max-forwards",
     Origin "origin",
     Pragma "pragma",
+    Priority "priority",
     ProxyAuthenticate "proxy-authenticate",
     ProxyAuthenticationInfo "proxy-authentication-info",
     ProxyAuthorization "proxy-authorization",

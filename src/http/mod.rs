@@ -21,6 +21,7 @@ mod method;
 mod no_vary_search;
 mod page;
 pub mod path;
+mod priority;
 mod range;
 mod renewal;
 mod status;
@@ -51,6 +52,7 @@ pub use language::{likes_best, normalise_language};
 pub use method::{Method, is_token, is_token_byte};
 pub use no_vary_search::NoVarySearch;
 pub use page::page;
+pub use priority::{URGENCY_DEFAULT, urgency};
 pub use range::{
     ContentRange, Multipart, RANGES_MAX, RangeSpec, Ranges, content_range, parse_content_range, parse_range, ranges,
     unsatisfied,

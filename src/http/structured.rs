@@ -58,6 +58,26 @@ pub fn dictionary<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Membe
     Some(members)
 }
 
+/// The integer under `key` in all lines of a field as one dictionary, without keeping the others. `None` also if it does
+/// not parse, or the last member with that key is something else.
+#[must_use]
+pub fn integer_of<'a>(lines: impl Iterator<Item = &'a [u8]>, key: &str) -> Option<i64> {
+    let text = joined(lines);
+    let mut reader = Reader::new(&text);
+    let (mut found, mut count) = (None, 0);
+    while reader.has_member(&mut count)? {
+        let is_it = reader.key()? == key;
+        let value = if reader.takes(b'=') { reader.item_or_inner_list()? } else { Item::Boolean(true) };
+        reader.parameters()?;
+        match value {
+            Item::Integer(value) if is_it => found = Some(value),
+            _ if is_it => found = None,
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Reads all lines of a field as one list of strings (RFC 9651 §4.2.1); no lines are an empty one. `None` if it does
 /// not parse, if a member is something else (RFC 9875 §2: the field is then ignored), or if there are more than
 /// [`MEMBERS_MAX`].

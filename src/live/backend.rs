@@ -1,11 +1,12 @@
 use super::state::lock;
+use crate::pool::concurrency::{self, Limiter};
 use crate::pool::health::outlier::OutlierRules;
 use crate::pool::health::standing::Facts;
 use crate::pool::health::{Checked, Ejection, Tally};
 use crate::pool::policy::Latency;
 use crate::telemetry::metrics::BackendMetrics;
 use arc_swap::ArcSwapOption;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub struct LiveBackend {
     /// Read when a view is made, and by operators; never at a pick.
     facts: Mutex<Facts>,
     tally: Mutex<Option<Arc<Tally>>>,
+    limiter: Mutex<Option<Arc<Limiter>>>,
     why_down: ArcSwapOption<String>,
 }
 
@@ -36,6 +38,7 @@ impl LiveBackend {
             in_flight: AtomicU32::new(0),
             facts: Mutex::new(facts),
             tally: Mutex::default(),
+            limiter: Mutex::default(),
             why_down: ArcSwapOption::empty(),
         }
     }
@@ -46,20 +49,27 @@ impl LiveBackend {
         self.in_flight.load(Relaxed)
     }
 
+    /// Whether it has less than `max`.
+    #[must_use]
+    pub fn has_room(&self, max: Option<u32>) -> bool {
+        // SeqCst, as in `leave`: who looks in vain is in the queue by then, and is told of room that is made.
+        max.is_none_or(|max| self.in_flight.load(SeqCst) < max)
+    }
+
     /// Counts one more exchange, unless that would be more than `max`.
     #[must_use]
     pub fn enter(&self, max: Option<u32>) -> bool {
-        let before = self.in_flight.fetch_add(1, Relaxed);
-        if max.is_some_and(|max| before >= max) {
-            self.in_flight.fetch_sub(1, Relaxed);
-            return false;
-        }
-        true
+        let Some(max) = max else {
+            self.in_flight.fetch_add(1, Relaxed);
+            return true;
+        };
+        // Never more, not even for a moment: somebody else would take that for having no room.
+        self.in_flight.fetch_update(SeqCst, SeqCst, |before| (before < max).then_some(before + 1)).is_ok()
     }
 
     /// Counts one less.
     pub fn leave(&self) {
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.in_flight.fetch_sub(1, SeqCst);
     }
 
     /// What is known of its health.
@@ -109,6 +119,23 @@ impl LiveBackend {
             facts.up_since = Some(now);
         }
         facts.draining = draining;
+    }
+
+    /// What it bears by these rules; it goes on where the rules are the same, and begins with `start` where there is none.
+    pub(super) fn limiter(&self, rules: concurrency::Rules, start: Option<u32>, now: Duration) -> Arc<Limiter> {
+        let mut limiter = lock(&self.limiter);
+        match &*limiter {
+            Some(limiter) if limiter.rules() == rules => Arc::clone(limiter),
+            before => {
+                let start = before.as_ref().map(|before| before.sustainable()).or(start);
+                Arc::clone(limiter.insert(Arc::new(Limiter::new(rules, start, now))))
+            }
+        }
+    }
+
+    /// What is known of what it bears.
+    pub(super) fn known_limiter(&self) -> Option<Arc<Limiter>> {
+        lock(&self.limiter).clone()
     }
 
     /// What exchanges saw of its failures by these rules; it goes on where the rules are the same.

@@ -1,6 +1,7 @@
 use super::{Endpoint, LiveBackend};
 use crate::config::{self, BackendAddress};
 use crate::pool::StickyValues;
+use crate::pool::concurrency::Limiter;
 use crate::pool::health::standing::Facts;
 use crate::pool::health::{Standing, Tally};
 use crate::pool::policy::Table;
@@ -32,6 +33,8 @@ pub struct Member {
     pub backend: Arc<LiveBackend>,
     /// What exchanges saw of its failures, where that counts.
     pub tally: Option<Arc<Tally>>,
+    /// What it bears, where that is found out.
+    pub limiter: Option<Arc<Limiter>>,
 }
 
 impl Member {

@@ -28,7 +28,7 @@ pub use limit::LiveLimit;
 pub use members::{Found, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};
 pub use pool::LivePool;
-pub use queue::{Place, Queue};
+pub use queue::{Displaced, Place, Queue};
 pub use rules::probes;
 pub use snapshot::Snapshot;
 pub use state::PoolState;

@@ -66,6 +66,7 @@ impl LivePool {
                 state: standing.label(),
                 available: standing.available(),
                 in_flight: backend.in_flight(),
+                limit: member.limiter.as_ref().map(|limiter| limiter.sustainable()),
                 latency_nanos: backend.latency.read(now),
                 why: backend.why_down(),
             }

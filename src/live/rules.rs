@@ -1,6 +1,7 @@
 //! What the configuration says of failures, as the rules of `pool::health`.
 
 use crate::config;
+use crate::pool::concurrency;
 use crate::pool::health::BreakerRules;
 use crate::pool::health::outlier::OutlierRules;
 use crate::pool::health::probe;
@@ -27,6 +28,16 @@ pub(super) fn breaker(breaker: &config::Breaker) -> BreakerRules {
         probes: breaker.trials,
     }
 }
+
+/// How what backends bear is found out, if it is.
+pub(super) fn concurrency(pool: &config::Pool) -> Option<concurrency::Rules> {
+    let config::Concurrency { min, tolerance } = pool.concurrency?;
+    let max = pool.connections.max.unwrap_or(LIMIT_MAX);
+    Some(concurrency::Rules { min, max: max.max(min), tolerance })
+}
+
+/// No backend is found to bear more where the configuration has no maximum.
+const LIMIT_MAX: u32 = 100_000;
 
 /// How backends are checked.
 #[must_use]

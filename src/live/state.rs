@@ -102,6 +102,8 @@ impl PoolState {
         let names = self.names();
         let mut known = lock(&self.backends);
         known.retain(|_, backend| backend.strong_count() > 0);
+        let limits = rules::concurrency(pool);
+        let start = limits.and_then(|_| usual_limit(known.values()));
         let list = seats(pool, &names).into_iter().map(|seat| {
             let key = (seat.endpoint.clone(), pool.health.clone());
             let backend = known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -113,7 +115,8 @@ impl PoolState {
                 backend
             });
             let tally = pool.outlier.as_ref().map(|outlier| backend.tally(&rules::outlier(outlier)));
-            Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend, tally }
+            let limiter = limits.map(|rules| backend.limiter(rules, start, now));
+            Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend, tally, limiter }
         });
         let list: Vec<_> = list.collect();
         Members { sticky: self.sticky(pool, &list), table: self.table(pool, &list), list }
@@ -141,6 +144,14 @@ impl PoolState {
         let secret = sticky.secret.as_deref().or(self.secret.as_ref().map(<[u8; 32]>::as_slice))?;
         Some(StickyValues::new(secret, &pool.name, list.iter().map(|member| member.backend.name.as_str())))
     }
+}
+
+/// What the backends that are known bear, in the mean: a new one is likely one of their kind.
+fn usual_limit<'a>(known: impl Iterator<Item = &'a Weak<LiveBackend>>) -> Option<u32> {
+    let limiters = known.filter_map(|backend| backend.upgrade()?.known_limiter());
+    let limits: Vec<u64> = limiters.map(|limiter| u64::from(limiter.sustainable())).collect();
+    let count = u64::try_from(limits.len()).ok().filter(|count| *count > 0)?;
+    u32::try_from(limits.iter().sum::<u64>() / count).ok()
 }
 
 /// With what a backend begins. One that served under another check goes on until the new one says otherwise, and an

@@ -5,6 +5,7 @@ pub mod concurrency;
 pub mod health;
 pub mod policy;
 mod sticky;
+pub mod waiting;
 
 pub use affinity::with_part;
 pub use sticky::{StickyValues, sticky_cookie};

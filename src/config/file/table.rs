@@ -111,6 +111,12 @@ impl<'a> Table<'a> {
         units::share(&self.text(name)?)
     }
 
+    /// A number or its default, in 1/100.
+    pub(crate) fn factor(&self, name: &str) -> u16 {
+        let default = || units::factor(self.default_text(name)).expect("defaults are factors: a test reads them");
+        self.get(name).and_then(|node| node.factor()).unwrap_or_else(default)
+    }
+
     /// An integer, if it is there.
     pub(crate) fn integer_if_any<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
         self.get(name).and_then(|node| node.integer()).and_then(|n| T::try_from(n).ok())

@@ -5,7 +5,8 @@ use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::table::Table;
 use crate::config::{
-    Backend, BackendAddress, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut, Resolve,
+    Backend, BackendAddress, Concurrency, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut,
+    Resolve,
 };
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Pool> {
             idle: timeouts.duration("idle"),
         },
         connections: connections(&table.table_or_empty("connections")),
+        concurrency: concurrency(table),
         tls: table.table("tls").map(|tls| tls_of(&tls)),
         proxy_protocol: table.text("proxy_protocol").map(|version| match &*version {
             "v1" => ProxyProtocolOut::V1,
@@ -58,6 +60,14 @@ fn connections(table: &Table<'_>) -> Connections {
     }
 }
 
+fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
+    if !table.has("concurrency") {
+        return None;
+    }
+    let own = table.table_or_empty("concurrency");
+    Some(Concurrency { min: own.integer("min"), tolerance: own.factor("tolerance") })
+}
+
 fn resolve(table: &Table<'_>) -> Resolve {
     let every = table.duration_if_any("every");
     if let Some(node) = table.get("every").filter(|_| every.is_some_and(|every| every < RESOLVE_EVERY_MIN)) {
@@ -79,6 +89,13 @@ fn check(table: &Table<'_>, pool: &Pool) {
     {
         let wrong = Wrong::new("a PROXY header ties a connection to one client, which HTTP/2 to backends shares");
         node.wrong(wrong.help("wanted: protocol = \"http/1.1\" beside `proxy_protocol`"));
+    }
+    if let (Some(Concurrency { min, .. }), Some(max)) = (pool.concurrency, pool.connections.max)
+        && min > max
+        && let Some(node) = table.get("concurrency")
+    {
+        let wrong = Wrong::new(format!("a backend cannot get {min} exchanges at least and {max} at most"));
+        node.wrong(wrong.help("wanted: `min` of `concurrency` up to `max` of `connections`"));
     }
     let nameless = |backend: &Backend| matches!(backend.address, BackendAddress::Unix(_));
     if let (Some(node), Some(PoolTls { server_name: None, .. })) = (table.get("tls"), &pool.tls)

@@ -10,6 +10,8 @@ use crate::config::file::table::Table;
 use crate::config::file::units;
 use crate::config::{
     AccessId, CacheId, ErrorPage, HostPattern, LimitId, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern,
+    AccessId, CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Priority, Route, RoutePriority, RouteTimeouts,
+    ValuePattern,
 };
 use crate::http::Method;
 use std::collections::HashSet;
@@ -45,6 +47,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         cache: cache(table, names),
         limits: limits(table, names),
         compress: compress(table),
+        priority: priority(&table.text_or_default("priority")),
         allow_trace: allowed.iter().any(|method| method == "TRACE"),
         allow_connect: allowed.iter().any(|method| method == "CONNECT"),
         // Last: the others are checked even if there is none.
@@ -91,6 +94,11 @@ fn conditions(table: &Table<'_>, key: &str, are_fields: bool) -> Vec<(String, Va
         conditions.push((name, value));
     }
     conditions
+}
+
+fn priority(word: &str) -> RoutePriority {
+    let fixed = Priority::ALL.into_iter().find(|priority| priority.label() == word);
+    fixed.map_or(RoutePriority::Client, RoutePriority::Fixed)
 }
 
 fn mirror(table: &Table<'_>, names: &Names<'_>) -> Option<Mirror> {

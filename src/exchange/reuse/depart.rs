@@ -203,7 +203,8 @@ impl Voyage {
         let Voyage { worker, client, who, held, pool, head, tee, .. } = self;
         let route = &held.generation.snapshot.config.routes[self.route];
         let (who, pool) = (*who, *pool);
-        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded: None, voyage: Some(self) };
+        let (forwarded, voyage, is_idle) = (None, Some(self), self.background);
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, is_idle };
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
         let mut down = FetchDown::of(self);
         let all = attempts(&task, &mut response, &mut down, &mut trail);

@@ -1,7 +1,7 @@
 use super::Rules;
 use super::cohort::Sums;
 use super::controller::Controller;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -82,13 +82,20 @@ impl Limiter {
     /// How many are.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        // SeqCst, as in `leave`: who looks in vain is in a queue by then, and is told of room that is made.
+        self.in_flight.load(SeqCst)
     }
 
     /// The latency with few in flight, as it was learnt.
     #[must_use]
     pub fn unloaded(&self) -> Option<Duration> {
         self.controller().unloaded()
+    }
+
+    /// How many more may come in.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        self.limit().saturating_sub(self.in_flight())
     }
 
     /// Whether one more may come in.
@@ -103,7 +110,7 @@ impl Limiter {
     pub fn enter(&self, now: Duration) -> Option<Ticket> {
         let limit = self.limit();
         let more = |in_flight| (in_flight < limit).then_some(in_flight + 1);
-        let before = self.in_flight.fetch_update(Relaxed, Relaxed, more).ok()?;
+        let before = self.in_flight.fetch_update(SeqCst, SeqCst, more).ok()?;
         if self.patience.load(Relaxed) != 0 {
             self.patience.store(0, Relaxed);
         }
@@ -113,12 +120,12 @@ impl Limiter {
 
     /// Comes back in: its request is whole now.
     pub fn enter_again(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, SeqCst);
     }
 
     /// It is answered, is still being sent, or ends otherwise.
     pub fn leave(&self) {
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.in_flight.fetch_sub(1, SeqCst);
     }
 
     /// The answer took so long. Whether the limit changed.
@@ -143,6 +150,14 @@ impl Limiter {
             self.sums.add_lost();
         }
         self.may_judge(now)
+    }
+
+    /// It was given up after so long without an answer, which may not have been because of the backend.
+    pub fn abandoned(&self, ticket: Ticket, after: Duration, now: Duration) -> bool {
+        match self.unloaded() {
+            Some(unloaded) if after > unloaded * ABANDONED_AFTER => self.answered(ticket, after, now),
+            _ => self.lost(ticket, now),
+        }
     }
 
     fn is_of_cohort(&self, ticket: Ticket) -> bool {
@@ -280,6 +295,9 @@ const FEW: u32 = 32;
 
 /// More add nothing.
 const MANY: u32 = 16_384;
+
+/// An exchange that took so many times as long as it should says how slow the backend is, though it had no answer.
+const ABANDONED_AFTER: u32 = 2;
 
 /// The last eighth of a cohort is not waited for any longer.
 const STRAGGLERS: Duration = Duration::from_millis(500);

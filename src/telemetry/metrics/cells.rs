@@ -3,6 +3,8 @@
 use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
 };
+use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -131,6 +133,7 @@ pub(super) struct PoolCells {
     pub(super) classes: [Count; CLASSES.len()],
     pub(super) first_byte: Histogram,
     pub(super) retries: Count,
+    pub(super) shed: [Count; Priority::ALL.len()],
 }
 
 #[derive(Default)]

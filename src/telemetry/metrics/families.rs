@@ -6,6 +6,7 @@ use super::labels::{
     RefusalReason,
 };
 use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
+use crate::config::Priority;
 use crate::http::Unstorable;
 
 /// A family of series.
@@ -72,6 +73,8 @@ families! {
         "From the end of the request's head to the first byte of the backend's response.";
     RETRIES Counter "weir_retries" None, ["pool"]
         "Attempts after the first of their exchange.";
+    SHED Counter "weir_pool_shed" None, ["pool", "priority"]
+        "Exchanges refused as no backend had room for them, by priority.";
     CACHE_REQUESTS Counter "weir_cache_requests" None, ["cache", "outcome"]
         "Requests on routes with a cache, by what it made of them.";
     CACHE_COLLAPSED Counter "weir_cache_collapsed" None, ["cache"]
@@ -143,7 +146,9 @@ families! {
     BACKEND_IN_FLIGHT Gauge "weir_backend_exchanges_in_flight" None, ["pool", "backend"]
         "Exchanges that the backend has now.";
     BACKEND_LATENCY Gauge "weir_backend_latency_seconds" Some("seconds"), ["pool", "backend"]
-        "The learnt time to the first byte, where the pool's policy learns it; 0 if nothing is known.";
+        "The learnt time to the first byte, where the pool's policy or its concurrency wants it; 0 if nothing is known.";
+    BACKEND_LIMIT Gauge "weir_backend_concurrency_limit" None, ["pool", "backend"]
+        "How many exchanges at once the backend was found to bear, where that is found out.";
     FLEET_MEMBERS Gauge "weir_fleet_members" None, []
         "Members of the fleet as counted last, this one among them; missing without a fleet.";
     FLEET_UP Gauge "weir_fleet_up" None, []
@@ -196,6 +201,7 @@ pub fn reference() -> String {
     }
     out.push_str(&format!("\n## Values of labels\n\n`status`: `{}`.\n\n", CLASSES.join("`, `")));
     out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
+    out.push_str(&format!("\n`priority`: `{}`.\n", Priority::ALL.map(Priority::label).join("`, `")));
     values(&mut out, "result` of `weir_mirrored_total", copies());
     let reads = DiskRead::ALL.iter().map(|read| (read.label(), read.about()));
     values(&mut out, "result` of `weir_cache_disk_reads_total", reads);

@@ -118,6 +118,8 @@ pub struct BackendLook {
     pub available: bool,
     /// Exchanges that it has.
     pub in_flight: u32,
+    /// How many it was found to bear, where that is found out.
+    pub limit: Option<u32>,
     /// What was learnt of its latency, in nanoseconds; 0: nothing.
     pub latency_nanos: u64,
     /// What the last probe said, if it failed.

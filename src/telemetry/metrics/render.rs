@@ -8,6 +8,7 @@ use super::labels::{
     RefusalReason,
 };
 use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, Metrics, PoolLook, process};
+use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -72,6 +73,13 @@ fn pools(metrics: &Metrics, page: &mut Page<'_>) {
         page.histogram(&f::FIRST_BYTE, &[name], series.shards().map(|cells| &cells.first_byte));
     }
     by_name(page, &f::RETRIES, &pools, |cells| &cells.retries);
+    page.family(&f::SHED);
+    for (name, series) in &pools {
+        for priority in Priority::ALL {
+            let n = series.sum(|cells| &cells.shed[priority as usize]);
+            page.sample(&f::SHED, &[name, priority.label()], n);
+        }
+    }
 }
 
 fn caches(metrics: &Metrics, looks: &[CacheLook], page: &mut Page<'_>) {
@@ -226,6 +234,12 @@ fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
     page.family(&f::BACKEND_LATENCY);
     for (pool, backend, look) in backends() {
         page.sample(&f::BACKEND_LATENCY, &[pool, backend], look.latency_nanos as f64 / 1e9);
+    }
+    page.family(&f::BACKEND_LIMIT);
+    for (pool, backend, look) in backends() {
+        if let Some(limit) = look.limit {
+            page.sample(&f::BACKEND_LIMIT, &[pool, backend], limit);
+        }
     }
 }
 

@@ -5,6 +5,9 @@ use super::labels::{
 use super::{
     AccessMetrics, BackendMetrics, CacheMetrics, LimitMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics,
 };
+use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
+use super::{AccessMetrics, BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
+use crate::config::Priority;
 use crate::http::Unstorable;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -131,6 +134,11 @@ impl WorkerMetrics {
     #[inline]
     pub fn retried(&self, pool: &PoolMetrics) {
         pool.0.of(self.index).retries.add(1);
+    }
+
+    /// An exchange was refused for want of room.
+    pub fn shed(&self, pool: &PoolMetrics, priority: Priority) {
+        pool.0.of(self.index).shed[priority as usize].add(1);
     }
 
     /// An attempt at `backend` begins; `reused`: on a connection that stood.

@@ -134,6 +134,7 @@ pub(crate) static LOG_ACCESS: Spec = Spec {
 
 /// Keys that peers use, and what they are called here.
 pub(crate) const SYNONYMS: &[(&str, &str)] = &[
+    ("adaptive_concurrency", "concurrency"),
     ("addr", "address"),
     ("auth", "access"),
     ("auth_basic", "basic"),

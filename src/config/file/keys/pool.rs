@@ -21,6 +21,11 @@ pub(crate) static POOL: Spec = Spec {
         optional("balance", Kind::Table(&BALANCE), "Which backend an attempt goes to."),
         optional("timeouts", Kind::Table(&TIMEOUTS), "Bounds on waiting for a backend."),
         optional("connections", Kind::Table(&CONNECTIONS), "Connections to the backends."),
+        optional(
+            "concurrency",
+            Kind::Either(&[Kind::Choice(&["adaptive"], &[]), Kind::Table(&CONCURRENCY)]),
+            "`\"adaptive\"`: finds out how many exchanges each backend bears at once before it only gets slower, and gives it so many, up to `connections.max`. The others wait, as there.",
+        ),
         optional("tls", Kind::Table(&TLS), "Speaks TLS to the backends; `{}` will do."),
         optional(
             "proxy_protocol",
@@ -93,9 +98,28 @@ static CONNECTIONS: Spec = Spec {
             "queue",
             Kind::Integer { min: 0, max: 1_000_000 },
             Number(500),
-            "Exchanges that wait while all backends have `max`, first come first served; more get 503.",
+            "Exchanges that wait while all backends have `max`, or what they bear; by the `priority` of their routes, then first come first served; more get 503.",
         ),
         key("queue_timeout", Kind::Duration, Value("2s"), "How long they wait before they get 503."),
+    ],
+};
+
+static CONCURRENCY: Spec = Spec {
+    title: "`concurrency` of [pool.NAME]",
+    doc: "What a backend bears is found out. `{}` will do.",
+    keys: &[
+        key(
+            "min",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Number(2),
+            "A backend gets so many exchanges at least, whatever it does.",
+        ),
+        key(
+            "tolerance",
+            Kind::Factor { min: 105, max: 1_000 },
+            Value("1.25"),
+            "How many times as long as with few in flight exchanges may take. Less keeps them shorter, more gets the last bit of work out of backends.",
+        ),
     ],
 };
 

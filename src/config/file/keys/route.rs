@@ -61,6 +61,12 @@ pub(crate) static ROUTE: Spec = Spec {
             Kind::List(&Kind::Text("the name of a limit")),
             "Limits that hold here, before a stored response is looked for or a backend is asked: a request must pass all of them, and costs nothing in any if one refuses it.",
         ),
+        key(
+            "priority",
+            Kind::Choice(&["high", "normal", "low", "client"], &[]),
+            Value("normal"),
+            "Who is served first, and refused last, where the pool has no room for all; `\"client\"`: as the request's `Priority` field says (RFC 9218), high for urgencies 0 to 2, low for 4 to 7.",
+        later("limits"),
     ],
 };
 

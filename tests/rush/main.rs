@@ -1,0 +1,98 @@
+//! More comes than backends bear: who is served, how fast, and who is told to come back later.
+//!
+//! The bounds here hold on a machine that is busy with other things. `WEIR_RUSH=strict cargo test --test rush -- --nocapture`
+//! on a quiet one measures for longer, and holds the bars: nine tenths of the backend's best, and for the high priority a
+//! 99th percentile of twice that without load.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod dialogues;
+mod strained;
+#[path = "../support/mod.rs"]
+mod support;
+mod surge;
+
+use std::time::Duration;
+use strained::Strained;
+use support::Weir;
+use surge::{Stream, Surge};
+
+/// What is asked for, and for how long it is measured.
+struct Bars {
+    goodput: f64,
+    p99: f64,
+    seconds: u64,
+}
+
+fn bars() -> Bars {
+    match std::env::var("WEIR_RUSH").as_deref() {
+        Ok("strict") => Bars { goodput: 0.9, p99: 2.0, seconds: 20 },
+        _ => Bars { goodput: 0.7, p99: 4.0, seconds: 4 },
+    }
+}
+
+const ROUTES: &str = "[[route]]\npath = \"/high/*\"\npool = \"app\"\npriority = \"high\"\n\
+     [[route]]\npath = \"/low/*\"\npool = \"app\"\npriority = \"low\"\n";
+
+/// Eight at once in 40 ms each are 200 a second; with twice as many in flight, three in ten of that are lost.
+fn strained() -> Strained {
+    Strained::start(8, Duration::from_millis(40), 0.3)
+}
+
+const BEST: f64 = 200.0;
+
+fn weir(backend: &Strained, keys: &str) -> Weir {
+    Weir::start(&format!("[pool.app]\nbackends = [\"{}\"]\n{keys}\n{ROUTES}", backend.address), &[])
+}
+
+/// Two and a half times as much as the backend can do, a fifth of it of high priority.
+fn rush() -> [Stream; 2] {
+    [Stream { path: "/high/x", per_second: 100.0 }, Stream { path: "/low/x", per_second: 400.0 }]
+}
+
+#[test]
+fn a_backend_whose_latency_triples_does_its_best_and_the_high_priority_hardly_notices() {
+    let bars = bars();
+    let backend = strained();
+    let weir = weir(&backend, "concurrency = \"adaptive\"");
+    let quiet = [Stream { path: "/high/x", per_second: 20.0 }];
+    let [alone] = Surge::run(weir.address(), quiet, Duration::ZERO, Duration::from_secs(2));
+    let unloaded = alone.percentile(0.99).unwrap();
+    // First it finds out what the backend bears.
+    let (warm, time) = (Duration::from_secs(3), Duration::from_secs(bars.seconds));
+    let [high, low] = Surge::run(weir.address(), rush(), warm, time);
+    let goodput = (high.served() + low.served()) as f64 / bars.seconds as f64 / BEST;
+    let p99 = high.percentile(0.99).unwrap();
+    println!(
+        "goodput {:.0} % of the best; high: {} of {} served, p50 {:.1?}, p99 {:.1?} ({:.1?} without load, {:.2} times); low: {} of {} \
+         served, {} told to come back; limit {}",
+        goodput * 100.0,
+        high.served(),
+        high.sent,
+        high.percentile(0.5).unwrap(),
+        p99,
+        unloaded,
+        p99.as_secs_f64() / unloaded.as_secs_f64(),
+        low.served(),
+        low.sent,
+        low.refused,
+        weir.metric(&format!("weir_backend_concurrency_limit{{pool=\"app\",backend=\"{}\"}}", backend.address)),
+    );
+    assert!(goodput >= bars.goodput, "{goodput:.3}");
+    assert!(p99.as_secs_f64() <= bars.p99 * unloaded.as_secs_f64(), "{p99:?}, {unloaded:?} without load");
+    assert!(high.served() * 100 >= high.sent * 99, "{} of {}", high.served(), high.sent);
+    assert!(high.broken == 0 && low.broken == 0 && low.refused > 0, "{} {}", high.broken, low.broken);
+    let shed = |priority: &str| weir.metric(&format!("weir_pool_shed_total{{pool=\"app\",priority=\"{priority}\"}}"));
+    assert!(shed("low") > 20.0 * shed("high"), "{} {}", shed("low"), shed("high"));
+}
+
+/// What the limit is for.
+#[test]
+fn without_it_the_same_backend_does_a_part_of_its_best() {
+    let backend = strained();
+    let weir = weir(&backend, "");
+    let [high, low] = Surge::run(weir.address(), rush(), Duration::from_secs(2), Duration::from_secs(2));
+    let goodput = (high.served() + low.served()) as f64 / 2.0 / BEST;
+    println!("goodput {:.0} % of the best; p50 of the high priority {:.1?}", goodput * 100.0, high.percentile(0.5));
+    assert!(goodput < 0.6, "{goodput:.3}");
+}
