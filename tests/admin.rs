@@ -86,3 +86,22 @@ fn more_connections_than_allowed_are_closed_and_counted() {
     weir.counts(&format!("weir_connections_open{{listener=\"{listener}\"}}"), 1.0);
     weir.client().get("/").sees(200);
 }
+
+#[test]
+fn memory_is_on_the_page_and_caches_that_are_too_large_for_it_are_warned_of() {
+    let origin = Origin::start();
+    let text = "[server]\nworkers = 1\nmemory = \"512MiB\"\n[cache.pages]\nmemory = \"1GiB\"\n\
+         [[route]]\npool = \"app\"\ncache = \"pages\"\n";
+    let weir = Weir::before(&origin, text);
+    weir.counts("weir_memory_ceiling_bytes", f64::from(512 << 20));
+    weir.counts("weir_memory_pressure{level=\"calm\"}", 1.0);
+    let status: serde_json::Value = serde_json::from_str(&weir.admin("/v1/status").text()).unwrap();
+    assert_eq!(status["memory"]["pressure"], "calm", "nothing is held yet: {status:#}");
+    assert!(status["memory"]["held_bytes"].as_u64().unwrap() > 1 << 20, "{status:#}");
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("caches may hold 1GiB, and the process 512MiB"), "{warnings}");
+    weir.becomes(&text.replace("512MiB", "4GiB"));
+    weir.counts("weir_memory_ceiling_bytes", 4_294_967_296.0);
+    weir.counts("weir_memory_caches_limit_bytes", 1_073_741_824.0);
+    weir.counts("weir_memory_pressure{level=\"calm\"}", 1.0);
+}

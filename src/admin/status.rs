@@ -1,7 +1,7 @@
 //! `/v1/status`: what is up, and how well.
 
 use super::AdminState;
-use crate::telemetry::metrics::{AccessLook, BackendLook, LimitLook, LimitOutcome, PoolLook};
+use crate::telemetry::metrics::{AccessLook, BackendLook, LimitLook, LimitOutcome, MemoryLook, PoolLook};
 use serde_json::{Value, json};
 
 /// The whole answer.
@@ -13,6 +13,7 @@ pub(super) fn status(state: &AdminState) -> Value {
         "ready": state.is_ready(),
         "uptime_seconds": state.metrics.uptime().as_secs(),
         "reloads": { "ok": reloads.0, "failed": reloads.1 },
+        "memory": look.memory.as_ref().map(memory),
         "warnings": look.warnings,
         "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
         "limits": look.limits.iter().map(limit).collect::<Vec<_>>(),
@@ -31,6 +32,15 @@ fn access(access: &AccessLook) -> Value {
         "keys": access.keys,
         "keys_age_seconds": access.age.map(|age| age.as_secs()),
         "why": access.why,
+    })
+}
+
+fn memory(memory: &MemoryLook) -> Value {
+    json!({
+        "ceiling_bytes": memory.ceiling,
+        "held_bytes": memory.held,
+        "caches_limit_bytes": memory.caches,
+        "pressure": memory.pressure,
     })
 }
 

@@ -15,7 +15,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use wheel::{Key, Wheel};
+use wheel::{Key, Kind, Wheel};
 
 /// How often the wheel turns, and so how exact a deadline is.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -91,13 +91,7 @@ impl Clock {
     /// # Errors
     /// [`Elapsed`] if `limit` passed first.
     pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        let mut timer = self.timer(limit);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
-        })
-        .await
+        within(self.timer(limit), future).await
     }
 
     /// As [`within`](Self::within), counted anew with each change of `moved`.
@@ -130,28 +124,35 @@ impl Clock {
     /// # Errors
     /// [`Elapsed`] if `limit` passed first, or idle waits were ended.
     pub async fn within_idle<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        let mut timer = self.idle_timer(limit);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
-        })
-        .await
+        within(self.idle_timer(limit), future).await
+    }
+
+    /// As [`within`](Self::within), for a wait for the rest of a request's head, which [`end_unasked`](Self::end_unasked) may cut short.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if `limit` passed first, or such waits were ended.
+    pub async fn within_head<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        within(Timer { clock: self, limit, kind: Kind::Head, key: None }, future).await
     }
 
     /// Ends all waits that are idle now.
     pub fn end_idle(&self) {
-        self.wheel.borrow_mut().expire_idle();
+        self.wheel.borrow_mut().expire_kinds(Kind::Idle);
+    }
+
+    /// Ends all waits for requests: those that are idle, and those for the rest of a head.
+    pub fn end_unasked(&self) {
+        self.wheel.borrow_mut().expire_kinds(Kind::Head);
     }
 
     /// As [`timer`](Self::timer), cut short by [`end_idle`](Self::end_idle).
     pub fn idle_timer(&self, limit: Duration) -> Timer<'_> {
-        Timer { clock: self, limit, idle: true, key: None }
+        Timer { clock: self, limit, kind: Kind::Idle, key: None }
     }
 
     /// A deadline that starts to count when it is first polled.
     pub fn timer(&self, limit: Duration) -> Timer<'_> {
-        Timer { clock: self, limit, idle: false, key: None }
+        Timer { clock: self, limit, kind: Kind::Busy, key: None }
     }
 
     fn tick_at(&self, now: Instant) -> u64 {
@@ -166,12 +167,22 @@ impl Clock {
     }
 }
 
+/// Waits for `future`, until `timer` fires.
+async fn within<F: Future>(mut timer: Timer<'_>, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => timer.poll_elapsed(cx).map(|()| Err(Elapsed)),
+    })
+    .await
+}
+
 /// See [`Clock::timer`]. Dropping it forgets the deadline.
 #[derive(Debug)]
 pub struct Timer<'c> {
     clock: &'c Clock,
     limit: Duration,
-    idle: bool,
+    kind: Kind,
     key: Option<Key>,
 }
 
@@ -181,7 +192,7 @@ impl Timer<'_> {
         let mut wheel = self.clock.wheel.borrow_mut();
         match self.key {
             None => {
-                self.key = Some(wheel.insert(self.clock.deadline(self.limit), self.idle, cx.waker().clone()));
+                self.key = Some(wheel.insert(self.clock.deadline(self.limit), self.kind, cx.waker().clone()));
                 Poll::Pending
             }
             Some(key) => wheel.poll(key, cx),
@@ -241,10 +252,16 @@ mod tests {
         let clock = Clock::default();
         let mut cx = Context::from_waker(Waker::noop());
         let mut busy = clock.timer(TICK);
-        let mut idle = Timer { clock: &clock, limit: TICK, idle: true, key: None };
+        let mut idle = Timer { clock: &clock, limit: TICK, kind: Kind::Idle, key: None };
         assert!(busy.poll_elapsed(&mut cx).is_pending() && idle.poll_elapsed(&mut cx).is_pending());
         clock.end_idle();
         assert!(busy.poll_elapsed(&mut cx).is_pending() && idle.poll_elapsed(&mut cx).is_ready());
+        let mut head = Timer { clock: &clock, limit: TICK, kind: Kind::Head, key: None };
+        assert!(head.poll_elapsed(&mut cx).is_pending());
+        clock.end_idle();
+        assert!(head.poll_elapsed(&mut cx).is_pending());
+        clock.end_unasked();
+        assert!(busy.poll_elapsed(&mut cx).is_pending() && head.poll_elapsed(&mut cx).is_ready());
     }
 
     #[test]

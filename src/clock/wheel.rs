@@ -27,8 +27,19 @@ struct Entry {
 #[derive(Debug)]
 enum State {
     Free,
-    Waiting { waker: Waker, idle: bool },
+    Waiting { waker: Waker, kind: Kind },
     Fired,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// The next request, of which nothing has come.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// Anything else.
+    Busy,
 }
 
 const NIL: u32 = u32::MAX;
@@ -40,8 +51,8 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    pub(super) fn insert(&mut self, deadline: u64, idle: bool, waker: Waker) -> Key {
-        let entry = Entry { prev: NIL, next: NIL, deadline, state: State::Waiting { waker, idle } };
+    pub(super) fn insert(&mut self, deadline: u64, kind: Kind, waker: Waker) -> Key {
+        let entry = Entry { prev: NIL, next: NIL, deadline, state: State::Waiting { waker, kind } };
         let at = if self.free == NIL {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 timers")
@@ -88,10 +99,10 @@ impl Wheel {
         }
     }
 
-    /// Fires all that are idle, whenever they are due.
-    pub(super) fn expire_idle(&mut self) {
+    /// Fires all up to that kind, whenever they are due.
+    pub(super) fn expire_kinds(&mut self, last: Kind) {
         for at in 0..self.entries.len() {
-            if matches!(self.entries[at].state, State::Waiting { idle: true, .. }) {
+            if matches!(self.entries[at].state, State::Waiting { kind, .. } if kind <= last) {
                 self.fire(at as u32);
             }
         }

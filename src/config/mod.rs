@@ -94,8 +94,8 @@ pub struct Server {
     pub drain: Duration,
     /// How long a new binary may take until it serves, on SIGUSR2; default 30 s.
     pub upgrade_timeout: Duration,
-    /// Bytes: the ceiling for caches, tables and buffers; default 1 GiB.
-    pub memory: u64,
+    /// Bytes: the ceiling for caches, tables and buffers; `None`: a share of what the machine, or the control group, has.
+    pub memory: Option<u64>,
     /// The directory of what is to survive a restart; default: the one that systemd gives, or none.
     pub state: Option<PathBuf>,
 }

@@ -62,6 +62,8 @@ pub enum Refusal {
     QueueTimeout,
     /// The pool is given a rest.
     Breaker,
+    /// There is no memory for it.
+    Memory,
     /// No backend could be connected to.
     ConnectFailed,
     /// The backend ended before its response did.
@@ -92,6 +94,7 @@ impl Refusal {
             Refusal::Limit(_) => 429,
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout | Refusal::Breaker => 503,
+            Refusal::Memory => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
         }
@@ -117,6 +120,7 @@ impl Refusal {
             Refusal::NoBackend => RefusalReason::NoBackend,
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => RefusalReason::Queue,
             Refusal::Breaker => RefusalReason::Breaker,
+            Refusal::Memory => RefusalReason::Memory,
             Refusal::ConnectFailed => RefusalReason::ConnectFailed,
             Refusal::BackendClosed => RefusalReason::BackendClosed,
             Refusal::BackendProtocol(_) => RefusalReason::BackendProtocol,
@@ -142,7 +146,7 @@ impl Refusal {
             Refusal::Limit(exceeded) => Some(whole_seconds(exceeded.wait)),
             Refusal::Maintenance => Some(b"60"),
             Refusal::AccessBusy | Refusal::AccessUnknown => Some(b"1"),
-            Refusal::NoBackend | Refusal::Breaker => Some(b"1"),
+            Refusal::NoBackend | Refusal::Breaker | Refusal::Memory => Some(b"1"),
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(b"1"),
             _ => None,
         }

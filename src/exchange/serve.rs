@@ -156,6 +156,14 @@ impl Course<'_> {
                 seats.refund(self.came);
                 return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
             }
+        let _reserved = match self.worker.memory() {
+            Ok(reserved) => reserved,
+            Err(refusal) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
+        };
+        if let Some(access) = self.access()
+            && let Err(end) = self.enter(access, scratch, down, trail).await
+        {
+            return (end, None);
         }
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);

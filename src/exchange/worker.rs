@@ -1,10 +1,11 @@
+use super::Refusal;
 use super::crew::Crew;
 use super::reuse::Failure;
 use crate::cache::flight::Flights;
 use crate::clock::Clock;
 use crate::config::{self, PoolId};
 use crate::http::coding::Encoders;
-use crate::live::{CacheRules, Change, Members, News, Snapshot};
+use crate::live::{CacheRules, Change, Members, News, Pressure, Snapshot};
 use crate::pool::policy::Policy;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use crate::upstream::{Dialers, Lines};
@@ -73,6 +74,11 @@ pub struct Worker {
     pub metrics: WorkerMetrics,
     /// Its way to the access log.
     pub log: RefCell<AccessWorker>,
+    /// How near the ceiling of memory is.
+    pub pressure: Arc<Pressure>,
+    was_full: Cell<bool>,
+    /// Exchanges that were begun though there is no memory left.
+    reserved: Cell<u32>,
     /// The process is about to end: connections are closed after their exchange.
     pub draining: Cell<bool>,
     drain: Notify,
@@ -114,6 +120,7 @@ impl Worker {
         index: usize,
         start: Instant,
         latest: Arc<ArcSwap<Generation>>,
+        pressure: Arc<Pressure>,
         metrics: WorkerMetrics,
         log: AccessWorker,
     ) -> Worker {
@@ -124,6 +131,9 @@ impl Worker {
             buffers: Rc::default(),
             metrics,
             log: RefCell::new(log),
+            pressure,
+            was_full: Cell::new(false),
+            reserved: Cell::new(0),
             draining: Cell::new(false),
             drain: Notify::new(),
             lines: Lines::default(),
@@ -203,6 +213,36 @@ impl Worker {
         self.man(&held);
         self.stir(&held);
         self.lines.sweep(self.clock.coarse());
+        if self.pressure.is_full() {
+            self.clock.end_unasked();
+        }
+    }
+
+    /// To be called at each turn of the clock: once there is no memory left, connections that ask for nothing, or have not yet
+    /// said what, are closed, and again each time it is looked whether they are of use.
+    pub fn relieve(&self) {
+        let is_full = self.pressure.is_full();
+        if is_full && !self.was_full.replace(is_full) {
+            self.clock.end_unasked();
+        }
+        self.was_full.set(is_full);
+    }
+
+    /// Memory for one more exchange. While there is none left, a few at once are served all the same: so there is an end to
+    /// it, whatever holds the memory, and somebody sees that we live.
+    ///
+    /// # Errors
+    /// [`Refusal::Memory`]
+    pub(super) fn memory(&self) -> Result<Option<Reserved<'_>>, Refusal> {
+        if !self.pressure.is_full() {
+            return Ok(None);
+        }
+        let taken = self.reserved.get();
+        if taken >= RESERVED_MAX {
+            return Err(Refusal::Memory);
+        }
+        self.reserved.set(taken + 1);
+        Ok(Some(Reserved(&self.reserved)))
     }
 
     /// Limits whose exchanges do not end are looked at, also where nobody comes any more.
@@ -237,6 +277,18 @@ impl Held {
         Held { generation, pools }
     }
 }
+
+/// An exchange that is served though there is no memory left, until it is dropped.
+pub(super) struct Reserved<'w>(&'w Cell<u32>);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Exchanges at once that a worker begins however little memory there is.
+const RESERVED_MAX: u32 = 8;
 
 /// One worker's state of a pool's policy.
 fn policy(pool: &config::Pool, members: &Members, worker: usize) -> Policy {

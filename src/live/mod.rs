@@ -3,12 +3,14 @@
 mod access;
 mod backend;
 mod cache;
+mod ceiling;
 mod endpoint;
 mod fleet;
 mod limit;
 mod members;
 mod outcome;
 mod pool;
+mod pressure;
 mod queue;
 mod rules;
 mod snapshot;
@@ -22,12 +24,15 @@ pub use backend::LiveBackend;
 pub use cache::{
     CacheRules, Change, Confirmer, Done as Purged, Listener, LiveCache, News, Teller, cache_defaults, line,
 };
+pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults};
+pub use ceiling::{Ceiling, Held, Level, Ordered};
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};
 pub use limit::LiveLimit;
 pub use members::{Found, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};
 pub use pool::LivePool;
+pub use pressure::Pressure;
 pub use queue::{Displaced, Place, Queue};
 pub use rules::probes;
 pub use snapshot::Snapshot;

@@ -1,5 +1,5 @@
 use super::connection;
-use super::listener::{ListenerState, Open};
+use super::listener::{Entered, ListenerState, Open};
 use crate::exchange::{Gate, Worker};
 use crate::wire::h1::parse::Limits;
 use socket2::SockRef;
@@ -43,7 +43,7 @@ pub(super) async fn accept(
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let door = door.borrow().clone();
-                let Some(entered) = open.enter(door.state.config.max_connections) else {
+                let Some(entered) = enter(&open, &door, &worker) else {
                     worker.metrics.connection_refused(&door.state.metrics);
                     continue;
                 };
@@ -68,11 +68,21 @@ pub(super) fn accept_rest(listener: &TcpListener, door: &Rc<Door>, open: &Arc<Op
         let Ok((stream, peer)) = socket.accept() else { break };
         let Some(peer) = peer.as_socket() else { continue };
         let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
-        if let (Ok(stream), Some(entered)) = (stream, open.enter(door.state.config.max_connections)) {
+        if let (Ok(stream), Some(entered)) = (stream, enter(open, door, worker)) {
             connection::spawn(stream, peer, door.clone(), entered, worker.clone());
         }
     }
 }
+
+/// Lets a connection in, if there are not too many, and there is memory for it.
+fn enter(open: &Arc<Open>, door: &Door, worker: &Worker) -> Option<Entered> {
+    let max = door.state.config.max_connections;
+    // A few are always let in: somebody has to see that we live.
+    open.enter(if worker.pressure.is_full() { max.min(ALWAYS_OPEN) } else { max })
+}
+
+/// Connections to a listener that are let in however little memory there is.
+const ALWAYS_OPEN: usize = 64;
 
 /// The client was gone before we took it.
 fn is_of_one_connection(error: &io::Error) -> bool {

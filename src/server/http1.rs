@@ -66,6 +66,9 @@ async fn burst(session: &mut Session, is_busy: bool) -> Next {
 
 async fn close(session: &mut Session) {
     let worker = &session.open.worker;
+    if worker.pressure.is_full() {
+        return; // The memory is wanted more than a friendly end.
+    }
     let _ = worker.clock.within(DRAIN, session.connection.close(&worker.buffers)).await;
 }
 
@@ -79,7 +82,7 @@ async fn next_exchange(
     scratch.request.scheme = client.scheme;
     let received = {
         let head = pin!(connection.head(&worker.buffers, limits, &mut scratch.request));
-        worker.clock.within(client.gate.timeouts.head, head).await
+        worker.clock.within_head(client.gate.timeouts.head, head).await
     };
     let next = match received {
         Ok(Ok(frame)) => one(connection, &frame, client, worker, &mut scratch).await,

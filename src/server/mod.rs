@@ -27,6 +27,7 @@ mod systemd;
 mod tls;
 mod upgrade;
 mod verify;
+mod warden;
 mod worker;
 
 pub use build::LoadError;

@@ -5,13 +5,16 @@ use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
 use super::sockets::{Inherited, Shares};
 use super::systemd::{Manager, State, interval, state_directory, watch};
-use super::worker::{self, Handle, Order, Starting};
+use super::warden::Warden;
+use super::worker::{self, Handle, Order, Shared, Starting};
 use super::{RunError, Source};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::Speaker;
-use crate::live::{Outgoing, StateDir};
+use crate::live::{Outgoing, Pressure, StateDir};
+use crate::fleet::{Hands, Speaker};
+use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
 use arc_swap::ArcSwap;
@@ -45,6 +48,8 @@ pub(super) struct Process {
     pub(super) admin: Option<(Admin, Arc<AdminState>)>,
     pub(super) watchdog: Option<JoinHandle<()>>,
     pub(super) keeper: Rc<Keeper>,
+    /// Keeps memory below its ceiling, as long as it is there.
+    pub(super) _warden: Warden,
     /// Speaks to the fleet, if there is one.
     pub(super) speaker: Option<Speaker>,
     pub(super) away: Arc<Away>,
@@ -82,9 +87,12 @@ impl Process {
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
-        let keeper = Rc::new(start_keeper(&metrics, &latest, began).map_err(RunError::System)?);
+        let pressure = Arc::<Pressure>::default();
+        let keeper = Rc::new(start_keeper(&metrics, &latest, &pressure, began).map_err(RunError::System)?);
         let speaker = inbox.map(|inbox| start_speaker(&latest, inbox)).transpose().map_err(RunError::System)?;
-        let workers = start_workers(count, began, &metrics, &latest, &access).map_err(RunError::System)?;
+        let shared = Shared { began, latest: &latest, pressure: &pressure };
+        let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
+        let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
@@ -104,6 +112,7 @@ impl Process {
             admin,
             watchdog: None,
             keeper,
+            _warden: warden,
             speaker: speaker.flatten(),
             away: Arc::default(),
             taking_back: Cell::default(),
@@ -181,9 +190,15 @@ fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Arc<StateDir
     opened.map(Arc::new).map_err(RunError::State)
 }
 
-fn start_keeper(metrics: &Arc<Metrics>, latest: &Arc<ArcSwap<Generation>>, began: Instant) -> io::Result<Keeper> {
-    let looked_at = Arc::clone(latest);
-    metrics.set_looker(Box::new(move || looked_at.load().snapshot.look(began.elapsed())));
+fn start_keeper(
+    metrics: &Arc<Metrics>,
+    latest: &Arc<ArcSwap<Generation>>,
+    pressure: &Arc<Pressure>,
+    began: Instant,
+) -> io::Result<Keeper> {
+    let (looked_at, pressure) = (Arc::clone(latest), Arc::clone(pressure));
+    let look = move || Look { memory: pressure.look(), ..looked_at.load().snapshot.look(began.elapsed()) };
+    metrics.set_looker(Box::new(look));
     let counts = metrics.keeper().expect("one keeper asks once");
     Keeper::start(began, Arc::clone(metrics), counts)
 }
@@ -225,14 +240,13 @@ fn admin_state(
 /// Starts them all, then waits for each.
 fn start_workers(
     count: NonZeroUsize,
-    began: Instant,
+    shared: &Shared<'_>,
     metrics: &Arc<Metrics>,
-    latest: &Arc<ArcSwap<Generation>>,
     access: &AccessLog,
 ) -> io::Result<Vec<Handle>> {
     let start = |index| {
         let shard = metrics.worker(index).expect("each worker asks once");
-        worker::start(index, began, Arc::clone(latest), shard, access.worker())
+        worker::start(index, shared, shard, access.worker())
     };
     let starting: Vec<_> = (0..count.get()).map(start).collect::<Result<_, _>>()?;
     starting.into_iter().map(Starting::begun).collect()

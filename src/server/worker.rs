@@ -1,6 +1,8 @@
 use super::accept::{Door, accept, accept_rest};
 use super::listener::{ListenerState, Open};
+use crate::clock::TICK;
 use crate::exchange::{Generation, Worker};
+use crate::live::Pressure;
 use crate::telemetry::access::FLUSH_EVERY;
 use crate::telemetry::{AccessWorker, WorkerMetrics};
 use arc_swap::ArcSwap;
@@ -65,14 +67,23 @@ impl Starting {
     }
 }
 
+/// What all workers share.
+pub(super) struct Shared<'a> {
+    /// All clocks count from here.
+    pub(super) began: Instant,
+    pub(super) latest: &'a Arc<ArcSwap<Generation>>,
+    pub(super) pressure: &'a Arc<Pressure>,
+}
+
 /// Starts a worker's thread.
 pub(super) fn start(
     index: usize,
-    began: Instant,
-    latest: Arc<ArcSwap<Generation>>,
+    shared: &Shared<'_>,
     metrics: WorkerMetrics,
     log: AccessWorker,
 ) -> io::Result<Starting> {
+    let Shared { began, latest, pressure } = *shared;
+    let (latest, pressure) = (Arc::clone(latest), Arc::clone(pressure));
     let (orders, received) = unbounded_channel();
     let (begun, begins) = sync_channel(1);
     let body = move || {
@@ -81,7 +92,7 @@ pub(super) fn start(
             Err(error) => return drop(begun.send(Err(error))),
         };
         let _ = begun.send(Ok(()));
-        runtime.block_on(work(Worker::new(index, began, latest, metrics, log), received));
+        runtime.block_on(work(Worker::new(index, began, latest, pressure, metrics, log), received));
     };
     let thread = thread::Builder::new().name(format!("weir-{index}")).spawn(body)?;
     Ok(Starting { handle: Handle { orders, thread }, begins })
@@ -103,6 +114,7 @@ async fn work(worker: Worker, mut orders: UnboundedReceiver<Order>) {
             async move { worker.clock.run().await }
         }),
         spawn_local(every(SWEEP_EVERY, worker.clone(), |worker| worker.sweep())),
+        spawn_local(every(TICK, worker.clone(), |worker| worker.relieve())),
         spawn_local(every(FLUSH_EVERY, worker.clone(), |worker| worker.log.borrow_mut().flush())),
     ];
     let mut served: HashMap<SocketAddr, Served> = HashMap::new();
@@ -179,7 +191,7 @@ async fn drain(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>, patie
     let patience = patience.max(LOOK);
     let begun = tokio::time::Instant::now();
     /// What the chores and this function hold.
-    const OWN: usize = 4;
+    const OWN: usize = 5;
     while Rc::strong_count(worker) > OWN {
         if begun.elapsed() >= patience {
             worker.clock.end_idle();

@@ -7,6 +7,7 @@ mod floods;
 mod floods_h2;
 mod frames;
 mod judge;
+mod memory;
 mod origin;
 mod requests;
 mod responses;

@@ -22,10 +22,16 @@ impl Weir {
     /// Starts one in front of `origin`; `listener`, `pool` and `route` are further lines of configuration. A second route
     /// depends on the path, so that it matters how a path is read.
     pub(crate) fn start(origin: SocketAddr, listener: &str, pool: &str, route: &str) -> Weir {
+        let ceiling = std::env::var("WEIR_HOSTILE_MEMORY");
+        Weir::below(ceiling.as_deref().unwrap_or("64GiB"), origin, listener, pool, route)
+    }
+
+    /// The same, with a ceiling of memory.
+    pub(crate) fn below(memory: &str, origin: SocketAddr, listener: &str, pool: &str, route: &str) -> Weir {
         let (port, address) = reserve();
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "version = 1\n[server]\nworkers = 1\ndrain = \"1s\"\n[log]\nlevel = \"error\"\naccess = {{ to = \"off\" }}\n\
+            "version = 1\n[server]\nworkers = 1\ndrain = \"1s\"\nmemory = \"{memory}\"\n[log]\nlevel = \"error\"\naccess = {{ to = \"off\" }}\n\
              [[listener]]\naddress = \"{address}\"\n{listener}\n[pool.app]\nbackends = [\"{origin}\"]\n{pool}\n\
              [[route]]\npool = \"app\"\n{route}\n\
              [[route]]\npath = \"/never-asked-for/*\"\nrespond = {{}}\n"
@@ -61,10 +67,44 @@ impl Weir {
 
     /// Bytes of memory that the process holds, without the pages of its program: those come as its code is first run.
     pub(crate) fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        resident(self.child.id())
     }
+}
+
+/// Looks at how much memory a process holds, without pause.
+pub(crate) struct Watch {
+    stop: std::sync::mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<u64>,
+}
+
+impl Weir {
+    pub(crate) fn watch(&self) -> Watch {
+        let pid = self.child.id();
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut most = 0;
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                most = most.max(resident(pid));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            most
+        });
+        Watch { stop, thread }
+    }
+}
+
+impl Watch {
+    /// The most that was held.
+    pub(crate) fn most(self) -> u64 {
+        drop(self.stop);
+        self.thread.join().unwrap()
+    }
+}
+
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
 impl Drop for Weir {

@@ -24,6 +24,7 @@ use super::file::report::{At, Report, Wrong};
 use super::file::shape;
 use super::file::table::Table;
 use super::{AccessId, AdminListen, Config, LimitId, PoolId, ties};
+use crate::config::file::units;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use toml::de::{DeTable, DeValue};
@@ -59,10 +60,25 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         names.caches.tables[*names.caches.by_name.get(name)?].1.table("disk")?.get("path")
     });
     warn_unused(report, &names, &config);
+    warn_crowded(&files, &config);
     if config.routes.len() == routes.len() {
         ties::check(report, &routes, &config.routes);
     }
     Some(config)
+}
+
+/// Caches that together may hold more than the process.
+fn warn_crowded(files: &[Table<'_>], config: &Config) {
+    let caches: u64 = config.caches.iter().map(|cache| cache.memory).fold(0, u64::saturating_add);
+    if let Some(memory) = config.server.memory.filter(|memory| caches > *memory)
+        && let Some(node) = one(files, "server").get("memory")
+    {
+        let (caches, memory) = (units::show_size(caches), units::show_size(memory));
+        node.report.warn(
+            &node.at,
+            format!("caches may hold {caches}, and the process {memory}: they get what is left of that"),
+        );
+    }
 }
 
 /// `[admin] listen` alone, of a file in which other things may be wrong.

@@ -12,7 +12,7 @@ pub(super) fn server(table: &Table<'_>) -> Server {
         workers: written.and_then(NonZeroUsize::new).unwrap_or_else(cores),
         drain: table.duration("drain"),
         upgrade_timeout: table.duration("upgrade_timeout"),
-        memory: table.size("memory"),
+        memory: table.size_if_any("memory"),
         state: table.get("state").and_then(|node| node.file_path()),
     }
 }

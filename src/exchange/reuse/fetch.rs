@@ -95,6 +95,8 @@ enum Mode {
 
 /// Bytes of content that are gathered before readers are told, if more is at hand.
 const GATHERED_BYTES: usize = 64 * 1024;
+/// Content that is kept however little memory there is; of longer one each piece asks for room.
+const SMALL_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of unwanted content that are read for the sake of the connection.
 const DISCARDED_BYTES_MAX: u64 = 64 * 1024;
 impl FetchReply<'_> {
@@ -217,7 +219,7 @@ impl FetchReply<'_> {
             self.publish();
         }
         let voyage = self.voyage;
-        if matches!(self.mode, Mode::Store(_)) && self.taken > voyage.stow.config().max_object {
+        if matches!(self.mode, Mode::Store(_)) && self.is_too_large(bytes.len() as u64) {
             // Too large after all: who reads it goes on, nobody joins.
             voyage.stow.flights().land(voyage.flight_key, &voyage.flight);
             self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
@@ -232,6 +234,12 @@ impl FetchReply<'_> {
         Ok(())
     }
 
+    /// Whether there is more of it than may be kept.
+    fn is_too_large(&self, more: u64) -> bool {
+        let has_room = || self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(more);
+        self.taken > self.voyage.stow.config().max_object || !has_room()
+    }
+
     /// The content is complete.
     fn finish(&mut self, trailers: Option<&Fields>) {
         if self.is_refuted {
@@ -241,7 +249,9 @@ impl FetchReply<'_> {
         self.publish();
         self.cache().misses.note(&self.voyage.stow.key, self.taken);
         let flight = &self.voyage.flight;
+        // For a moment there are two of it.
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
+            && (self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(self.taken))
             && let Some(whole) = flight.whole()
         {
             self.voyage.stow.store(*storing, whole, || flight.is_barred());

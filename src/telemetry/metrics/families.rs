@@ -5,7 +5,7 @@ use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
-use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, ROUTES_MAX};
+use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, PRESSURES, ROUTES_MAX};
 use crate::config::Priority;
 use crate::http::Unstorable;
 
@@ -173,6 +173,14 @@ families! {
         "Upgrades: failed ones of this process, and the one by which it came to serve.";
     ACCESS_LOG_DROPPED Counter "weir_access_log_lines_dropped" None, []
         "Lines of the access log lost: the queue was full, or the write failed.";
+    MEMORY_CEILING Gauge "weir_memory_ceiling_bytes" Some("bytes"), []
+        "What the process may hold in memory.";
+    MEMORY_HELD Gauge "weir_memory_held_bytes" Some("bytes"), []
+        "What it holds, without the pages of its program.";
+    MEMORY_CACHES Gauge "weir_memory_caches_limit_bytes" Some("bytes"), []
+        "What caches may hold of that now.";
+    MEMORY_PRESSURE Gauge "weir_memory_pressure" None, ["level"]
+        "1 for the level that memory is at.";
     BUILD_INFO Gauge "weir_build_info" None, ["version"]
         "Always 1; the label says what runs.";
     START_TIME Gauge "process_start_time_seconds" Some("seconds"), []
@@ -202,6 +210,7 @@ pub fn reference() -> String {
     out.push_str(&format!("\n## Values of labels\n\n`status`: `{}`.\n\n", CLASSES.join("`, `")));
     out.push_str(&format!("`result`: `{}`.\n", RESULTS.join("`, `")));
     out.push_str(&format!("\n`priority`: `{}`.\n", Priority::ALL.map(Priority::label).join("`, `")));
+    out.push_str(&format!("\n`level`: `{}`.\n", PRESSURES.join("`, `")));
     values(&mut out, "result` of `weir_mirrored_total", copies());
     let reads = DiskRead::ALL.iter().map(|read| (read.label(), read.about()));
     values(&mut out, "result` of `weir_cache_disk_reads_total", reads);

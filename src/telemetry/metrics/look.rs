@@ -17,6 +17,8 @@ pub struct Look {
     pub accesses: Vec<AccessLook>,
     /// In the order of the configuration.
     pub limits: Vec<LimitLook>,
+    /// The memory of the process, where it is watched.
+    pub memory: Option<MemoryLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -92,6 +94,20 @@ pub struct LimitLook {
     pub requests: [u64; super::LimitOutcome::ALL.len()],
 }
 
+/// The memory of the process as it is now, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLook {
+    /// What the process may hold.
+    pub ceiling: u64,
+    /// What it holds.
+    pub held: u64,
+    /// What caches may hold of that.
+    pub caches: u64,
+    /// How near the ceiling is; of a fixed set of words, [`PRESSURES`].
+    pub pressure: &'static str,
+}
+/// How near the ceiling may be, the farthest first.
+pub const PRESSURES: [&str; 3] = ["calm", "tight", "full"];
 /// A pool as it is now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolLook {

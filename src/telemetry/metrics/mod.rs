@@ -20,6 +20,9 @@ pub use labels::{
     RefusalReason,
 };
 pub use look::{AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, PoolLook};
+pub use look::{
+    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
+};
 pub use worker::{Done, InFlight, WorkerMetrics};
 
 use cells::{

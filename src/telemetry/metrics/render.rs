@@ -7,7 +7,7 @@ use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
-use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, Metrics, PoolLook, process};
+use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook, process};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     fleet(look.fleet.as_ref(), &mut page);
     listeners(metrics, &mut page);
     h2(metrics, &mut page);
-    whole_process(metrics, &mut page);
+    whole_process(metrics, look.memory.as_ref(), &mut page);
     page.end();
 }
 
@@ -276,7 +276,21 @@ fn h2(metrics: &Metrics, page: &mut Page<'_>) {
     single(page, &f::H2_GOAWAYS, metrics.workers.sum(|cells| &cells.h2_goaways));
 }
 
-fn whole_process(metrics: &Metrics, page: &mut Page<'_>) {
+fn memory(look: Option<&MemoryLook>, page: &mut Page<'_>) {
+    let mut gauge = |family: &Family, read: fn(&MemoryLook) -> u64| {
+        page.family(family);
+        look.iter().for_each(|look| page.sample(family, &[], read(look)));
+    };
+    gauge(&f::MEMORY_CEILING, |look| look.ceiling);
+    gauge(&f::MEMORY_HELD, |look| look.held);
+    gauge(&f::MEMORY_CACHES, |look| look.caches);
+    page.family(&f::MEMORY_PRESSURE);
+    for (look, level) in look.iter().flat_map(|look| PRESSURES.map(|level| (look, level))) {
+        page.sample(&f::MEMORY_PRESSURE, &[level], u8::from(look.pressure == level));
+    }
+}
+
+fn whole_process(metrics: &Metrics, look: Option<&MemoryLook>, page: &mut Page<'_>) {
     let [ok, failed] = f::RESULTS;
     page.family(&f::RELOADS);
     page.sample(&f::RELOADS, &[ok], metrics.rare.reloads_ok.load(Relaxed));
@@ -285,6 +299,7 @@ fn whole_process(metrics: &Metrics, page: &mut Page<'_>) {
     page.sample(&f::UPGRADES, &[ok], metrics.rare.upgrades_ok.load(Relaxed));
     page.sample(&f::UPGRADES, &[failed], metrics.rare.upgrades_failed.load(Relaxed));
     single(page, &f::ACCESS_LOG_DROPPED, metrics.access_log_lines_dropped());
+    memory(look, page);
     page.family(&f::BUILD_INFO);
     page.sample(&f::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     page.family(&f::START_TIME);

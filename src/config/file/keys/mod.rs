@@ -74,8 +74,8 @@ pub(crate) static SERVER: Spec = Spec {
         key(
             "memory",
             Kind::Size { min: 16 << 20, max: 1 << 50 },
-            Value("1GiB"),
-            "One ceiling for caches, tables and buffers. This version checks it, and does not enforce it yet.",
+            Said("three quarters of what the machine, or the control group of the process, has"),
+            "One ceiling for all that the process holds: caches, tables and buffers. Near it caches shrink; if that is not enough, new connections and requests are refused.",
         ),
         key(
             "state",
