@@ -4,6 +4,7 @@ use super::access::Turned;
 use super::attempts::{Ended, Task, Trail, attempts};
 use super::mirror::Tee;
 use super::nobody::Nobody;
+use super::priority::priority;
 use super::serve::{Course, Scratch};
 use super::{Downstream, Refusal, prepare};
 use crate::access::{Answer, forwarded_for, subrequest};
@@ -57,11 +58,13 @@ impl Course<'_> {
 
     /// The whole answer, in time; none if there was none.
     async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, asker: &mut Nobody) -> Option<ResponseHead> {
+    async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, ear: &mut Ear) -> Option<ResponseHead> {
+        let priority = self.route.map(|(_, route)| priority(route, head)).unwrap_or_default();
         let Course { worker, client, who, held, .. } = *self;
         let tee = Tee::default();
         let pool = ask.config.pool;
-        let (route, tee, forwarded, voyage, is_idle) = (&ask.route, &tee, None, None, false);
-        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, is_idle };
+        let (route, tee, forwarded, voyage) = (&ask.route, &tee, None, None);
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, priority };
         let (mut response, mut trail, began) = (ResponseHead::default(), Trail::default(), Instant::now());
         let all = attempts(&task, &mut response, asker, &mut trail);
         // tokio's timer: the time is exact, as a client waits for it.

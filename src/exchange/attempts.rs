@@ -40,8 +40,8 @@ pub(super) struct Task<'a> {
     pub(super) forwarded: Option<&'a Forwarded>,
     /// It is the cache itself that asks.
     pub(super) voyage: Option<&'a Voyage>,
-    /// Nobody waits for the answer.
-    pub(super) is_idle: bool,
+    /// Who is served before it.
+    pub(super) priority: Priority,
 }
 
 /// What is known of the attempts made.
@@ -175,7 +175,7 @@ async fn seat<'a, D: Downstream>(
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
     let is_bounded = config.connections.max.is_some() || config.concurrency.is_some();
-    let is_first = !is_bounded || live.state.queue.is_first(task.priority());
+    let is_first = !is_bounded || live.state.queue.is_first(task.priority);
     let picked = match is_first {
         true => crew.pick(config, live, &affinity.ask, affinity.wanted, tried, task.now()),
         // Who came before is served before.
@@ -199,7 +199,7 @@ async fn wait<'a, D: Downstream>(
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
     crew.stir(live, task.now());
-    let priority = task.priority();
+    let priority = task.priority;
     let shed = |why: Refusal| {
         task.worker.metrics.shed(&live.metrics, priority);
         Err(Ended::Refused(why))
@@ -240,21 +240,6 @@ impl<'a> Task<'a> {
 
     pub(super) fn config(&self) -> &'a config::Pool {
         &self.held.generation.snapshot.config.pools[self.pool.0]
-    }
-
-    /// Who is served before it.
-    fn priority(&self) -> Priority {
-        match (self.route.priority, self.is_idle) {
-            (_, true) => Priority::Low,
-            (RoutePriority::Fixed(priority), _) => priority,
-            // What is fetched for the cache may be for several.
-            (RoutePriority::Client, _) if self.voyage.is_some() => Priority::Normal,
-            (RoutePriority::Client, _) => match urgency(&self.head.fields) {
-                URGENCY_DEFAULT => Priority::Normal,
-                ..URGENCY_DEFAULT => Priority::High,
-                _ => Priority::Low,
-            },
-        }
     }
 
     /// Since the process began.

@@ -3,8 +3,8 @@
 use super::attempts::{Task, Trail, attempts};
 use super::nobody::{Content, Nobody};
 use super::worker::Held;
-use super::{Client, Worker};
-use crate::config::{Mirror, PoolId};
+use super::{Body, Broken, Chunk, Client, Downstream, Piece, Reply, Sink, Source, Worker};
+use crate::config::{Mirror, PoolId, Priority};
 use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
 use crate::telemetry::metrics::Mirrored;
 use std::cell::{Cell, RefCell};
@@ -140,7 +140,8 @@ impl Twin {
             tee: &Tee::default(),
             forwarded: None,
             voyage: None,
-            is_idle: true,
+            // Nobody waits for the answer.
+            priority: Priority::Low,
         };
         let mut down = Nobody::careless(Content { length, content: content.into(), trailers }, ANSWER_MAX);
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());

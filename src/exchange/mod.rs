@@ -22,6 +22,7 @@ mod nobody;
 mod paced;
 mod port;
 mod prepare;
+mod priority;
 mod refusal;
 mod relay;
 mod reuse;

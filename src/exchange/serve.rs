@@ -5,6 +5,7 @@ use super::finish::{Finish, finish};
 use super::limit::{Round, Shown};
 use super::mirror::{self, Original, Tee};
 use super::paced::PacedDown;
+use super::priority::priority;
 use super::refusal::{Asked, refuse};
 use super::reuse::Reused;
 use super::worker::Held;
@@ -192,7 +193,8 @@ impl Course<'_> {
         let Course { worker, client, held, who, .. } = *self;
         let forwarded = forwarded.as_deref();
         let (head, tee) = (&*request, &tee);
-        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage: None, is_idle: false };
+        let (voyage, priority) = (None, priority(route, head));
+        let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, priority };
         let ended = self.ask(&task, response, down, trail).await;
         (self.conclude(ended, scratch, down, trail).await, Some(pool))
     }
