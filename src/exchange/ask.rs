@@ -58,7 +58,6 @@ impl Course<'_> {
 
     /// The whole answer, in time; none if there was none.
     async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, asker: &mut Nobody) -> Option<ResponseHead> {
-    async fn answer_of(&self, ask: &LiveAsk, head: &RequestHead, ear: &mut Ear) -> Option<ResponseHead> {
         let priority = self.route.map(|(_, route)| priority(route, head)).unwrap_or_default();
         let Course { worker, client, who, held, .. } = *self;
         let tee = Tee::default();

@@ -3,7 +3,7 @@
 use super::attempts::{Task, Trail, attempts};
 use super::nobody::{Content, Nobody};
 use super::worker::Held;
-use super::{Body, Broken, Chunk, Client, Downstream, Piece, Reply, Sink, Source, Worker};
+use super::{Client, Worker};
 use crate::config::{Mirror, PoolId, Priority};
 use crate::http::{Fields, Length, Method, RequestHead, ResponseHead};
 use crate::telemetry::metrics::Mirrored;

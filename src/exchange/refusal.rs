@@ -142,12 +142,9 @@ impl Refusal {
         match self {
             Refusal::Maintenance => Some(60),
             Refusal::AccessBusy | Refusal::AccessUnknown => Some(1),
-            Refusal::NoBackend | Refusal::QueueFull | Refusal::QueueTimeout | Refusal::Breaker => Some(1),
+            Refusal::NoBackend | Refusal::Breaker | Refusal::Memory => Some(1),
+            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(1),
             Refusal::Limit(exceeded) => Some(whole_seconds(exceeded.wait)),
-            Refusal::Maintenance => Some(b"60"),
-            Refusal::AccessBusy | Refusal::AccessUnknown => Some(b"1"),
-            Refusal::NoBackend | Refusal::Breaker | Refusal::Memory => Some(b"1"),
-            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(b"1"),
             _ => None,
         }
     }

@@ -143,7 +143,11 @@ impl Course<'_> {
             (Ok(()), None) => return (Box::pin(self.refuse(Refusal::NoRoute, scratch, down, trail)).await, None),
             (Err(refusal), _) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
         };
-        // Held to the end of the exchange.
+        // Both are held to the end of the exchange.
+        let _reserved = match self.worker.memory() {
+            Ok(reserved) => reserved,
+            Err(refusal) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
+        };
         let mut seats = self.seats(route);
         // To find out who it is may be costly, and is what is tried again and again.
         if let Err(refusal) = self.limit(route, Round::BeforeAccess, &scratch.request, &mut seats, trail) {
@@ -157,14 +161,6 @@ impl Course<'_> {
                 seats.refund(self.came);
                 return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
             }
-        let _reserved = match self.worker.memory() {
-            Ok(reserved) => reserved,
-            Err(refusal) => return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None),
-        };
-        if let Some(access) = self.access()
-            && let Err(end) = self.enter(access, scratch, down, trail).await
-        {
-            return (end, None);
         }
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);

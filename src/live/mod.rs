@@ -24,7 +24,6 @@ pub use backend::LiveBackend;
 pub use cache::{
     CacheRules, Change, Confirmer, Done as Purged, Listener, LiveCache, News, Teller, cache_defaults, line,
 };
-pub use cache::{CacheRules, Done as Purged, LiveCache, cache_defaults};
 pub use ceiling::{Ceiling, Held, Level, Ordered};
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};

@@ -92,9 +92,8 @@ impl Snapshot {
         let (mut caches, mut disks) = (Vec::new(), Vec::new());
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
-        Look { pools, caches, disks, limits, accesses, fleet, warnings: self.config.warnings.clone() }
         let (memory, warnings) = (None, self.config.warnings.clone());
-        Look { pools, caches, disks, accesses, fleet, memory, warnings }
+        Look { pools, caches, disks, limits, accesses, fleet, memory, warnings }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

@@ -111,7 +111,7 @@ pub(super) fn build(
     let caches = open_caches(&config, running)?;
     let mut snapshot = Snapshot::build(config, caches, accesses, metrics, running, now);
     let mut inbox = None;
-    if let Some(before) = before.filter(|before| before.fleet.is_some()) {
+    if let Some(before) = running.filter(|before| before.fleet.is_some()) {
         forget_the_past(&snapshot, before);
     }
     if before.is_none() && snapshot.config.cluster.is_some() {

@@ -9,9 +9,8 @@ use crate::config::file::source::read_bounded;
 use crate::config::file::table::Table;
 use crate::config::file::units;
 use crate::config::{
-    AccessId, CacheId, ErrorPage, HostPattern, LimitId, Mirror, PathPattern, Route, RouteTimeouts, ValuePattern,
-    AccessId, CacheId, ErrorPage, HostPattern, Mirror, PathPattern, Priority, Route, RoutePriority, RouteTimeouts,
-    ValuePattern,
+    AccessId, CacheId, ErrorPage, HostPattern, LimitId, Mirror, PathPattern, Priority, Route, RoutePriority,
+    RouteTimeouts, ValuePattern,
 };
 use crate::http::Method;
 use std::collections::HashSet;

@@ -58,10 +58,8 @@ impl Course<'_> {
         sending.say();
         response.clear();
         let reply = down.halves().1;
-        let limit = self.client.gate.timeouts.body;
-        let sent = self.worker.clock.within_progress(limit, &moved, sending.send(response, reply)).await;
         let patience = reply.patience(self.client.gate.timeouts.body);
-        let sent = self.worker.clock.within(patience, sending.send(response, reply)).await;
+        let sent = self.worker.clock.within_progress(patience, &moved, sending.send(response, reply)).await;
         if self.worker.log.borrow().is_on() && response.fields.is_empty() {
             response.fields = serving.entry.fields();
         }

@@ -161,6 +161,9 @@ impl LiveCache {
         let teller = self.teller.load_full();
         if teller.as_ref().is_some_and(|teller| line.is_of(teller)) {
             self.teller.compare_and_swap(&teller, None);
+        }
+    }
+
     /// Its memory tier may hold so much now, whatever the configuration gives it.
     pub fn limit_memory(&self, bytes: usize) {
         if self.memory.capacity() != bytes {

@@ -3,7 +3,6 @@
 use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
 };
-use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

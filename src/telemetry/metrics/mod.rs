@@ -19,9 +19,8 @@ pub use labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
-pub use look::{AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, PoolLook};
 pub use look::{
-    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
+    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
 };
 pub use worker::{Done, InFlight, WorkerMetrics};
 

@@ -5,8 +5,6 @@ use super::labels::{
 use super::{
     AccessMetrics, BackendMetrics, CacheMetrics, LimitMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics,
 };
-use super::labels::{AccessVerdict, AttemptFailure, CacheOutcome, Mirrored, ProtocolError, RefusalReason};
-use super::{AccessMetrics, BackendMetrics, CacheMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::cell::Cell;

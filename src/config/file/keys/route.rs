@@ -66,7 +66,7 @@ pub(crate) static ROUTE: Spec = Spec {
             Kind::Choice(&["high", "normal", "low", "client"], &[]),
             Value("normal"),
             "Who is served first, and refused last, where the pool has no room for all; `\"client\"`: as the request's `Priority` field says (RFC 9218), high for urgencies 0 to 2, low for 4 to 7.",
-        later("limits"),
+        ),
     ],
 };
 
