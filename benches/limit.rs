@@ -3,6 +3,7 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir::config::{Bound, HashBy, KeyPart, Prefix, Rate};
 use weir::http::RequestHead;
@@ -14,7 +15,7 @@ const MEMORY: usize = 4 << 20;
 
 /// `count` a second, of a burst that is never used up, or of one that is after the first request.
 fn rate(count: u32, burst: u32) -> Limiter {
-    Limiter::new(&Bound::Rate { rate: Rate { count, per: SECOND }, burst }, MEMORY)
+    Limiter::new(&Bound::Rate { rate: Rate { count, per: SECOND }, burst }, MEMORY, None)
 }
 
 fn client(n: u32) -> IpAddr {
@@ -22,9 +23,9 @@ fn client(n: u32) -> IpAddr {
 }
 
 fn limit(c: &mut Criterion) {
-    let keys = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 32, v6: 64 }, Secret([7; 16]));
+    let keys = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 32, v6: 64 }, Arc::new(Secret::new([7; 16])));
     let both = [KeyPart::Of(HashBy::Field("x-api-key".into())), KeyPart::Route];
-    let both = Keys::new(&both, Prefix { v4: 32, v6: 64 }, Secret([9; 16]));
+    let both = Keys::new(&both, Prefix { v4: 32, v6: 64 }, Arc::new(Secret::new([9; 16])));
     let mut head = RequestHead { target: b"/api/items?page=2".into(), ..Default::default() };
     head.fields.push(b"user-agent", b"bench");
     head.fields.push(b"x-api-key", b"8a7b9c6d5e4f3a2b1c0d");
@@ -48,7 +49,7 @@ fn limit(c: &mut Criterion) {
         group.bench_function(id("is refused"), |b| {
             b.iter(|| black_box(refusing.charge(keys.key(asked(next())), SECOND)));
         });
-        let places = Limiter::new(&Bound::Concurrency(100), MEMORY);
+        let places = Limiter::new(&Bound::Concurrency(100), MEMORY, None);
         group.bench_function(id("enters and leaves"), |b| {
             b.iter(|| {
                 if let (_, Some(charge)) = places.charge(keys.key(asked(next())), SECOND) {

@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use weir::config::{Bound, HashBy, KeyPart, Prefix, Rate};
 use weir::http::RequestHead;
@@ -48,7 +49,7 @@ fn neither_keys_nor_judgements_allocate() {
         KeyPart::Host,
         KeyPart::Route,
     ];
-    let keys = Keys::new(&parts, Prefix { v4: 32, v6: 64 }, Secret([1; 16]));
+    let keys = Keys::new(&parts, Prefix { v4: 32, v6: 64 }, Arc::new(Secret::new([1; 16])));
     let mut head = RequestHead { target: b"/a/%62//c?page=%31&x".into(), ..Default::default() };
     head.authority.extend_from_slice(b"Shop.example:8080");
     head.fields.push(b"x-user", b"ann");
@@ -56,9 +57,9 @@ fn neither_keys_nor_judgements_allocate() {
     let rate = Rate { count: 10, per: Duration::from_secs(1) };
     // Small, so that sets are full and cells change hands.
     let limiters = [
-        Limiter::new(&Bound::Rate { rate, burst: 2 }, 1 << 12),
-        Limiter::new(&Bound::Rate { rate, burst: 5 }, 1 << 12),
-        Limiter::new(&Bound::Concurrency(3), 1 << 12),
+        Limiter::new(&Bound::Rate { rate, burst: 2 }, 1 << 12, None),
+        Limiter::new(&Bound::Rate { rate, burst: 5 }, 1 << 12, None),
+        Limiter::new(&Bound::Concurrency(3), 1 << 12, None),
     ];
     let (mut passed, mut refused) = (0, 0);
     let before = COUNT.get();

@@ -22,6 +22,7 @@ pub(super) fn status(state: &AdminState) -> Value {
             "members": fleet.members,
             "redis": if fleet.is_up { "up" } else { "down" },
             "why": fleet.why,
+            "limits": if fleet.shares_limits { "shared" } else { "divided" },
         })),
     })
 }

@@ -41,6 +41,9 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
     }
     if let Some(members) = status["fleet"]["members"].as_u64() {
         match status["fleet"]["why"].as_str() {
+            None if status["fleet"]["limits"] == "divided" => {
+                writeln!(out, "fleet: {members} members; Redis is slow, each has its part of limits")?;
+            }
             None => writeln!(out, "fleet: {members} members")?,
             Some(why) => writeln!(out, "fleet: {members} members when Redis was last reached; now alone: {why}")?,
         }

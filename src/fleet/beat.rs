@@ -1,8 +1,9 @@
 use super::known::Known;
+use super::limits::Limits;
 use super::link::Link;
 use super::names::Names;
 use super::news::{self, PAGE};
-use super::{FleetError, LEAVE_MAX, Purger, scripts};
+use super::{FleetError, Hands, LEAVE_MAX, scripts};
 use crate::cache::purge::{Mode, What};
 use crate::clock::boot_time;
 use crate::config::Cluster;
@@ -19,7 +20,8 @@ pub(super) struct Beat {
     cluster: Cluster,
     fleet: Arc<Fleet>,
     inbox: mpsc::Receiver<Outgoing>,
-    purger: Arc<Purger>,
+    hands: Arc<Hands>,
+    limits: Limits,
     names: Names,
     renew: Script,
     /// Of this process, random.
@@ -53,7 +55,8 @@ struct Pulse {
 }
 
 impl Beat {
-    pub(super) fn new(cluster: Cluster, fleet: Arc<Fleet>, inbox: mpsc::Receiver<Outgoing>, purger: Purger) -> Beat {
+    pub(super) fn new(cluster: Cluster, fleet: Arc<Fleet>, inbox: mpsc::Receiver<Outgoing>, hands: Hands) -> Beat {
+        let hands = Arc::new(hands);
         let mut random = [0; 16];
         // Without random bytes the process id has to do.
         if getrandom::fill(&mut random).is_err() {
@@ -68,7 +71,8 @@ impl Beat {
             known: Known::default(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
-            purger: Arc::new(purger),
+            limits: Limits::new(Arc::clone(&hands)),
+            hands,
             cluster,
             fleet,
             inbox,
@@ -119,6 +123,9 @@ impl Beat {
             if let Err(error) = self.beat(link).await {
                 return error;
             }
+            if let Err(error) = self.limits.share(link, &self.names, &self.fleet).await {
+                return error;
+            }
         }
     }
 
@@ -137,6 +144,7 @@ impl Beat {
 
     /// Reads all that Redis has, does what is new, tells again what it has forgotten, and leaves `place` at its end.
     async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
+        self.learn_secret(link).await?;
         let (mut there, mut after, mut first) = (HashSet::new(), 0, None);
         loop {
             let page = news::read(link, &self.names, after).await?;
@@ -163,6 +171,16 @@ impl Beat {
         for (id, purge) in self.known.forgotten(&there, boot_time()) {
             news::write(link, &self.names, &id, &purge).await?;
         }
+        Ok(())
+    }
+
+    /// All members make keys of limits with what the first of them brought.
+    async fn learn_secret(&self, link: &mut Link) -> Result<(), FleetError> {
+        let own = format!("{:032x}", u128::from_le_bytes(self.fleet.secret.get()));
+        let _: Option<String> = redis::cmd("SET").arg(&self.names.secret).arg(own).arg("NX").query_async(link).await?;
+        let told: Option<String> = redis::cmd("GET").arg(&self.names.secret).query_async(link).await?;
+        let secret = told.and_then(|told| u128::from_str_radix(&told, 16).ok());
+        self.fleet.secret.set(secret.ok_or(FleetError::Strange("a secret that is none"))?.to_le_bytes());
         Ok(())
     }
 
@@ -251,9 +269,9 @@ impl Beat {
     }
 
     async fn purge(&self, purge: &Purge) {
-        let (purger, purge) = (Arc::clone(&self.purger), purge.clone());
+        let (hands, purge) = (Arc::clone(&self.hands), purge.clone());
         // It may wait for the disk, and no longer than that does.
-        let _ = tokio::task::spawn_blocking(move || purger(&purge)).await;
+        let _ = tokio::task::spawn_blocking(move || (hands.purge)(&purge)).await;
     }
 
     fn go_down(&mut self, why: &FleetError) {
@@ -271,10 +289,12 @@ impl Beat {
     /// Waits, and takes what is to be sent later; `true`: it is told to stop.
     async fn rest(&mut self, pause: Duration, stop: &mut oneshot::Receiver<()>) -> bool {
         let rest = sleep(jitter(pause));
+        let mut ticks = interval(FORGET_EACH);
         tokio::pin!(rest);
         loop {
             tokio::select! {
                 () = &mut rest => return false,
+                _ = ticks.tick() => self.limits.forget(),
                 _ = &mut *stop => return true,
                 Some(Outgoing { purge, told }) = self.inbox.recv(), if self.queue.len() < QUEUE_MAX => {
                     let id = self.name(&purge);
@@ -318,6 +338,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// Before the first try to connect again, and before each later one at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Between two looks at what was let in while nobody can be told.
+const FORGET_EACH: Duration = Duration::from_millis(100);
 
 /// A tenth of a lease is for clocks that do not run alike.
 const LEASE_MARGIN: u32 = 10;

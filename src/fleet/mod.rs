@@ -6,6 +6,7 @@
 mod beat;
 mod error;
 mod known;
+mod limits;
 mod link;
 mod names;
 mod news;
@@ -14,6 +15,7 @@ mod scripts;
 pub use error::FleetError;
 
 use crate::config::Cluster;
+use crate::limit::Limiter;
 use crate::live::{Fleet, Outgoing, Purge};
 use beat::Beat;
 use std::io;
@@ -23,8 +25,15 @@ use std::time::Duration;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot};
 
-/// Purges here what another member purged. It may wait for the disk.
-pub type Purger = Box<dyn Fn(&Purge) + Send + Sync>;
+/// What the fleet does in this process.
+pub struct Hands {
+    /// Purges here what another member purged. It may wait for the disk.
+    pub purge: Box<dyn Fn(&Purge) + Send + Sync>,
+    /// The limits that there are now, by name.
+    pub limits: Box<dyn Fn() -> Vec<(String, Arc<Limiter>)> + Send + Sync>,
+    /// The time by which limits are judged.
+    pub now: Box<dyn Fn() -> Duration + Send + Sync>,
+}
 
 /// The thread that speaks to Redis.
 pub struct Speaker {
@@ -41,11 +50,11 @@ impl Speaker {
         cluster: Cluster,
         fleet: Arc<Fleet>,
         inbox: mpsc::Receiver<Outgoing>,
-        purger: Purger,
+        hands: Hands,
     ) -> io::Result<Speaker> {
         let (stop, stopped) = oneshot::channel();
         let body = move || match LocalRuntime::new() {
-            Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, purger).run(stopped)),
+            Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, hands).run(stopped)),
             Err(error) => tracing::error!(%error, "no runtime for the fleet"),
         };
         let thread = thread::Builder::new().name("weir-fleet".into()).spawn(body)?;

@@ -10,6 +10,10 @@ pub(super) struct Names {
     pub(super) purges: String,
     /// Random; another one says that the data were lost.
     pub(super) epoch: String,
+    /// With which all members make keys of limits.
+    pub(super) secret: String,
+    /// Before the name of a limit and a key.
+    rate: String,
 }
 
 impl Names {
@@ -21,6 +25,13 @@ impl Names {
             number: key("purge"),
             purges: key("purges"),
             epoch: key("epoch"),
+            secret: key("secret"),
+            rate: key("rate"),
         }
+    }
+
+    /// How far a key of a limit is: the time at which it has its whole burst again.
+    pub(super) fn rate(&self, limit: &str, key: u64) -> String {
+        format!("{}:{limit}:{key:016x}", self.rate)
     }
 }

@@ -3,20 +3,22 @@ use crate::config::{HashBy, KeyPart, Prefix};
 use crate::http::path::with_view;
 use crate::http::{RequestHead, cookie_pairs, split_port};
 use siphasher::sip::SipHasher13;
+use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The secret of the keyed hash: without it nobody can make keys that collide, or that meet in one set of a table. Members
-/// of a fleet must have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Secret(pub [u8; 16]);
+/// of a fleet must have the same, and learn it while they serve.
+pub struct Secret([AtomicU64; 2]);
 
 /// How a limit makes keys of requests.
 #[derive(Clone, Debug)]
 pub struct Keys {
     parts: Vec<KeyPart>,
     prefix: Prefix,
-    secret: Secret,
+    secret: Arc<Secret>,
 }
 
 /// A request, as keys are made of it: before anything of it is edited.
@@ -38,10 +40,41 @@ enum Found<'a> {
     Several,
 }
 
+impl Secret {
+    /// Of these bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 16]) -> Secret {
+        let secret = Secret(Default::default());
+        secret.set(bytes);
+        secret
+    }
+
+    /// As it is told to others.
+    #[must_use]
+    pub fn get(&self) -> [u8; 16] {
+        let halves = u128::from(self.0[0].load(Relaxed)) | u128::from(self.0[1].load(Relaxed)) << 64;
+        halves.to_le_bytes()
+    }
+
+    /// Another one, from now on: all that keys have used under the last one is forgotten. A key that is made meanwhile may
+    /// be of both halves.
+    pub fn set(&self, bytes: [u8; 16]) {
+        let halves = u128::from_le_bytes(bytes);
+        self.0[0].store(halves as u64, Relaxed);
+        self.0[1].store((halves >> 64) as u64, Relaxed);
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 impl Keys {
     /// Keys of these parts, all of them together.
     #[must_use]
-    pub fn new(parts: &[KeyPart], prefix: Prefix, secret: Secret) -> Keys {
+    pub fn new(parts: &[KeyPart], prefix: Prefix, secret: Arc<Secret>) -> Keys {
         Keys { parts: parts.to_vec(), prefix, secret }
     }
 
@@ -49,7 +82,7 @@ impl Keys {
     /// it out, or hides it among others, shares with all who do.
     #[must_use]
     pub fn key(&self, asked: Asked<'_>) -> Key {
-        let mut hash = Hash(SipHasher13::new_with_key(&self.secret.0));
+        let mut hash = Hash(SipHasher13::new_with_key(&self.secret.get()));
         for part in &self.parts {
             self.push(part, asked, &mut hash);
         }
@@ -196,7 +229,7 @@ mod tests {
     use super::*;
 
     fn keys(parts: &[KeyPart]) -> Keys {
-        Keys::new(parts, Prefix { v4: 32, v6: 64 }, Secret([3; 16]))
+        Keys::new(parts, Prefix { v4: 32, v6: 64 }, Arc::new(Secret::new([3; 16])))
     }
 
     fn head(target: &str, fields: &[(&str, &str)]) -> RequestHead {
@@ -212,7 +245,8 @@ mod tests {
     #[test]
     fn clients_of_one_network_are_one_key() {
         let of = |client: &str| {
-            let keys = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 24, v6: 64 }, Secret([3; 16]));
+            let keys =
+                Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 24, v6: 64 }, Arc::new(Secret::new([3; 16])));
             keys.key(Asked { head: &head("/", &[]), client: client.parse().unwrap(), route: "r" })
         };
         assert_eq!(of("192.0.2.1"), of("192.0.2.200"));
@@ -220,7 +254,8 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        let whole = Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 0, v6: 0 }, Secret([3; 16]));
+        let whole =
+            Keys::new(&[KeyPart::Of(HashBy::ClientIp)], Prefix { v4: 0, v6: 0 }, Arc::new(Secret::new([3; 16])));
         let of = |client: [u8; 4]| whole.key(Asked { head: &head("/", &[]), client: client.into(), route: "r" });
         assert_eq!(of([192, 0, 2, 1]), of([10, 0, 0, 1]));
     }
@@ -272,7 +307,7 @@ mod tests {
     fn nobody_can_tell_a_key_without_the_secret() {
         let parts = [KeyPart::Host];
         let of = |secret| {
-            let keys = Keys::new(&parts, Prefix { v4: 32, v6: 64 }, Secret(secret));
+            let keys = Keys::new(&parts, Prefix { v4: 32, v6: 64 }, Arc::new(Secret::new(secret)));
             keys.key(Asked { head: &head("/", &[]), client: IpAddr::from([0; 4]), route: "r" })
         };
         assert_ne!(of([1; 16]), of([2; 16]));

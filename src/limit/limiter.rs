@@ -1,11 +1,12 @@
-use super::{Bandwidth, Concurrency, Flow, Key, Pace, Place, Rates, Verdict};
+use super::{Bandwidth, Concurrency, Flow, Key, Pace, Place, Rates, Share, Verdict};
 use crate::config::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One limit's bound with what its keys have used; shared by all workers.
 pub enum Limiter {
     /// Requests over time.
-    Rate(Pace, Rates),
+    Rate(Pace, Arc<Share>, Rates),
     /// Exchanges at once.
     Concurrency(u32, Concurrency),
     /// Bytes over time. It refuses nobody: whoever sends asks it when.
@@ -28,12 +29,14 @@ impl Charge {
 }
 
 impl Limiter {
-    /// A table of so many bytes for that bound.
+    /// A table of so many bytes for that bound. `share`: others have a part in it, and what is let in of a rate must be
+    /// [reported](Rates::report).
     #[must_use]
-    pub fn new(bound: &Bound, bytes: usize) -> Limiter {
+    pub fn new(bound: &Bound, bytes: usize, share: Option<&Arc<Share>>) -> Limiter {
         match *bound {
             Bound::Rate { rate, burst } => {
-                Limiter::Rate(Pace::new(rate.count, rate.per, burst), Rates::new(bytes, false))
+                let (pace, rates) = (Pace::new(rate.count, rate.per, burst), Rates::new(bytes, share.is_some()));
+                Limiter::Rate(pace, share.map(Arc::clone).unwrap_or_default(), rates)
             }
             Bound::Concurrency(max) => Limiter::Concurrency(max, Concurrency::new(bytes)),
             Bound::Bandwidth { rate, burst } => Limiter::Bandwidth(Flow::new(rate, burst), Bandwidth::new(bytes)),
@@ -44,7 +47,7 @@ impl Limiter {
     #[must_use]
     pub fn judge(&self, key: Key, now: Duration) -> (Verdict, bool) {
         match self {
-            Limiter::Rate(pace, rates) => rates.judge(key, *pace, now),
+            Limiter::Rate(pace, share, rates) => rates.judge(key, share.of(*pace, now), now),
             Limiter::Concurrency(max, table) => {
                 let (room, is_spill) = table.room(key, *max);
                 (of_room(room), is_spill)
@@ -56,7 +59,7 @@ impl Limiter {
     /// Takes what a request of that key costs, or refuses it, which costs nothing.
     pub fn charge(&self, key: Key, now: Duration) -> (Verdict, Option<Charge>) {
         let (place, verdict) = match self {
-            Limiter::Rate(pace, rates) => rates.charge(key, *pace, now),
+            Limiter::Rate(pace, share, rates) => rates.charge(key, share.of(*pace, now), now),
             Limiter::Concurrency(max, table) => {
                 let (place, room) = table.enter(key, *max);
                 (place, of_room(room))
@@ -69,9 +72,18 @@ impl Limiter {
     /// Gives back what a request took that then did not pass.
     pub fn refund(&self, charge: Charge, now: Duration) {
         match self {
-            Limiter::Rate(pace, rates) => rates.refund(charge.place, charge.key, *pace, now),
+            Limiter::Rate(pace, share, rates) => rates.refund(charge.place, charge.key, share.of(*pace, now), now),
             Limiter::Concurrency(_, table) => table.leave(charge.place),
             Limiter::Bandwidth(..) => {}
+        }
+    }
+
+    /// What is to be told to others who share it, of a rate.
+    #[must_use]
+    pub fn rate(&self) -> Option<(Pace, &Rates)> {
+        match self {
+            Limiter::Rate(pace, _, rates) => Some((*pace, rates)),
+            _ => None,
         }
     }
 
@@ -92,7 +104,7 @@ impl Limiter {
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
         match self {
-            Limiter::Rate(_, rates) => rates.held(now),
+            Limiter::Rate(_, _, rates) => rates.held(now),
             Limiter::Concurrency(_, table) => table.held(),
             Limiter::Bandwidth(_, table) => table.held(now),
         }
@@ -102,7 +114,7 @@ impl Limiter {
     #[must_use]
     pub fn capacity(&self) -> usize {
         match self {
-            Limiter::Rate(_, rates) => rates.capacity(),
+            Limiter::Rate(_, _, rates) => rates.capacity(),
             Limiter::Concurrency(_, table) => table.capacity(),
             Limiter::Bandwidth(_, table) => table.capacity(),
         }

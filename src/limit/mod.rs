@@ -12,6 +12,7 @@ mod pace;
 mod rates;
 mod sets;
 mod several;
+mod share;
 
 pub use bandwidth::{Bandwidth, Flow};
 pub use concurrency::Concurrency;
@@ -22,3 +23,4 @@ pub use pace::{Pace, Verdict};
 pub use rates::{Admitted, Cursor, Rates};
 pub use sets::{Key, Place};
 pub use several::{Admit, Ask, Each, admit};
+pub use share::Share;

@@ -76,6 +76,12 @@ impl Pace {
         Duration::from_nanos(self.interval)
     }
 
+    /// How far a key may be ahead: the time in which a burst is saved up.
+    #[must_use]
+    pub fn full(self) -> Duration {
+        Duration::from_nanos(self.tolerance)
+    }
+
     /// How many may pass at once.
     #[must_use]
     pub fn burst(self) -> u64 {

@@ -14,6 +14,8 @@ pub struct Admitted {
     pub key: Key,
     /// One at least.
     pub count: u32,
+    /// How far it was ahead of its rate; it may have been before the last of these came.
+    pub ahead: Duration,
 }
 
 /// Where the next report goes on.
@@ -73,9 +75,11 @@ impl Rates {
 
     /// Gives keys of which something was let in since they were given last, at most `max` of them, to others that share
     /// the limit. The next call goes on after them.
-    pub fn report(&self, cursor: &mut Cursor, max: usize, give: impl FnMut(Admitted)) {
-        let mut give = give;
-        self.sets.report(&mut cursor.0, max, |key, count| give(Admitted { key, count }));
+    pub fn report(&self, cursor: &mut Cursor, max: usize, now: Duration, give: impl FnMut(Admitted)) {
+        let (mut give, now) = (give, nanos(now));
+        self.sets.report(&mut cursor.0, max, |key, tat, count| {
+            give(Admitted { key, count, ahead: Duration::from_nanos(tat.saturating_sub(now)) });
+        });
     }
 
     /// Others say that a key is `ahead` of its rate, all of its requests taken together: here it is so from now on, too,

@@ -179,10 +179,14 @@ impl Sets {
         }
     }
 
-    /// Gives what was noted since the last report, key by key, from `cursor` on and at most `max` keys.
-    pub(super) fn report(&self, cursor: &mut usize, max: usize, give: impl FnMut(Key, u32)) {
+    /// Gives what was noted since the last report, key by key with its word, from `cursor` on and at most `max` keys.
+    pub(super) fn report(&self, cursor: &mut usize, max: usize, give: impl FnMut(Key, u64, u32)) {
         let Some(ledger) = &self.ledger else { return };
-        ledger.report(cursor, max, |set, way| Key::of(self.sets[set].keys[way].load(Acquire)), give);
+        let cell = |set: usize, way: usize| {
+            let set = &self.sets[set];
+            (Key::of(set.keys[way].load(Acquire)), set.words[way].load(Acquire))
+        };
+        ledger.report(cursor, max, cell, give);
     }
 
     /// By the high bits, so that tables of all sizes agree on the order of keys.

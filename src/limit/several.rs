@@ -100,13 +100,14 @@ fn refund(asks: &[Option<Ask<'_>>], each: &[Each], now: Duration) {
 mod tests {
     use super::*;
     use crate::limit::{Concurrency, Pace, Rates};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::thread;
 
     const NOW: Duration = Duration::from_secs(1_000);
 
     fn rate(count: u32, burst: u32) -> Limiter {
-        Limiter::Rate(Pace::new(count, Duration::from_secs(1), burst), Rates::new(1 << 12, false))
+        Limiter::Rate(Pace::new(count, Duration::from_secs(1), burst), Arc::default(), Rates::new(1 << 12, false))
     }
 
     fn ask(limiter: &Limiter, observe: bool) -> Option<Ask<'_>> {

@@ -1,9 +1,10 @@
 //! What is asked of the fleet that this process belongs to; `fleet` keeps it.
 
 use crate::cache::purge::{Mode, What};
+use crate::limit::{Secret, Share};
 use crate::telemetry::metrics::FleetLook;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,6 +17,10 @@ pub struct Fleet {
     is_up: AtomicBool,
     trouble: Mutex<Option<String>>,
     outbox: mpsc::Sender<Outgoing>,
+    /// What this member may let in of a rate by itself.
+    pub share: Arc<Share>,
+    /// With which all members make keys of limits; of this process alone before it is in touch.
+    pub secret: Arc<Secret>,
 }
 
 /// What is to be purged.
@@ -65,6 +70,8 @@ impl Fleet {
             is_up: AtomicBool::new(false),
             trouble: Mutex::default(),
             outbox,
+            share: Arc::default(),
+            secret: super::limit::secret(),
         };
         (fleet, inbox)
     }
@@ -111,10 +118,11 @@ impl Fleet {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How it is now.
+    /// How it is at `now`, the time since the process began.
     #[must_use]
-    pub fn look(&self) -> FleetLook {
-        FleetLook { members: self.members(), is_up: self.is_up(), why: self.trouble() }
+    pub fn look(&self, now: Duration) -> FleetLook {
+        let shares_limits = self.share.is_in_touch(now);
+        FleetLook { members: self.members(), is_up: self.is_up(), why: self.trouble(), shares_limits }
     }
 
     /// Tells the others of a purge that is done here, and waits until they have it.

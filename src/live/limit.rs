@@ -1,5 +1,6 @@
 //! A limit that runs.
 
+use super::Fleet;
 use crate::access::Own;
 use crate::config::{self, HashBy, KeyPart};
 use crate::limit::{Keys, Limiter, Policy, Secret};
@@ -29,14 +30,20 @@ impl LiveLimit {
         limit: &config::Limit,
         own: &Own,
         metrics: &Metrics,
+        fleet: Option<&Fleet>,
         before: Option<(&config::Limit, &LiveLimit)>,
     ) -> LiveLimit {
         let before = before.filter(|(config, _)| is_same(config, limit)).map(|(_, live)| live);
         let bytes = usize::try_from(limit.memory).unwrap_or(usize::MAX);
         LiveLimit {
-            limiter: before
-                .map_or_else(|| Arc::new(Limiter::new(&limit.bound, bytes)), |live| Arc::clone(&live.limiter)),
-            keys: before.map_or_else(|| Keys::new(&limit.key, limit.prefix, secret()), |live| live.keys.clone()),
+            limiter: before.map_or_else(
+                || Arc::new(Limiter::new(&limit.bound, bytes, fleet.map(|fleet| &fleet.share))),
+                |live| Arc::clone(&live.limiter),
+            ),
+            keys: before.map_or_else(
+                || Keys::new(&limit.key, limit.prefix, fleet.map_or_else(secret, |fleet| Arc::clone(&fleet.secret))),
+                |live| live.keys.clone(),
+            ),
             policy: Policy::new(&limit.name, &limit.bound),
             metrics: metrics.limit(&limit.name),
             after_access: limit.key.iter().any(|part| is_own(part, own)),
@@ -67,11 +74,12 @@ fn is_same(before: &config::Limit, now: &config::Limit) -> bool {
     of(before) == of(now)
 }
 
-fn secret() -> Secret {
+/// A new one.
+pub(super) fn secret() -> Arc<Secret> {
     let mut bytes = [0; 16];
     // Without the system's randomness, keys could be made that share what one may have.
     let _ = getrandom::fill(&mut bytes);
-    Secret(bytes)
+    Arc::new(Secret::new(bytes))
 }
 
 #[cfg(test)]
@@ -91,7 +99,7 @@ mod tests {
     fn what_was_used_goes_on_where_the_limit_is_the_same() {
         let metrics = Metrics::new(NonZeroUsize::MIN);
         let first = limit("rate = \"1/h\"");
-        let live = LiveLimit::build(&first, &Own::default(), &metrics, None);
+        let live = LiveLimit::build(&first, &Own::default(), &metrics, None, None);
         let head = RequestHead { authority: b"shop.example".into(), ..Default::default() };
         let passes = |live: &LiveLimit| {
             let key = live.keys.key(Asked { head: &head, client: [192, 0, 2, 1].into(), route: "r" });
@@ -107,7 +115,7 @@ mod tests {
             ("rate = \"1/h\"\nprefix = { v4 = 24 }", false),
             ("concurrency = 1", false),
         ] {
-            let next = LiveLimit::build(&limit(text), &Own::default(), &metrics, Some((&first, &live)));
+            let next = LiveLimit::build(&limit(text), &Own::default(), &metrics, None, Some((&first, &live)));
             assert_eq!(!passes(&next), goes_on, "{text}");
         }
     }
@@ -118,7 +126,7 @@ mod tests {
         let own = Own::of(["x-user"].into_iter());
         let waits = |key: &str| {
             let limit = config::Limit { key: vec![KeyPart::Of(HashBy::Field(key.into()))], ..limit("rate = \"1/h\"") };
-            LiveLimit::build(&limit, &own, &metrics, None).after_access
+            LiveLimit::build(&limit, &own, &metrics, None, None).after_access
         };
         assert!(waits("x-user") && waits("x_user") && !waits("x-other"));
     }

@@ -4,6 +4,7 @@ use super::{CacheRules, Fleet, Hashing, LiveAccess, LiveCache, LiveLimit, LivePo
 use crate::access::Own;
 use crate::clock::boot_time;
 use crate::config::{self, CacheId, Config};
+use crate::limit::Limiter;
 use crate::route::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Look, RouteMetrics};
@@ -39,13 +40,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Builds what `config` asks for, over `caches` and `accesses` in its order, at `now`, the time since the process
-    /// began. What `before` knew of pools and backends of the same name goes on, as counters do.
+    /// Builds what `config` asks for, over `caches` and `accesses` in its order, in that fleet, at `now`, the time since the
+    /// process began. What `before` knew of pools and backends of the same name goes on, as counters do.
     #[must_use]
     pub fn build(
         config: Config,
         caches: Vec<Arc<LiveCache>>,
         accesses: Vec<LiveAccess>,
+        fleet: Option<Arc<Fleet>>,
         metrics: &Metrics,
         before: Option<&Snapshot>,
         now: Duration,
@@ -57,7 +59,13 @@ impl Snapshot {
         let caches = caches.into_iter().enumerate().map(rules).collect();
         let own = own_of_all(&config);
         let limit = |limit: &config::Limit| {
-            LiveLimit::build(limit, &own, metrics, before.and_then(|before| before.limit(&limit.name)))
+            LiveLimit::build(
+                limit,
+                &own,
+                metrics,
+                fleet.as_deref(),
+                before.and_then(|before| before.limit(&limit.name)),
+            )
         };
         let limits = config.limits.iter().map(limit).collect();
         Snapshot {
@@ -72,7 +80,7 @@ impl Snapshot {
             routes,
             unrouted: metrics.unrouted(),
             pools,
-            fleet: before.and_then(|before| before.fleet.clone()),
+            fleet,
         }
     }
 
@@ -91,7 +99,7 @@ impl Snapshot {
         let limits = self.config.limits.iter().zip(&self.limits).map(|(config, live)| live.look(config, now)).collect();
         let (mut caches, mut disks) = (Vec::new(), Vec::new());
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
-        let fleet = self.fleet.as_ref().map(|fleet| fleet.look());
+        let fleet = self.fleet.as_ref().map(|fleet| fleet.look(now));
         let (memory, warnings) = (None, self.config.warnings.clone());
         Look { pools, caches, disks, limits, accesses, fleet, memory, warnings }
     }
@@ -111,6 +119,13 @@ impl Snapshot {
     #[must_use]
     pub fn cache(&self, name: &str) -> Option<&Arc<LiveCache>> {
         self.caches.iter().map(|rules| &rules.cache).find(|cache| cache.name == name)
+    }
+
+    /// What all members of a fleet share, by name.
+    #[must_use]
+    pub fn shared_limits(&self) -> Vec<(String, Arc<Limiter>)> {
+        let limits = self.config.limits.iter().zip(&self.limits);
+        limits.map(|(limit, live)| (limit.name.clone(), Arc::clone(&live.limiter))).collect()
     }
 
     /// The limit of that name, with its configuration.

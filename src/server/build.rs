@@ -109,14 +109,15 @@ pub(super) fn build(
     // Last of what can fail, as it is what others could see.
     let running = before.map(|before| &before.snapshot);
     let caches = open_caches(&config, running)?;
-    let mut snapshot = Snapshot::build(config, caches, accesses, metrics, running, now);
     let mut inbox = None;
+    let mut fleet = running.and_then(|running| running.fleet.clone());
+    if before.is_none() && config.cluster.is_some() {
+        let (new, receiver) = Fleet::new();
+        (fleet, inbox) = (Some(Arc::new(new)), Some(receiver));
+    }
+    let snapshot = Snapshot::build(config, caches, accesses, fleet, metrics, running, now);
     if let Some(before) = running.filter(|before| before.fleet.is_some()) {
         forget_the_past(&snapshot, before);
-    }
-    if before.is_none() && snapshot.config.cluster.is_some() {
-        let (fleet, receiver) = Fleet::new();
-        (snapshot.fleet, inbox) = (Some(Arc::new(fleet)), Some(receiver));
     }
     Ok(Built { generation: Arc::new(Generation::new(snapshot, dialers, before)), listeners, warnings, inbox })
 }

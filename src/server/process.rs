@@ -10,7 +10,7 @@ use super::{RunError, Source, caches};
 use crate::admin::{self, Admin, AdminState, Ask, Drain};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
-use crate::fleet::Speaker;
+use crate::fleet::{Hands, Speaker};
 use crate::live::{Outgoing, Pressure, StateDir};
 use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
@@ -87,7 +87,7 @@ impl Process {
         let latest = Arc::new(ArcSwap::new(generation));
         let pressure = Arc::<Pressure>::default();
         let keeper = Rc::new(start_keeper(&metrics, &latest, &pressure, began).map_err(RunError::System)?);
-        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox)).transpose().map_err(RunError::System)?;
+        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox, began)).transpose().map_err(RunError::System)?;
         let shared = Shared { began, latest: &latest, pressure: &pressure };
         let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
         let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;
@@ -202,14 +202,22 @@ fn start_keeper(
 }
 
 /// `None`: this process belongs to no fleet.
-fn start_speaker(latest: &Arc<ArcSwap<Generation>>, inbox: mpsc::Receiver<Outgoing>) -> io::Result<Option<Speaker>> {
+fn start_speaker(
+    latest: &Arc<ArcSwap<Generation>>,
+    inbox: mpsc::Receiver<Outgoing>,
+    began: Instant,
+) -> io::Result<Option<Speaker>> {
     let now = latest.load();
     let (Some(cluster), Some(fleet)) = (now.snapshot.config.cluster.clone(), now.snapshot.fleet.clone()) else {
         return Ok(None);
     };
-    let purged = Arc::clone(latest);
-    let purger = Box::new(move |purge: &_| drop(caches::purge(&purged.load().snapshot, purge)));
-    Speaker::start(cluster, fleet, inbox, purger).map(Some)
+    let (purged, limited) = (Arc::clone(latest), Arc::clone(latest));
+    let hands = Hands {
+        purge: Box::new(move |purge| drop(caches::purge(&purged.load().snapshot, purge))),
+        limits: Box::new(move || limited.load().snapshot.shared_limits()),
+        now: Box::new(move || began.elapsed()),
+    };
+    Speaker::start(cluster, fleet, inbox, hands).map(Some)
 }
 
 fn admin_state(

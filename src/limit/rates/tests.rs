@@ -261,7 +261,7 @@ fn reports_say_what_was_let_in_since_the_last_in_pieces() {
     let (mut cursor, mut seen, mut calls) = (Cursor::default(), HashMap::new(), 0);
     loop {
         let before = seen.len();
-        table.report(&mut cursor, 64, |Admitted { key, count }| assert_eq!(seen.insert(key, count), None));
+        table.report(&mut cursor, 64, now, |it| assert_eq!(seen.insert(it.key, it.count), None));
         assert!(seen.len() - before <= 64);
         if seen.len() == before {
             break;
@@ -272,8 +272,8 @@ fn reports_say_what_was_let_in_since_the_last_in_pieces() {
     assert!((0..KEYS).all(|n| seen[&key(n)] == (n % 3 + 1) as u32));
     assert!(passes(&table, key(5), pace, now));
     let mut again = Vec::new();
-    table.report(&mut cursor, 64, |admitted| again.push(admitted));
-    assert_eq!(again, [Admitted { key: key(5), count: 1 }]);
+    table.report(&mut cursor, 64, now, |admitted| again.push(admitted));
+    assert_eq!(again, [Admitted { key: key(5), count: 1, ahead: SECOND / 10 * 4 }]);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_cell_is_not_given_away_before_it_was_reported() {
     let later = SECOND * 100;
     assert!(table.charge(key(80), pace, later).0.is_spill());
     let mut reported = Vec::new();
-    table.report(&mut Cursor::default(), 100, |admitted| reported.push(admitted.key));
+    table.report(&mut Cursor::default(), 100, later, |admitted: Admitted| reported.push(admitted.key));
     assert_eq!(reported.len(), WAYS);
     assert!(!table.charge(key(90), pace, later * 2).0.is_spill());
 }
@@ -308,10 +308,10 @@ fn nothing_that_is_let_in_on_many_threads_is_missing_from_the_reports() {
         }
         let mut cursor = Cursor::default();
         while running.load(Relaxed) > 0 {
-            table.report(&mut cursor, 50, |it| reported += u64::from(it.count));
+            table.report(&mut cursor, 50, SECOND, |it| reported += u64::from(it.count));
         }
     });
-    table.report(&mut Cursor::default(), usize::MAX, |it| reported += u64::from(it.count));
+    table.report(&mut Cursor::default(), usize::MAX, SECOND, |it| reported += u64::from(it.count));
     assert_eq!(reported, admitted.into_inner());
 }
 
@@ -324,7 +324,7 @@ fn what_others_let_in_counts_here_and_never_makes_it_less() {
     assert_eq!(table.judge(key(1), pace, now).0, Verdict::Refuse { wait: SECOND / 10 });
     assert_eq!(table.judge(key(1), pace, now + SECOND / 2).0, Verdict::Pass { left: 4 });
     // Nothing of that is reported: it was not let in here.
-    table.report(&mut Cursor::default(), 10, |admitted| panic!("{admitted:?}"));
+    table.report(&mut Cursor::default(), 10, now, |admitted| panic!("{admitted:?}"));
     // A key that is not ahead takes no cell.
     assert!(table.take(key(2), Duration::ZERO, now));
     assert_eq!(table.held(now), 1);
@@ -349,7 +349,7 @@ fn members_that_report_to_each_other_hold_one_limit_together() {
         if now.as_millis().is_multiple_of(tick.as_millis()) {
             for (member, cursor) in members.iter().zip(&mut cursors) {
                 let mut count = 0;
-                member.report(cursor, 10, |it| count += it.count);
+                member.report(cursor, 10, now, |it| count += it.count);
                 shared = shared.max(now) + pace.interval() * count;
             }
             members.iter().for_each(|member| _ = member.take(key(1), shared - now, now));

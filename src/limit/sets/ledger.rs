@@ -34,13 +34,14 @@ impl Ledger {
         self.counts[set][way].load(SeqCst) == 0
     }
 
-    /// Looks at each set once at most, from `cursor` on, until `max` keys were given. `key` is asked for what is in a cell.
+    /// Looks at each set once at most, from `cursor` on, until `max` keys were given. `cell` is asked for a
+    /// key and its word.
     pub(super) fn report(
         &self,
         cursor: &mut usize,
         max: usize,
-        key: impl Fn(usize, usize) -> Key,
-        mut give: impl FnMut(Key, u32),
+        cell: impl Fn(usize, usize) -> (Key, u64),
+        mut give: impl FnMut(Key, u64, u32),
     ) {
         let mut left = max;
         for _ in 0..self.marks.len() {
@@ -57,8 +58,8 @@ impl Ledger {
                         return;
                     }
                     // A cell keeps its key as long as there is a count.
-                    let key = key(set, way);
-                    give(key, count.swap(0, SeqCst));
+                    let (key, word) = cell(set, way);
+                    give(key, word, count.swap(0, SeqCst));
                     left -= 1;
                 }
             }

@@ -47,6 +47,8 @@ pub struct FleetLook {
     pub is_up: bool,
     /// Why it cannot.
     pub why: Option<String>,
+    /// Each member hears in time what the others let in of a rate; else each has its part of it.
+    pub shares_limits: bool,
 }
 
 /// What the disk of a cache did since it was opened.

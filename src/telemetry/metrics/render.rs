@@ -252,6 +252,10 @@ fn fleet(look: Option<&FleetLook>, page: &mut Page<'_>) {
     if let Some(look) = look {
         page.sample(&f::FLEET_UP, &[], u8::from(look.is_up));
     }
+    page.family(&f::FLEET_LIMITS);
+    if let Some(look) = look {
+        page.sample(&f::FLEET_LIMITS, &[], u8::from(look.shares_limits));
+    }
 }
 
 fn listeners(metrics: &Metrics, page: &mut Page<'_>) {

@@ -1,0 +1,142 @@
+//! Rates that members share: each tells Redis what it let in, and hears how far its keys are ahead by what all let in.
+
+use super::link::Link;
+use super::names::Names;
+use super::{FleetError, Hands, scripts};
+use crate::limit::{Cursor, Key, Limiter, Pace, Rates};
+use crate::live::Fleet;
+use redis::Script;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The rates of this member on their way to the others.
+pub(super) struct Limits {
+    hands: Arc<Hands>,
+    script: Script,
+    /// By the name of a limit.
+    cursors: HashMap<String, Cursor>,
+    /// The limit that is asked first.
+    first: usize,
+}
+
+/// A key of which something was let in here.
+struct Line {
+    /// Which of the limits that there are now.
+    limit: usize,
+    key: Key,
+    /// What was let in, as the time that it takes at the rate.
+    cost: Duration,
+    /// How far it is ahead here.
+    ahead: Duration,
+}
+
+impl Limits {
+    pub(super) fn new(hands: Arc<Hands>) -> Limits {
+        Limits { hands, script: scripts::advance(), cursors: HashMap::new(), first: 0 }
+    }
+
+    /// Tells what was let in since the last time, and hears of the same keys what others did.
+    pub(super) async fn share(&mut self, link: &mut Link, names: &Names, fleet: &Fleet) -> Result<(), FleetError> {
+        let began = (self.hands.now)();
+        let limits = (self.hands.limits)();
+        for _ in 0..ROUNDS_MAX {
+            let asked = (self.hands.now)();
+            let lines = self.collect(&limits, asked);
+            if !lines.is_empty() {
+                let heard = self.tell(link, names, &limits, &lines, fleet.members()).await?;
+                for (line, ahead) in lines.iter().zip(heard) {
+                    if let Some((_, rates)) = limits[line.limit].1.rate() {
+                        // From before Redis was asked: rather too little than more at each time.
+                        rates.take(line.key, Duration::from_micros(ahead), asked);
+                    }
+                }
+            }
+            if lines.len() < KEYS_MAX {
+                break;
+            }
+        }
+        fleet.share.touch(fleet.members(), began + IN_TOUCH);
+        Ok(())
+    }
+
+    /// What is let in while nobody can be told is nobody's business: each has its own part then.
+    pub(super) fn forget(&mut self) {
+        for (_, limiter) in (self.hands.limits)() {
+            if let Some((_, rates)) = limiter.rate() {
+                rates.report(&mut Cursor::default(), usize::MAX, (self.hands.now)(), |_| {});
+            }
+        }
+    }
+
+    /// [`KEYS_MAX`] at most; of limits in turn.
+    fn collect(&mut self, limits: &[(String, Arc<Limiter>)], now: Duration) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for turn in 0..limits.len() {
+            let limit = (self.first + turn) % limits.len();
+            let (name, limiter) = &limits[limit];
+            let Some((pace, rates)) = limiter.rate() else { continue };
+            let left = KEYS_MAX - lines.len();
+            report(rates, self.cursors.entry(name.clone()).or_default(), left, now, pace, |key, cost, ahead| {
+                lines.push(Line { limit, key, cost, ahead });
+            });
+            if lines.len() == KEYS_MAX {
+                self.first = limit + 1;
+                break;
+            }
+        }
+        lines
+    }
+
+    /// How far each is ahead by what all let in, in microseconds.
+    async fn tell(
+        &self,
+        link: &mut Link,
+        names: &Names,
+        limits: &[(String, Arc<Limiter>)],
+        lines: &[Line],
+        members: u32,
+    ) -> Result<Vec<u64>, FleetError> {
+        let mut call = self.script.prepare_invoke();
+        for line in lines {
+            let (name, limiter) = &limits[line.limit];
+            let full = limiter.rate().map_or(Duration::ZERO, |(pace, _)| pace.full());
+            call.key(names.rate(name, line.key.get()));
+            call.arg(micros(line.cost)).arg(micros(line.ahead.saturating_sub(line.cost)));
+            call.arg(micros(full.saturating_mul(members.saturating_add(1)).saturating_add(AHEAD_MORE)));
+        }
+        let heard: Vec<u64> = call.invoke_async(link).await?;
+        match heard.len() == lines.len() {
+            true => Ok(heard),
+            false => Err(FleetError::Strange("not as many keys as were told")),
+        }
+    }
+}
+
+fn report(
+    rates: &Rates,
+    cursor: &mut Cursor,
+    max: usize,
+    now: Duration,
+    pace: Pace,
+    mut give: impl FnMut(Key, Duration, Duration),
+) {
+    rates.report(cursor, max, now, |it| give(it.key, pace.interval().saturating_mul(it.count), it.ahead));
+}
+
+/// With a fraction: at a million a second, a request is one.
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Keys that Redis is told of at once: about a millisecond of its time.
+const KEYS_MAX: usize = 512;
+
+/// Times that it is told at each beat; keys that are left wait for the next.
+const ROUNDS_MAX: usize = 4;
+
+/// For how long this member may act as one who knows what the others let in, since it asked last: five beats.
+const IN_TOUCH: Duration = Duration::from_millis(100);
+
+/// What a key may be ahead beyond the bursts of all members: a clock of Redis that steps back costs no more than that.
+const AHEAD_MORE: Duration = Duration::from_secs(1);
