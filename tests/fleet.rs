@@ -249,6 +249,60 @@ fn a_disk_that_was_nobodys_may_have_missed_purges() {
     assert_eq!(asks(&weir), (new, false));
 }
 
+/// What a member with a disk keeps, which it says of itself once it is written.
+fn keeper(page: &Page, redis: &str) -> Weir {
+    let text = "[server]\nstate = \"state\"\n[cluster]\nredis = \"{redis}\"\nlease = \"500ms\"\n[cache.pages]\n\
+                memory = \"16MiB\"\ndisk = { path = \"cache\", size = \"64MiB\" }\n\
+                [[route]]\npool = \"app\"\ncache = \"pages\"\n";
+    Weir::start(text, &[("origin", &page.address.to_string()), ("redis", redis)])
+}
+
+fn is_on_disk(weir: &Weir) {
+    eventually("it is written down", || weir.metric("weir_cache_objects{cache=\"pages\",tier=\"disk\"}") > 0.5);
+}
+
+#[test]
+fn a_disk_outlives_a_restart_and_what_was_purged_meanwhile_does_not() {
+    let Some(mut redis) = Redis::start() else { return };
+    let page = Page::start();
+    let (mut weir, other) = (keeper(&page, &redis.url()), member(&page, &redis.url(), "500ms"));
+    gather(&[&weir, &other], 2);
+    // So that there is one that it has done.
+    purged_at(&other, 2);
+    holds(&weir, "v0");
+    is_on_disk(&weir);
+    assert!(weir.stop().success());
+    let unseen = page.changes();
+    weir.starts_again();
+    gather(&[&weir, &other], 2);
+    assert_eq!(asks(&weir), ("v0".to_owned(), true), "it is still there");
+    // While it is away it is purged.
+    assert!(weir.stop().success());
+    purged_at(&other, 1);
+    weir.starts_again();
+    gather(&[&weir, &other], 2);
+    assert_eq!(asks(&weir), (unseen.clone(), false));
+    // And once more, killed, so that it cannot keep where it was.
+    holds(&weir, &unseen);
+    is_on_disk(&weir);
+    weir.is_killed();
+    let new = page.changes();
+    purged_at(&other, 1);
+    weir.starts_again();
+    gather(&[&weir, &other], 2);
+    assert_eq!(asks(&weir), (new.clone(), false));
+    // Of a Redis that began anew meanwhile nobody knows what it said.
+    holds(&weir, &new);
+    is_on_disk(&weir);
+    assert!(weir.stop().success());
+    redis.kill();
+    let last = page.changes();
+    assert!(redis.begin());
+    weir.starts_again();
+    gather(&[&weir], 2);
+    assert_eq!(asks(&weir), (last, false));
+}
+
 #[test]
 fn a_slow_redis_is_no_lost_one() {
     let Some(redis) = Redis::start() else { return };

@@ -2,16 +2,17 @@ use super::known::Known;
 use super::limits::Limits;
 use super::link::Link;
 use super::names::Names;
-use super::news::{self, PAGE};
-use super::{FleetError, Hands, LEAVE_MAX, scripts};
+use super::news::{self, News, PAGE};
+use super::{FleetError, Hands, LEAVE_MAX, kept, scripts};
 use crate::cache::purge::{Mode, What};
 use crate::clock::boot_time;
 use crate::config::Cluster;
 use crate::live::{Fleet, Outgoing, Purge, Told};
 use redis::Script;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -31,6 +32,12 @@ pub(super) struct Beat {
     known: Known,
     /// `None`: it was never in touch, and what was purged until now is not known.
     place: Option<Place>,
+    /// Where the process before this one was, until it is known whether that still says something.
+    past: Option<Place>,
+    /// When a place was kept last, and which.
+    kept: Option<(Instant, Place)>,
+    /// A purge is not written down on a disk.
+    lapsed: bool,
     /// Not sent yet.
     queue: VecDeque<(String, Purge)>,
     /// Sent; not all have them.
@@ -38,10 +45,12 @@ pub(super) struct Beat {
 }
 
 /// How far this member is: it has all purges up to a number, of that epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Place {
     epoch: String,
     number: u64,
+    /// Of the purge of that number; empty: there was none.
+    id: String,
 }
 
 /// What Redis says at each beat.
@@ -65,6 +74,9 @@ impl Beat {
         Beat {
             names: Names::of(&cluster.name),
             place: None,
+            past: None,
+            kept: None,
+            lapsed: false,
             member: format!("{:032x}", u128::from_le_bytes(random)),
             renew: scripts::renew(),
             sent: 0,
@@ -81,6 +93,7 @@ impl Beat {
 
     /// Until it is told to stop, or nobody is left who could want anything.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        self.remember().await;
         let mut pause = PAUSE_MIN;
         loop {
             let mut link = None;
@@ -96,6 +109,18 @@ impl Beat {
                 return;
             }
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Takes up where the last process of this member was.
+    async fn remember(&mut self) {
+        let (hands, name) = (Arc::clone(&self.hands), self.cluster.name.clone());
+        let last = tokio::task::spawn_blocking(move || kept::last(&hands, &name)).await;
+        if let Ok(Some((place, purges))) = last {
+            for purge in &purges {
+                self.purge(purge).await;
+            }
+            self.past = Some(place).filter(|_| !self.lapsed);
         }
     }
 
@@ -145,7 +170,8 @@ impl Beat {
     /// Reads all that Redis has, does what is new, tells again what it has forgotten, and leaves `place` at its end.
     async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
         self.learn_secret(link).await?;
-        let (mut there, mut after, mut first) = (HashSet::new(), 0, None);
+        let (mut there, mut after, mut first, mut last) = (HashSet::new(), 0, None, String::new());
+        let mut past = self.past.take().filter(|past| self.place.is_none() && past.epoch == pulse.epoch).map(Past::of);
         loop {
             let page = news::read(link, &self.names, after).await?;
             let is_last = page.len() < PAGE;
@@ -154,20 +180,26 @@ impl Beat {
                 after = news.number;
                 let is_new = self.known.note(&news.id, &news.purge, boot_time());
                 // Whoever was never in touch purges everything below.
-                if is_new && self.place.is_some() {
+                let is_missed = match &mut past {
+                    Some(past) => past.misses(&news),
+                    None => self.place.is_some(),
+                };
+                if is_new && is_missed {
                     self.purge(&news.purge).await;
                 }
+                last.clone_from(&news.id);
                 there.insert(news.id);
             }
             if is_last {
                 break;
             }
         }
-        if misses(self.place.as_ref(), pulse, first) {
+        let past = past.filter(|past| past.is_found).map(|past| past.place);
+        if misses(self.place.as_ref().or(past.as_ref()), pulse, first) {
             tracing::info!("purges of the fleet may have been missed: everything stored is purged");
             self.purge(&Purge { cache: None, what: vec![What::All], mode: Mode::Hard }).await;
         }
-        self.place = Some(Place { epoch: pulse.epoch.clone(), number: after.max(pulse.number) });
+        self.place = Some(Place { epoch: pulse.epoch.clone(), number: after.max(pulse.number), id: last });
         for (id, purge) in self.known.forgotten(&there, boot_time()) {
             news::write(link, &self.names, &id, &purge).await?;
         }
@@ -222,14 +254,17 @@ impl Beat {
                 self.reread(link, pulse).await?;
                 return Ok(true);
             }
+            let mut id = String::new();
             for news in page {
                 number = news.number;
+                id.clone_from(&news.id);
                 if self.known.note(&news.id, &news.purge, boot_time()) {
                     self.purge(&news.purge).await;
                 }
             }
-            self.place = Some(Place { epoch: pulse.epoch.clone(), number });
+            self.place = Some(Place { epoch: pulse.epoch.clone(), number, id });
         }
+        self.keep(KEPT_EACH);
         Ok(number > was)
     }
 
@@ -268,10 +303,21 @@ impl Beat {
         id
     }
 
-    async fn purge(&self, purge: &Purge) {
+    /// Keeps for the next process how far this one is, unless it did so a short while ago.
+    fn keep(&mut self, each: Duration) {
+        let Some(place) = &self.place else { return };
+        if self.kept.as_ref().is_some_and(|(at, kept)| at.elapsed() < each || kept == place) {
+            return;
+        }
+        kept::keep(&self.hands, &self.cluster.name, self.place.as_ref().filter(|_| !self.lapsed));
+        self.kept = Some((Instant::now(), place.clone()));
+    }
+
+    async fn purge(&mut self, purge: &Purge) {
         let (hands, purge) = (Arc::clone(&self.hands), purge.clone());
         // It may wait for the disk, and no longer than that does.
-        let _ = tokio::task::spawn_blocking(move || (hands.purge)(&purge)).await;
+        let is_done = tokio::task::spawn_blocking(move || (hands.purge)(&purge)).await.unwrap_or(false);
+        self.lapsed |= !is_done;
     }
 
     fn go_down(&mut self, why: &FleetError) {
@@ -305,12 +351,31 @@ impl Beat {
         }
     }
 
-    async fn leave(self, link: Option<Link>) {
+    async fn leave(mut self, link: Option<Link>) {
+        self.keep(Duration::ZERO);
         let Some(mut link) = link else { return };
         let script = scripts::leave();
         let mut call = script.key(&self.names.members);
         call.key(&self.names.applied).arg(&self.member);
         let _: Result<Result<i64, _>, _> = timeout(LEAVE_MAX, call.invoke_async(&mut link)).await;
+    }
+}
+
+/// Where the process before this one was, as its place is looked for in what Redis has.
+struct Past {
+    place: Place,
+    is_found: bool,
+}
+
+impl Past {
+    fn of(place: Place) -> Past {
+        Past { is_found: place.number == 0, place }
+    }
+
+    /// Whether that process had not done it. It says so only of what follows the one that it did last.
+    fn misses(&mut self, news: &News) -> bool {
+        self.is_found |= news.number == self.place.number && news.id == self.place.id;
+        self.is_found && news.number > self.place.number
     }
 }
 
@@ -342,6 +407,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Between two looks at what was let in while nobody can be told.
 const FORGET_EACH: Duration = Duration::from_millis(100);
 
+/// Between two times that it is kept how far this member is.
+const KEPT_EACH: Duration = Duration::from_secs(1);
+
 /// A tenth of a lease is for clocks that do not run alike.
 const LEASE_MARGIN: u32 = 10;
 
@@ -361,7 +429,7 @@ mod tests {
 
     #[test]
     fn whoever_may_have_missed_a_purge_knows_it() {
-        let at = |number| Some(Place { epoch: "a".into(), number });
+        let at = |number| Some(Place { epoch: "a".into(), number, id: String::new() });
         for (before, pulse, first, expected) in [
             (None, pulse("a", 9), Some(1), true),
             (None, pulse("a", 0), None, true),
@@ -376,6 +444,28 @@ mod tests {
         ] {
             assert_eq!(misses(before.as_ref(), &pulse, first), expected, "{before:?} {first:?}");
         }
+    }
+
+    #[test]
+    fn whoever_comes_back_does_what_follows_the_last_that_it_did() {
+        let news = |number, id: &str| {
+            let purge = Purge { cache: None, what: vec![What::All], mode: Mode::Hard };
+            News { number, id: id.into(), purge }
+        };
+        let place = |number, id: &str| Place { epoch: "a".into(), number, id: id.into() };
+        let missed = |place, there: &[News]| {
+            let mut past = Past::of(place);
+            let missed = there.iter().filter(|news| past.misses(news)).map(|news| news.number).collect::<Vec<_>>();
+            past.is_found.then_some(missed)
+        };
+        let there = [news(4, "x"), news(5, "y"), news(6, "z")];
+        assert_eq!(missed(place(5, "y"), &there), Some(vec![6]));
+        assert_eq!(missed(place(6, "z"), &there), Some(vec![]));
+        assert_eq!(missed(place(0, ""), &[news(1, "x")]), Some(vec![1]));
+        // It is too old, of numbers that were given twice, or further than what is there.
+        assert_eq!(missed(place(3, "w"), &there), None);
+        assert_eq!(missed(place(5, "x"), &there), None);
+        assert_eq!(missed(place(7, "a"), &there), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod beat;
 mod error;
+mod kept;
 mod known;
 mod limits;
 mod link;
@@ -16,7 +17,7 @@ pub use error::FleetError;
 
 use crate::config::Cluster;
 use crate::limit::Limiter;
-use crate::live::{Fleet, Outgoing, Purge};
+use crate::live::{Fleet, Outgoing, Purge, StateDir};
 use beat::Beat;
 use std::io;
 use std::sync::Arc;
@@ -27,8 +28,12 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What the fleet does in this process.
 pub struct Hands {
-    /// Purges here what another member purged. It may wait for the disk.
-    pub purge: Box<dyn Fn(&Purge) + Send + Sync>,
+    /// Purges here what another member purged. It may wait for the disk. `false`: it may come back after a restart.
+    pub purge: Box<dyn Fn(&Purge) -> bool + Send + Sync>,
+    /// The caches that have a disk, and which one.
+    pub disks: Box<dyn Fn() -> Vec<(String, String)> + Send + Sync>,
+    /// Where it is kept how far those are purged.
+    pub state: Arc<StateDir>,
     /// The limits that there are now, by name.
     pub limits: Box<dyn Fn() -> Vec<(String, Arc<Limiter>)> + Send + Sync>,
     /// The time by which limits are judged.

@@ -121,6 +121,13 @@ impl Snapshot {
         self.caches.iter().map(|rules| &rules.cache).find(|cache| cache.name == name)
     }
 
+    /// The caches that have a disk, by name, with what tells its directory from others.
+    #[must_use]
+    pub fn disks(&self) -> Vec<(String, String)> {
+        let of = |rules: &CacheRules| Some((rules.cache.name.clone(), rules.cache.disk()?.identity()));
+        self.caches.iter().filter_map(of).collect()
+    }
+
     /// What all members of a fleet share, by name.
     #[must_use]
     pub fn shared_limits(&self) -> Vec<(String, Arc<Limiter>)> {

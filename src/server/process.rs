@@ -7,7 +7,7 @@ use super::systemd::{Manager, State, interval, state_directory, watch};
 use super::warden::Warden;
 use super::worker::{self, Handle, Order, Shared, Starting};
 use super::{RunError, Source, caches};
-use crate::admin::{self, Admin, AdminState, Ask, Drain};
+use crate::admin::{self, Admin, AdminState, Ask, Drain, Purged};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
@@ -87,7 +87,10 @@ impl Process {
         let latest = Arc::new(ArcSwap::new(generation));
         let pressure = Arc::<Pressure>::default();
         let keeper = Rc::new(start_keeper(&metrics, &latest, &pressure, began).map_err(RunError::System)?);
-        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox, began)).transpose().map_err(RunError::System)?;
+        let speaker = inbox
+            .map(|inbox| start_speaker(&latest, inbox, &state_dir, began))
+            .transpose()
+            .map_err(RunError::System)?;
         let shared = Shared { began, latest: &latest, pressure: &pressure };
         let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
         let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;
@@ -205,15 +208,18 @@ fn start_keeper(
 fn start_speaker(
     latest: &Arc<ArcSwap<Generation>>,
     inbox: mpsc::Receiver<Outgoing>,
+    state: &Arc<StateDir>,
     began: Instant,
 ) -> io::Result<Option<Speaker>> {
     let now = latest.load();
     let (Some(cluster), Some(fleet)) = (now.snapshot.config.cluster.clone(), now.snapshot.fleet.clone()) else {
         return Ok(None);
     };
-    let (purged, limited) = (Arc::clone(latest), Arc::clone(latest));
+    let (purged, limited, looked_at) = (Arc::clone(latest), Arc::clone(latest), Arc::clone(latest));
     let hands = Hands {
-        purge: Box::new(move |purge| drop(caches::purge(&purged.load().snapshot, purge))),
+        purge: Box::new(move |purge| !matches!(caches::purge(&purged.load().snapshot, purge), Purged::Failed(_))),
+        disks: Box::new(move || looked_at.load().snapshot.disks()),
+        state: Arc::clone(state),
         limits: Box::new(move || limited.load().snapshot.shared_limits()),
         now: Box::new(move || began.elapsed()),
     };

@@ -39,6 +39,7 @@ use self::reader::Job;
 use self::shared::lock;
 use self::writer::Task;
 use ::bytes::Bytes;
+use siphasher::sip::SipHasher13;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -61,6 +62,12 @@ impl Disk {
     #[must_use]
     pub fn secret(&self) -> [u8; 16] {
         self.0.secret
+    }
+
+    /// Tells this store from others, also from one that was begun anew in its place.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("{:016x}", SipHasher13::new_with_key(b"weir disk: names").hash(&self.0.secret))
     }
 
     /// The highest generation in the journal or in a record, at the opening.

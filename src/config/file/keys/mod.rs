@@ -81,7 +81,7 @@ pub(crate) static SERVER: Spec = Spec {
             "state",
             Kind::Text("a path"),
             Said("what systemd gives by `StateDirectory=`, else none: memory only"),
-            "A directory for what is to survive a restart. Made if it is not there; of one process at a time. This version keeps nothing in it yet.",
+            "A directory for what is to survive a restart. Made if it is not there; of one process at a time.",
         ),
     ],
 };
