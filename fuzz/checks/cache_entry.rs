@@ -31,7 +31,7 @@ fn holds(entry: &Entry, body: &[u8]) {
                 assert_eq!(entry.slice(&(*first..first + bytes.len() as u64)), Some(&**bytes));
             }
         }
-        Content::Pending | Content::Of(_) => panic!("no such thing is written"),
+        Content::Pending | Content::Of(_) | Content::Form(_) => panic!("no such thing is written"),
     }
     assert_eq!(entry.slice(&(complete..complete.saturating_add(1))), None);
 }

@@ -6,6 +6,7 @@ mod parts;
 pub use make::Make;
 pub use parts::Parts;
 
+use super::form::{Form, Marks, Verdict};
 use super::memory::Held;
 use crate::http::{Fields, Life, Normal, Unstorable, Validators, matches};
 use std::borrow::Cow;
@@ -39,11 +40,15 @@ pub struct Entry {
     modified: Span,
     date: Span,
     why: Option<Unstorable>,
+    pub(super) marks: Marks,
+    pub(super) verdict: Verdict,
     content: Content,
 }
 
-/// Where a value stands in the lines of a head; empty if there is none.
+/// Where a value stands in the lines of a head; empty if there is none. Packed: three of them would bring an entry into the
+/// next size class.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(Rust, packed(2))]
 struct Span {
     at: u32,
     len: u16,
@@ -60,6 +65,8 @@ pub enum Content {
     Of(Arc<Entry>),
     /// Parts of it (RFC 9111 §3.3).
     Parts(Box<Parts>),
+    /// That of another entry, in a coding.
+    Form(Box<Form>),
 }
 
 impl Entry {
@@ -71,6 +78,8 @@ impl Entry {
             checked: AtomicU64::new(self.checked.load(Ordering::Relaxed)),
             text: self.text.clone(),
             life,
+            marks: Marks::default(),
+            verdict: Verdict::default(),
             content,
             ..*self
         }
@@ -198,6 +207,7 @@ impl Entry {
     pub fn whole(&self) -> Option<&[u8]> {
         match self.content() {
             Content::Whole(bytes) => Some(bytes),
+            Content::Form(form) => Some(form.bytes()),
             _ => None,
         }
     }
@@ -214,7 +224,7 @@ impl Entry {
             Content::Parts(parts) => {
                 parts.list.iter().find_map(|(from, bytes)| within(bytes, *from).map(|at| &bytes[at]))
             }
-            Content::Pending | Content::Of(_) => None,
+            Content::Pending | Content::Of(_) | Content::Form(_) => None,
         }
     }
 
@@ -224,16 +234,27 @@ impl Entry {
         match self.content() {
             Content::Whole(bytes) => Some(bytes.len() as u64),
             Content::Parts(parts) => Some(parts.complete),
-            Content::Pending | Content::Of(_) => None,
+            Content::Pending | Content::Of(_) | Content::Form(_) => None,
         }
     }
 
     /// Its content as that of an entry which is made of it.
     #[must_use]
     pub fn content_of(entry: &Arc<Entry>) -> Content {
-        match &entry.content {
-            Content::Of(other) => Content::Of(Arc::clone(other)),
-            _ => Content::Of(Arc::clone(entry)),
+        Content::Of(Arc::clone(entry.holder()))
+    }
+
+    /// Whether both have their content from the same response.
+    #[must_use]
+    pub fn shares_content(self: &Arc<Entry>, other: &Arc<Entry>) -> bool {
+        Arc::ptr_eq(self.holder(), other.holder())
+    }
+
+    /// Who holds its content: itself, or what it is a freshened form of.
+    pub(super) fn holder(self: &Arc<Entry>) -> &Arc<Entry> {
+        match &self.content {
+            Content::Of(other) => other,
+            _ => self,
         }
     }
 
@@ -256,6 +277,7 @@ impl Entry {
             Content::Whole(bytes) => rounded(bytes.len()),
             Content::Of(entry) => entry.bytes(),
             Content::Parts(parts) => parts.list.iter().map(|(_, bytes)| rounded(bytes.len()) + 32).sum(),
+            Content::Form(form) => rounded(form.held()),
         };
         rounded(std::mem::size_of::<Entry>() + 16) + rounded(self.text.len()) + content
     }

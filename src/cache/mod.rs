@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod entry;
 pub mod flight;
+pub mod form;
 pub mod key;
 pub mod memory;
 pub mod purge;

@@ -16,7 +16,7 @@ pub fn encode(entry: &Entry) -> Option<Vec<u8>> {
     let shape = match entry.content() {
         Content::Whole(_) => WHOLE,
         Content::Parts(parts) if has_room(parts) => PARTS,
-        Content::Parts(_) | Content::Pending | Content::Of(_) => return None,
+        Content::Parts(_) | Content::Pending | Content::Of(_) | Content::Form(_) => return None,
     };
     let tags = entry.tags();
     let [key, selecting, lines] = [entry.key(), entry.selecting(), entry.lines()];

@@ -13,8 +13,8 @@ use std::time::Duration;
 /// What a request says about compression: read before its fields are edited for the backend.
 #[derive(Debug, Default)]
 pub(super) struct Wish {
-    coding: Option<Coding>,
-    is_head: bool,
+    pub(super) coding: Option<Coding>,
+    pub(super) is_head: bool,
     /// If-None-Match alone.
     conditions: Fields,
 }
@@ -35,9 +35,23 @@ impl Wish {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compression<'a> {
     pub(super) rules: &'a Rules,
+    /// Stands for the rules.
+    pub(super) print: u64,
     pub(super) wish: &'a Wish,
     /// The worker's.
     pub(super) encoders: &'a RefCell<Encoders>,
+}
+
+impl<'a> Compression<'a> {
+    /// None: the route does not compress.
+    pub(super) fn of(
+        compress: Option<&'a Compress>,
+        wish: Option<&'a Wish>,
+        encoders: &'a RefCell<Encoders>,
+    ) -> Option<Compression<'a>> {
+        let Compress { rules, print, .. } = compress?;
+        Some(Compression { rules, print: *print, wish: wish?, encoders })
+    }
 }
 
 /// Bytes of content before and after encoding.
@@ -51,7 +65,7 @@ pub(super) struct Squeezed {
 #[derive(Debug)]
 pub(super) struct Compressing<'a, R: Reply> {
     reply: &'a mut R,
-    /// None: the route does not compress.
+    /// None: the route does not compress, or this response goes as it is.
     compression: Option<Compression<'a>>,
     encoder: Option<Encoder>,
     /// What came out of the encoder and was not sent yet.
@@ -186,9 +200,13 @@ impl<R: Reply> Reply for Compressing<'_, R> {
 
     async fn prepared(&mut self, head: &Prepared<'_>, length: Length) -> Result<(), Broken> {
         match self.compression {
-            None => self.reply.prepared(head, length).await,
             Some(_) => self.head(&head.to_head(), length).await,
+            None => self.reply.prepared(head, length).await,
         }
+    }
+
+    fn as_is(&mut self) {
+        self.compression = None;
     }
 
     fn abort(&mut self) {

@@ -132,6 +132,9 @@ pub trait Reply: Sink {
         self.head(&head.to_head(), length).await
     }
 
+    /// The head that follows says all that it should of codings: the response goes as it is.
+    fn as_is(&mut self) {}
+
     /// Makes the client see that the response is broken: closes or resets without a proper end.
     fn abort(&mut self);
 

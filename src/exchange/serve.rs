@@ -77,21 +77,25 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
     }
     let route = snapshot.table.find(&scratch.request, who);
     let mut trail = Trail::default();
+    let taken = route.map(|at| (at, &snapshot.config.routes[at]));
+    let compress = taken.and_then(|(_, route)| route.compress.as_ref());
+    let wish = compress.map(|compress| Wish::of(compress, &scratch.request));
     let course = Course {
         worker,
         client,
         held: &held,
-        route: route.map(|at| (at, &snapshot.config.routes[at])),
+        route: taken,
         id,
         who,
         came: worker.clock.exact(started),
+        compression: Compression::of(compress, wish.as_ref(), &worker.encoders),
         shown: RefCell::default(),
         lanes: RefCell::default(),
     };
-    let is_dressed = |route: &&Route| route.compress.is_some() || course.is_paced(route);
-    let (end, pool) = match course.route().filter(is_dressed) {
-        None => course.run(scratch, down, &mut trail).await,
-        Some(route) => Box::pin(course.run_dressed(route, scratch, down, &mut trail)).await,
+    let is_dressed = |route| course.compression.is_some() || course.is_paced(route);
+    let (end, pool) = match course.route().is_some_and(is_dressed) {
+        false => course.run(scratch, down, &mut trail).await,
+        true => Box::pin(course.run_dressed(scratch, down, &mut trail)).await,
     };
     let target = if scratch.seen_target.is_empty() { &scratch.request.target } else { &scratch.seen_target };
     finish(&Finish {
@@ -127,6 +131,8 @@ pub(super) struct Course<'a> {
     pub(super) shown: RefCell<Shown>,
     /// The bandwidths that hold for it.
     pub(super) lanes: RefCell<Vec<(LimitId, Key)>>,
+    /// None: the route does not compress.
+    pub(super) compression: Option<Compression<'a>>,
 }
 
 impl Course<'_> {
@@ -198,16 +204,12 @@ impl Course<'_> {
     /// As [`run`](Self::run), for a route that compresses, or whose limits pace the response or show themselves in it.
     async fn run_dressed<D: Downstream>(
         &self,
-        route: &Route,
         scratch: &mut Scratch,
         down: &mut D,
         trail: &mut Trail,
     ) -> (End, Option<PoolId>) {
-        let wish = route.compress.as_ref().map(|compress| (compress, Wish::of(compress, &scratch.request)));
-        let encoders = &self.worker.encoders;
-        let compression = wish.as_ref().map(|(compress, wish)| Compression { rules: &compress.rules, wish, encoders });
         let mut down = PacedDown::new(down, self.pacing());
-        let mut down = Compressed::new(&mut down, compression);
+        let mut down = Compressed::new(&mut down, self.compression);
         let ended = self.run(scratch, &mut down, trail).await;
         down.correct(&mut trail.moved.down);
         ended

@@ -92,6 +92,8 @@ pub struct Worker {
     pub(super) mirrors: Cell<usize>,
     /// Questions to authorising backends under way.
     pub(super) asks: Cell<usize>,
+    /// Stored responses that are being encoded beside it.
+    pub(super) encodings: Cell<usize>,
     /// For responses that are compressed.
     pub(super) encoders: RefCell<Encoders>,
     #[expect(clippy::vec_box, reason = "lent as a box, so that a large value is never moved")]
@@ -143,6 +145,7 @@ impl Worker {
             random: Cell::new(seed()),
             mirrors: Cell::new(0),
             asks: Cell::new(0),
+            encodings: Cell::new(0),
             encoders: RefCell::default(),
             scratch: RefCell::default(),
         }

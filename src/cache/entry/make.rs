@@ -1,6 +1,7 @@
 //! How an entry is made.
 
 use super::{Content, Entry, Span};
+use crate::cache::form::{Marks, Verdict};
 use crate::http::{FieldName, Fields, Life, is_hop_by_hop};
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
@@ -76,6 +77,8 @@ impl Entry {
             modified,
             date,
             why: None,
+            marks: Marks::default(),
+            verdict: Verdict::default(),
             content: make.content,
         }
     }

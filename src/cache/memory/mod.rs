@@ -92,7 +92,12 @@ impl<T: Held> Memory<T> {
 
     /// Adds `item` as the newest under its hash, in the stead of those that `replaces` names there.
     pub fn insert(&self, item: Arc<T>, replaces: impl Fn(&T) -> bool) -> Inserted<T> {
-        self.write(self.at(item.hash())).insert(item, self.variants_max.load(Relaxed), replaces)
+        self.write(self.at(item.hash())).insert(item, self.variants_max.load(Relaxed), false, replaces)
+    }
+
+    /// As [`insert`](Self::insert), of something that was asked for already: what is large comes in at once.
+    pub fn insert_asked(&self, item: Arc<T>, replaces: impl Fn(&T) -> bool) -> Inserted<T> {
+        self.write(self.at(item.hash())).insert(item, self.variants_max.load(Relaxed), true, replaces)
     }
 
     /// Removes the items under `hash` that `which` names, newest first.

@@ -46,12 +46,18 @@ impl<T: Held> Shard<T> {
         self.chain(hash).filter_map(|at| self.slab.node(at).item())
     }
 
-    /// Adds an item, in the stead of those that `replaces` names.
-    pub(super) fn insert(&mut self, item: Arc<T>, variants_max: usize, replaces: impl Fn(&T) -> bool) -> Inserted<T> {
+    /// Adds an item, in the stead of those that `replaces` names; `asked`: it was asked for before.
+    pub(super) fn insert(
+        &mut self,
+        item: Arc<T>,
+        variants_max: usize,
+        asked: bool,
+        replaces: impl Fn(&T) -> bool,
+    ) -> Inserted<T> {
         let hash = item.hash();
         let (replaced, heritage) = self.replace(hash, replaces);
         let mut inserted = Inserted { replaced, ..Inserted::default() };
-        let (units, kind) = match self.admit(&item, hash, heritage.as_ref()) {
+        let (units, kind) = match self.admit(&item, hash, asked, heritage.as_ref()) {
             Ok(admitted) => admitted,
             Err(why) => {
                 inserted.refused = Some(why);
@@ -159,7 +165,13 @@ impl<T: Held> Shard<T> {
     }
 
     /// What an item counts for and where it goes, or why it does not come in.
-    fn admit(&mut self, item: &T, hash: u128, heritage: Option<&Heritage>) -> Result<(u32, Kind), Refused> {
+    fn admit(
+        &mut self,
+        item: &T,
+        hash: u128,
+        asked: bool,
+        heritage: Option<&Heritage>,
+    ) -> Result<(u32, Kind), Refused> {
         let bytes = item.bytes().saturating_add(OVERHEAD_BYTES);
         let units = units_of(bytes).filter(|_| bytes <= self.capacity / HELD_OF && self.slab.has_room());
         let units = units.ok_or(Refused::TooLarge)?;
@@ -170,6 +182,9 @@ impl<T: Held> Shard<T> {
             return Ok((units, Kind::Main));
         }
         if self.large(bytes) && self.bytes() + units as usize * UNIT_BYTES > self.capacity {
+            if asked {
+                return Ok((units, Kind::Main));
+            }
             self.ghost.remember(hash, self.items);
             return Err(Refused::AskedOnce);
         }

@@ -77,7 +77,7 @@ fn body(entry: &Entry) -> Box<[u8]> {
     match entry.content() {
         Content::Whole(bytes) => bytes.clone(),
         Content::Parts(parts) => parts.list.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect(),
-        Content::Pending | Content::Of(_) => Box::default(),
+        Content::Pending | Content::Of(_) | Content::Form(_) => Box::default(),
     }
 }
 

@@ -9,15 +9,11 @@ pub(super) fn compress(route: &Table<'_>) -> Option<Compress> {
     let node = route.get("compress")?;
     let defaults = Rules::default();
     let Some(table) = route.table("compress") else {
-        return Some(Compress { codings: codings(&node.elements()), rules: defaults });
+        return Some(Compress::new(codings(&node.elements()), defaults));
     };
-    Some(Compress {
-        codings: if table.has("codings") { codings(&table.elements("codings")) } else { Coding::ALL.to_vec() },
-        rules: Rules {
-            types: if table.has("types") { table.parse_all("types", media_type) } else { defaults.types },
-            min_bytes: table.size("min"),
-        },
-    })
+    let codings = if table.has("codings") { codings(&table.elements("codings")) } else { Coding::ALL.to_vec() };
+    let types = if table.has("types") { table.parse_all("types", media_type) } else { defaults.types };
+    Some(Compress::new(codings, Rules { types, min_bytes: table.size("min") }))
 }
 
 /// Unknown words have been said by the shape check.

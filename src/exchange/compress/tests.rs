@@ -74,7 +74,7 @@ impl Client {
 }
 
 fn compress() -> Compress {
-    Compress { codings: vec![Coding::Gzip], rules: Rules::default() }
+    Compress::new(vec![Coding::Gzip], Rules::default())
 }
 
 fn fields(lines: &[(&str, &str)]) -> Fields {
@@ -119,8 +119,8 @@ fn through(
     talk: impl AsyncFnOnce(&mut Compressing<'_, Client>),
 ) -> Client {
     let (mut client, wish) = (Client::default(), Wish::of(compress, asked));
-    let compression = Compression { rules: &compress.rules, wish: &wish, encoders };
-    run(talk(&mut Compressing::new(&mut client, Some(compression))));
+    let compression = Compression::of(Some(compress), Some(&wish), encoders);
+    run(talk(&mut Compressing::new(&mut client, compression)));
     client
 }
 
@@ -203,8 +203,8 @@ fn what_streams_is_seen_when_it_is_sent() {
     let (compress, encoders) = (compress(), RefCell::default());
     let wish = Wish::of(&compress, &gzip());
     let mut client = client.borrow_mut();
-    let compression = Compression { rules: &compress.rules, wish: &wish, encoders: &encoders };
-    let mut reply = Compressing::new(&mut *client, Some(compression));
+    let compression = Compression::of(Some(&compress), Some(&wish), &encoders);
+    let mut reply = Compressing::new(&mut *client, compression);
     run(reply.head(&html(200, &[]), Length::Unknown)).unwrap();
     run(reply.data(Chunk::Lent(b"one "), false)).unwrap();
     assert_eq!(reply.reply.shows(), b"one ", "no more is at hand, so it must not be kept back");

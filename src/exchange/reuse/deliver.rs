@@ -2,10 +2,10 @@
 
 use super::Question;
 use crate::cache::entry::Entry;
-use crate::config::Route;
+use crate::config::FieldEdits;
 use crate::exchange::attempts::Trail;
 use crate::exchange::serve::{Course, Scratch};
-use crate::exchange::{Broken, Chunk, Downstream, Prepared, Reply};
+use crate::exchange::{Broken, Chunk, Downstream, Reply};
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
     conditions, content_range, has_conditions, push_number, range_may, ranges, unsatisfied,
@@ -50,18 +50,17 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
-        let route = self.route.map(|(_, route)| route);
         let added = std::mem::take(&mut scratch.added);
         let Scratch { request, response, .. } = scratch;
         let moved = Cell::new(0);
-        let mut sending = Sending { question, serving, request, route, added, moved: &moved };
+        let mut sending = Sending { course: self, question, serving, request, added, form: None, moved: &moved };
         sending.say();
         response.clear();
         let reply = down.halves().1;
         let patience = reply.patience(self.client.gate.timeouts.body);
         let sent = self.worker.clock.within_progress(patience, &moved, sending.send(response, reply)).await;
         if self.worker.log.borrow().is_on() && response.fields.is_empty() {
-            response.fields = serving.entry.fields();
+            response.fields = sending.sent().fields();
         }
         scratch.added = sending.added;
         match sent {
@@ -78,12 +77,16 @@ impl Course<'_> {
     }
 }
 
-struct Sending<'a> {
-    question: &'a Question<'a>,
-    serving: &'a Serving<'a>,
-    request: &'a RequestHead,
-    route: Option<&'a Route>,
-    added: Vec<u8>,
+/// One stored response to one client.
+pub(super) struct Sending<'a> {
+    pub(super) course: &'a Course<'a>,
+    pub(super) question: &'a Question<'a>,
+    pub(super) serving: &'a Serving<'a>,
+    pub(super) request: &'a RequestHead,
+    /// Lines of this time.
+    pub(super) added: Vec<u8>,
+    /// The form that goes in the place of the entry.
+    pub(super) form: Option<Arc<Entry>>,
     /// Pieces of content that the client has taken.
     moved: &'a Cell<u64>,
 }
@@ -109,33 +112,6 @@ impl Sending<'_> {
             Form::Part(range) => self.part(&range, response, reply).await,
             Form::Parts(ranges) => self.parts(ranges, response, reply).await,
         }
-    }
-
-    async fn whole<R: Reply>(&mut self, response: &mut ResponseHead, reply: &mut R) -> Result<u64, Broken> {
-        let entry = self.serving.entry;
-        let content = entry.whole().unwrap_or_default();
-        let is_head = self.request.method == Method::Head;
-        let bare = is_head || matches!(entry.status, 204 | 304);
-        response.status = entry.status;
-        if is_head && entry.status != 204 {
-            self.added.extend_from_slice(b"content-length: ");
-            push_number(content.len() as i64, &mut self.added);
-            self.added.extend_from_slice(b"\r\n");
-        }
-        let length = if bare { Length::None } else { Length::Known(content.len() as u64) };
-        if self.route.is_none_or(|route| route.response.is_empty()) {
-            let head = Prepared { status: entry.status, lines: entry.lines(), added: &self.added };
-            reply.prepared(&head, length).await?;
-        } else {
-            self.fill(&mut response.fields);
-            self.edit(response);
-            reply.head(response, length).await?;
-        }
-        if !bare && !content.is_empty() {
-            self.content(content, false, reply).await?;
-        }
-        reply.end(None).await?;
-        Ok(if bare { 0 } else { content.len() as u64 })
     }
 
     /// RFC 9110 §15.4.5: what a 200 would have said of the representation, but nothing of content that is not sent.
@@ -176,14 +152,15 @@ impl Sending<'_> {
     }
 
     /// In pieces, so that whoever takes them slowly is seen to take them.
-    async fn content<R: Reply>(&self, mut content: &[u8], more: bool, reply: &mut R) -> Result<(), Broken> {
+    pub(super) async fn content<R: Reply>(&self, mut content: &[u8], more: bool, reply: &mut R) -> Result<(), Broken> {
+        let entry = self.sent();
         while content.len() > PIECE_BYTES {
             let (piece, rest) = content.split_at(PIECE_BYTES);
-            reply.data(chunk(self.serving.entry, piece), true).await?;
+            reply.data(chunk(entry, piece), true).await?;
             self.moved.set(self.moved.get() + 1);
             content = rest;
         }
-        reply.data(chunk(self.serving.entry, content), more).await
+        reply.data(chunk(entry, content), more).await
     }
 
     async fn parts<R: Reply>(
@@ -210,15 +187,20 @@ impl Sending<'_> {
         Ok(multipart.length())
     }
 
-    fn fill(&self, fields: &mut Fields) {
+    pub(super) fn fill(&self, fields: &mut Fields) {
         self.serving.entry.fields().iter().for_each(|(_, name, value)| fields.push(name, value));
         Fields::of_lines(&self.added).iter().for_each(|(_, name, value)| fields.push(name, value));
     }
 
-    fn edit(&self, response: &mut ResponseHead) {
-        if let Some(route) = self.route.filter(|route| !route.response.is_empty()) {
-            crate::route::edit(&route.response, &mut response.fields);
+    pub(super) fn edit(&self, response: &mut ResponseHead) {
+        if let Some(edits) = self.edits() {
+            crate::route::edit(edits, &mut response.fields);
         }
+    }
+
+    /// What the route changes.
+    pub(super) fn edits(&self) -> Option<&FieldEdits> {
+        self.course.route.map(|(_, route)| &route.response).filter(|edits| !edits.is_empty())
     }
 }
 
@@ -291,10 +273,10 @@ fn is_of_content(name: FieldName, text: &[u8]) -> bool {
     ) || (name == FieldName::Other && (text.eq_ignore_ascii_case(b"content-language")))
 }
 
-/// Content as the codec wants it: what is short is copied anyhow.
 /// Content that a client is to take within the time for any progress.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// Content as the codec wants it: what is short is copied anyhow.
 fn chunk<'a>(entry: &Arc<Entry>, content: &'a [u8]) -> Chunk<'a> {
     /// Bytes above which shared memory costs less than a copy.
     const COPIED_MAX: usize = 16 * 1024;

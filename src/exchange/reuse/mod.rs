@@ -2,6 +2,7 @@
 
 mod deliver;
 mod depart;
+mod encode;
 mod fetch;
 mod follow;
 mod forward;
@@ -12,6 +13,7 @@ mod purge;
 mod question;
 mod stow;
 mod stream;
+mod whole;
 mod worth;
 
 pub(super) use depart::Voyage;

@@ -252,7 +252,7 @@ impl Stow {
     /// Puts an entry in the place of the one for the same variant.
     fn keep(&self, entry: Arc<Entry>) {
         self.cache().write_down(&entry);
-        let inserted = self.cache().memory.insert(Arc::clone(&entry), |old| old.is_same_variant(&entry));
+        let inserted = self.cache().put(&entry);
         self.worker.metrics.stored(&self.rules().metrics, inserted.evicted.len(), inserted.dropped.len());
     }
 }

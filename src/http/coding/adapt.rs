@@ -29,8 +29,7 @@ pub fn adapt_trailers(fields: &mut Fields) {
 /// Says that other clients get another form (RFC 9110 §12.5.5): also belongs to a compressible response that this
 /// client gets as it is.
 pub fn vary(response: &mut Fields) {
-    let is_said = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
-    if !response.members(FieldName::Vary).any(is_said) {
+    if !says_vary(response) {
         response.push_member(FieldName::Vary, &[b"Accept-Encoding"]);
     }
 }
@@ -47,6 +46,13 @@ pub fn adapt_not_modified(response: &mut Fields, request: &Fields) {
         weaken(response);
         vary(response);
     }
+}
+
+/// Whether [`vary`] would add nothing.
+#[must_use]
+pub fn says_vary(response: &Fields) -> bool {
+    let is_said = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
+    response.members(FieldName::Vary).any(is_said)
 }
 
 fn weaken(fields: &mut Fields) {

@@ -7,16 +7,14 @@ mod encoder;
 mod gzip;
 mod pool;
 mod rules;
-mod stored;
 mod window;
 mod zstd;
 
 pub use accepts::{Accepts, choose};
-pub use adapt::{adapt, adapt_not_modified, adapt_trailers, vary};
+pub use adapt::{adapt, adapt_not_modified, adapt_trailers, says_vary, vary};
 pub use encoder::{Effort, Encoder, encode_whole};
 pub use pool::Encoders;
 pub use rules::{Rules, TypePattern, compressible, forbids_transforming};
-pub use stored::encoded_form;
 
 /// A content coding that Weir can apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 use crate::http::{FieldName, Fields};
 
 /// Which responses are worth a coding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// Media types, any of these.
     pub types: Vec<TypePattern>,
@@ -10,7 +10,7 @@ pub struct Rules {
 }
 
 /// Media types that an operator names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TypePattern {
     /// `application/json`, in lower case.
     Exact(String),

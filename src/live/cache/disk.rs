@@ -49,13 +49,13 @@ impl LiveCache {
     /// Puts what was read into memory, unless it was replaced or invalidated while it was read.
     fn take_in(&self, disk: &Disk, found: &Found, entry: Arc<Entry>) -> Option<Arc<Entry>> {
         if self.memory.find(entry.hash, |there| Arc::ptr_eq(there, &entry).then_some(())).is_none() {
-            drop(self.memory.insert(Arc::clone(&entry), |old| old.is_same_variant(&entry)));
+            drop(self.put(&entry));
         }
         if disk.has(found) {
             return Some(entry);
         }
         // Looked at last: whatever replaces it from now on finds it in memory.
-        self.memory.remove(found.hash, |there| std::ptr::eq(there, &*entry));
+        self.let_go(&self.memory.remove(found.hash, |there| std::ptr::eq(there, &*entry)));
         None
     }
 

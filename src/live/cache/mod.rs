@@ -1,10 +1,12 @@
 //! A cache that runs: what is stored, what was purged, and what is known not to be storable.
 
 mod disk;
+mod forms;
 mod news;
 mod purging;
 mod reads;
 
+pub use forms::FormKept;
 pub use news::{Change, Confirmer, Listener, News, Teller, line};
 pub use purging::Done;
 
@@ -139,7 +141,7 @@ impl LiveCache {
 
     fn resized(self: &Arc<LiveCache>, config: &config::Cache) -> Arc<LiveCache> {
         if self.memory.capacity() != memory_bytes(config) {
-            drop(self.memory.resize(memory_bytes(config)));
+            self.let_go(&self.memory.resize(memory_bytes(config)));
         }
         Arc::clone(self)
     }
@@ -167,7 +169,7 @@ impl LiveCache {
     /// Its memory tier may hold so much now, whatever the configuration gives it.
     pub fn limit_memory(&self, bytes: usize) {
         if self.memory.capacity() != bytes {
-            drop(self.memory.resize(bytes));
+            self.let_go(&self.memory.resize(bytes));
         }
     }
 

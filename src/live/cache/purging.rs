@@ -130,7 +130,9 @@ impl LiveCache {
         if let Some(disk) = self.disk() {
             disk.remove(hash, None);
         }
-        self.memory.remove(hash, |entry| entry.key() == key).len()
+        let gone = self.memory.remove(hash, |entry| entry.key() == key);
+        self.let_go(&gone);
+        gone.len()
     }
 }
 

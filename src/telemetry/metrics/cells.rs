@@ -1,7 +1,7 @@
 //! Where numbers are kept.
 
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, Encoded, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
 };
 use crate::config::Priority;
 use crate::http::Unstorable;
@@ -145,6 +145,8 @@ pub(super) struct CacheCells {
     pub(super) bytes: Count,
     pub(super) evicted: Count,
     pub(super) dropped_variants: Count,
+    pub(super) encodings: [Count; Encoded::ALL.len()],
+    pub(super) encoded_hits: Count,
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use super::cells::{BOUNDS, CLASSES};
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
 use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, PRESSURES, ROUTES_MAX};
@@ -91,10 +91,14 @@ families! {
         "Stored responses let go of for want of room.";
     CACHE_VARIANTS_DROPPED Counter "weir_cache_variants_dropped" None, ["cache"]
         "Variants let go of as their URL had too many.";
+    CACHE_ENCODINGS Counter "weir_cache_encodings" None, ["cache", "result"]
+        "Stored responses that were encoded, to be kept in that form.";
+    CACHE_ENCODED_HITS Counter "weir_cache_encoded_hits" None, ["cache"]
+        "Stored responses sent in an encoded form that was kept.";
     CACHE_BYTES Gauge "weir_cache_bytes" Some("bytes"), ["cache", "tier"]
         "What is stored, as it is held.";
     CACHE_OBJECTS Gauge "weir_cache_objects" None, ["cache", "tier"]
-        "Responses stored.";
+        "Responses stored, and encoded forms of them.";
     DISK_READS Counter "weir_cache_disk_reads" None, ["cache", "result"]
         "Reads from a cache's disk, since it was opened.";
     DISK_WRITES Counter "weir_cache_disk_writes" None, ["cache", "result"]
@@ -218,6 +222,7 @@ pub fn reference() -> String {
     values(&mut out, "result` of `weir_cache_disk_reads_total", reads);
     let writes = DiskWrite::ALL.iter().map(|write| (write.label(), write.about()));
     values(&mut out, "result` of `weir_cache_disk_writes_total", writes);
+    values(&mut out, "result` of `weir_cache_encodings_total", encodings());
     values(&mut out, "reason", RefusalReason::ALL.iter().map(|reason| (reason.label(), reason.about())));
     values(&mut out, "verdict", AccessVerdict::ALL.iter().map(|verdict| (verdict.label(), verdict.about())));
     values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
@@ -237,6 +242,10 @@ fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 fn copies() -> impl Iterator<Item = (&'static str, &'static str)> {
     Mirrored::ALL.iter().map(|result| (result.label(), result.about()))
+}
+
+fn encodings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Encoded::ALL.iter().map(|result| (result.label(), result.about()))
 }
 
 fn failures() -> impl Iterator<Item = (&'static str, &'static str)> {

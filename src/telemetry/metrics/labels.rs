@@ -230,6 +230,18 @@ labels! {
 }
 
 labels! {
+    /// What became of an encoded form of a stored response.
+    Encoded {
+        /// It is kept, for those who accept the coding.
+        Kept "kept",
+        /// It is not smaller: no form in that coding is made of the response again.
+        NotSmaller "not_smaller",
+        /// It has no room, or the response is not stored any more.
+        Dropped "dropped",
+    }
+}
+
+labels! {
     /// What became of a request that was to be copied.
     Mirrored {
         /// The copy was sent, whatever its answer.

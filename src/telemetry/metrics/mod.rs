@@ -16,7 +16,7 @@ mod worker;
 pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
 pub use look::{

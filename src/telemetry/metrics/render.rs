@@ -4,7 +4,7 @@ use super::cells::{BackendCells, CLASSES, Count, Series};
 use super::exposition::{Exposition, Page};
 use super::families::{self as f, Family};
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
 use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook, process};
@@ -104,6 +104,14 @@ fn caches(metrics: &Metrics, looks: &[CacheLook], page: &mut Page<'_>) {
     by_name(page, &f::CACHE_SERVED_BYTES, &caches, |cells| &cells.bytes);
     by_name(page, &f::CACHE_EVICTIONS, &caches, |cells| &cells.evicted);
     by_name(page, &f::CACHE_VARIANTS_DROPPED, &caches, |cells| &cells.dropped_variants);
+    page.family(&f::CACHE_ENCODINGS);
+    for (name, series) in &caches {
+        for &result in Encoded::ALL {
+            let n = series.sum(|cells| &cells.encodings[result as usize]);
+            page.sample(&f::CACHE_ENCODINGS, &[name, result.label()], n);
+        }
+    }
+    by_name(page, &f::CACHE_ENCODED_HITS, &caches, |cells| &cells.encoded_hits);
     page.family(&f::CACHE_BYTES);
     for look in looks {
         page.sample(&f::CACHE_BYTES, &[&look.cache, look.tier], look.bytes);

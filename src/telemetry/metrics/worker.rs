@@ -1,6 +1,6 @@
 use super::cells::{Count, WorkerCells, class};
 use super::labels::{
-    AccessVerdict, AttemptFailure, CacheOutcome, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, Encoded, LimitOutcome, Mirrored, ProtocolError, RefusalReason,
 };
 use super::{
     AccessMetrics, BackendMetrics, CacheMetrics, LimitMetrics, ListenerMetrics, Metrics, PoolMetrics, RouteMetrics,
@@ -96,6 +96,19 @@ impl WorkerMetrics {
         cells.stored.add(1);
         cells.evicted.add(evicted as u64);
         cells.dropped_variants.add(variants as u64);
+    }
+
+    /// A stored response was encoded; so many were let go of for it.
+    pub fn encoded(&self, cache: &CacheMetrics, result: Encoded, evicted: usize) {
+        let cells = cache.0.of(self.index);
+        cells.encodings[result as usize].add(1);
+        cells.evicted.add(evicted as u64);
+    }
+
+    /// A stored response was sent in an encoded form that was kept.
+    #[inline]
+    pub fn encoded_hit(&self, cache: &CacheMetrics) {
+        cache.0.of(self.index).encoded_hits.add(1);
     }
 
     /// A response was not storable.

@@ -127,6 +127,16 @@ fn a_large_object_drives_nothing_out_until_it_is_asked_for_again() {
 }
 
 #[test]
+fn a_large_object_that_was_asked_for_already_comes_in_at_once() {
+    let memory = Memory::new(1 << 20, 8);
+    (0..2_000).for_each(|key| assert!(add(&memory, key, 1_000).is_held()));
+    let inserted = memory.insert_asked(thing(9_999, 0, 0, 400_000), |_| false);
+    assert!(inserted.is_held() && inserted.evicted.len() > 300 && has(&memory, 9_999));
+    let inserted = memory.insert_asked(thing(9_998, 0, 0, memory.largest() + 1), |_| false);
+    assert_eq!(inserted.refused, Some(Refused::TooLarge));
+}
+
+#[test]
 fn what_is_used_outlives_a_scan() {
     let memory = Memory::new(1 << 20, 1);
     (0..300).for_each(|key| assert!(add(&memory, key, 1_000).is_held()));
@@ -191,7 +201,7 @@ fn what_an_item_costs_beyond_itself_is_what_it_is_charged() {
     let mut worst: f64 = 0.0;
     let mut shard = Shard::new(usize::MAX / 2);
     for key in 0..40_000 {
-        assert!(shard.insert(thing(key, 0, 0, 0), 1, |_| false).is_held());
+        assert!(shard.insert(thing(key, 0, 0, 0), 1, false, |_| false).is_held());
         shard.forget(hash(key + 1_000_000));
         if key >= 1_000 {
             worst = worst.max(shard.own_bytes() as f64 / shard.items() as f64);
