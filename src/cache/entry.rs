@@ -269,6 +269,12 @@ impl Entry {
         self.checked.fetch_max(generation, Ordering::Relaxed);
     }
 
+    /// Bytes that it would hold with content of so many bytes.
+    #[must_use]
+    pub fn bytes_with(&self, content: usize) -> usize {
+        self.head_bytes() + rounded(content)
+    }
+
     /// Bytes that it holds, as the allocator gives them.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -279,7 +285,11 @@ impl Entry {
             Content::Parts(parts) => parts.list.iter().map(|(_, bytes)| rounded(bytes.len()) + 32).sum(),
             Content::Form(form) => rounded(form.held()),
         };
-        rounded(std::mem::size_of::<Entry>() + 16) + rounded(self.text.len()) + content
+        self.head_bytes() + content
+    }
+
+    fn head_bytes(&self) -> usize {
+        rounded(std::mem::size_of::<Entry>() + 16) + rounded(self.text.len())
     }
 }
 

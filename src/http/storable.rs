@@ -47,8 +47,10 @@ pub enum Unstorable {
     NoFreshness,
     /// Partial content that is not understood.
     Partial,
-    /// Its content is larger than the operator allows.
+    /// Its content is larger than the operator allows, or than there is ever room for.
     TooLarge,
+    /// It is large, and would push out others for one who asks for the first time.
+    AskedOnce,
 }
 
 impl Unstorable {
@@ -64,6 +66,7 @@ impl Unstorable {
         Unstorable::NoFreshness,
         Unstorable::Partial,
         Unstorable::TooLarge,
+        Unstorable::AskedOnce,
     ];
 
     /// What it means, for references.
@@ -79,7 +82,8 @@ impl Unstorable {
             Unstorable::VaryAll => "Its `Vary` would match nobody, or only this client.",
             Unstorable::NoFreshness => "Nothing says how long it is fresh, and there is nothing to validate it with.",
             Unstorable::Partial => "Partial content that is not understood.",
-            Unstorable::TooLarge => "Its content is larger than `max_object`.",
+            Unstorable::TooLarge => "Its content is larger than `max_object`, or than any tier has room for.",
+            Unstorable::AskedOnce => "It is large, memory is full, and it was not asked for before.",
         }
     }
 
@@ -97,6 +101,7 @@ impl Unstorable {
             Unstorable::NoFreshness => "no-freshness",
             Unstorable::Partial => "partial",
             Unstorable::TooLarge => "too-large",
+            Unstorable::AskedOnce => "asked-once",
         }
     }
 }

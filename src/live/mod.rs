@@ -22,7 +22,8 @@ pub use access::{
 };
 pub use backend::LiveBackend;
 pub use cache::{
-    CacheRules, Change, Confirmer, Done as Purged, FormKept, Listener, LiveCache, News, Teller, cache_defaults, line,
+    CacheRules, Change, Confirmer, Done as Purged, FormKept, Listener, LiveCache, News, Teller, Tier, cache_defaults,
+    line,
 };
 pub use ceiling::{Ceiling, Held, Level, Ordered};
 pub use endpoint::Endpoint;

@@ -123,13 +123,19 @@ impl Disk {
         }
     }
 
+    /// Whether a record of so many bytes would be queued now, but for what waits.
+    #[must_use]
+    pub fn takes(&self, bytes: u64) -> bool {
+        bytes <= self.record_bytes_max() && !self.0.shared.off.is_off(&self.0.shared.clock)
+    }
+
     /// Queues a record; it is found once it is written. One of the same hash and variant is removed at once, also if
     /// this one is not taken (`false`): an older response must not come back in the place of a newer one.
     pub fn write(&self, record: Record) -> bool {
         let shared = &self.0.shared;
         let (hash, variant) = (record.hash, record.variant);
         let bytes = record.meta.len() + (*record.body).as_ref().len();
-        let fits = bytes as u64 <= self.record_bytes_max() && !shared.off.is_off(&shared.clock);
+        let fits = self.takes(bytes as u64);
         let replaced = shared.index.remove(hash, Some(variant)) > 0;
         if fits && shared.tasks.push(Task::Write(record), bytes.max(1), 0) {
             return true;

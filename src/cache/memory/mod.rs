@@ -100,6 +100,19 @@ impl<T: Held> Memory<T> {
         self.write(self.at(item.hash())).insert(item, self.variants_max.load(Relaxed), true, replaces)
     }
 
+    /// Whether an item of so many [`bytes`](Held::bytes) would come in under `hash` now, in the stead of those that `replaces`
+    /// names there. What was asked for once is remembered, as by [`insert`](Self::insert): the next time it would.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn ask(&self, hash: u128, bytes: usize, replaces: impl Fn(&T) -> bool) -> Result<(), Refused> {
+        // What is not large always comes in.
+        if bytes <= self.largest() / shard::LARGE_OF {
+            return Ok(());
+        }
+        self.write(self.at(hash)).ask(hash, bytes, replaces)
+    }
+
     /// Removes the items under `hash` that `which` names, newest first.
     pub fn remove(&self, hash: u128, which: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
         self.write(self.at(hash)).remove(hash, which)

@@ -75,6 +75,17 @@ impl<T: Held> Shard<T> {
         inserted
     }
 
+    /// Whether an item of so many bytes would come in, in the stead of those that `replaces` names.
+    pub(super) fn ask(&mut self, hash: u128, bytes: usize, replaces: impl Fn(&T) -> bool) -> Result<(), Refused> {
+        let (bytes, units) = self.weigh(bytes)?;
+        let is_known = !self.named(hash, replaces).is_empty();
+        if is_known || !self.is_intruder(bytes, units) || self.ghost.take(hash, self.items.max(GHOST_ITEMS_MIN)) {
+            return Ok(());
+        }
+        self.ghost.remember(hash, self.items);
+        Err(Refused::AskedOnce)
+    }
+
     /// Removes the items under `hash` that `which` names.
     pub(super) fn remove(&mut self, hash: u128, which: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
         let named = self.named(hash, which);
@@ -172,16 +183,14 @@ impl<T: Held> Shard<T> {
         asked: bool,
         heritage: Option<&Heritage>,
     ) -> Result<(u32, Kind), Refused> {
-        let bytes = item.bytes().saturating_add(OVERHEAD_BYTES);
-        let units = units_of(bytes).filter(|_| bytes <= self.capacity / HELD_OF && self.slab.has_room());
-        let units = units.ok_or(Refused::TooLarge)?;
+        let (bytes, units) = self.weigh(item.bytes())?;
         if let Some(heritage) = heritage {
             return Ok((units, heritage.kind));
         }
         if self.ghost.take(hash, self.items.max(GHOST_ITEMS_MIN)) {
             return Ok((units, Kind::Main));
         }
-        if self.large(bytes) && self.bytes() + units as usize * UNIT_BYTES > self.capacity {
+        if self.is_intruder(bytes, units) {
             if asked {
                 return Ok((units, Kind::Main));
             }
@@ -191,9 +200,16 @@ impl<T: Held> Shard<T> {
         Ok((units, Kind::Small))
     }
 
+    /// What an item of so many bytes counts for: with its overhead, and in units.
+    fn weigh(&self, bytes: usize) -> Result<(usize, u32), Refused> {
+        let bytes = bytes.saturating_add(OVERHEAD_BYTES);
+        let units = units_of(bytes).filter(|_| bytes <= self.capacity / HELD_OF && self.slab.has_room());
+        Ok((bytes, units.ok_or(Refused::TooLarge)?))
+    }
+
     /// Whether an item would drive too much out of the small queue to be there on trial.
-    fn large(&self, bytes: usize) -> bool {
-        bytes > self.capacity / LARGE_OF
+    fn is_intruder(&self, bytes: usize, units: u32) -> bool {
+        bytes > self.capacity / LARGE_OF && self.bytes() + units as usize * UNIT_BYTES > self.capacity
     }
 
     /// Removes the oldest variants until `rest` are left.
@@ -294,7 +310,7 @@ pub(super) const OVERHEAD_BYTES: usize = 80;
 pub(super) const HELD_OF: usize = 2;
 
 /// An item over this part of a shard has no trial in the small queue: when there is no free room, it must be asked for twice.
-const LARGE_OF: usize = 32;
+pub(super) const LARGE_OF: usize = 32;
 
 /// The small queue has this part of a shard.
 const SMALL_OF: usize = 10;

@@ -129,7 +129,12 @@ impl FetchReply<'_> {
         match voyage.stow.storing(head, length, &directives) {
             Ok(storing) => {
                 self.cache().unstored.forget(voyage.stow.hash);
-                let (shown, extra) = self.shown(head, &directives, &storing.entry);
+                let (mut shown, extra) = self.shown(head, &directives, &storing.entry);
+                if let Some(why) = storing.why_not() {
+                    // Those who ask meanwhile share it all the same.
+                    voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
+                    shown = shown.because(why);
+                }
                 voyage.flight.head(Arc::new(shown), length, true, extra);
                 Mode::Store(Box::new(storing))
             }
@@ -219,7 +224,7 @@ impl FetchReply<'_> {
             self.publish();
         }
         let voyage = self.voyage;
-        if matches!(self.mode, Mode::Store(_)) && self.is_too_large(bytes.len() as u64) {
+        if self.is_too_large(bytes.len() as u64) {
             // Too large after all: who reads it goes on, nobody joins.
             voyage.stow.flights().land(voyage.flight_key, &voyage.flight);
             self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
@@ -234,10 +239,11 @@ impl FetchReply<'_> {
         Ok(())
     }
 
-    /// Whether there is more of it than may be kept.
+    /// Whether it is to be stored, and there is more of it than may be.
     fn is_too_large(&self, more: u64) -> bool {
+        let Mode::Store(storing) = &self.mode else { return false };
         let has_room = || self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(more);
-        self.taken > self.voyage.stow.config().max_object || !has_room()
+        self.voyage.stow.is_too_large(storing, self.taken) || !has_room()
     }
 
     /// The content is complete.
@@ -251,6 +257,7 @@ impl FetchReply<'_> {
         let flight = &self.voyage.flight;
         // For a moment there are two of it.
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
+            && storing.why_not().is_none()
             && (self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(self.taken))
             && let Some(whole) = flight.whole()
         {

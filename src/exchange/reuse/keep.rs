@@ -40,7 +40,9 @@ impl Keep {
         match &self.of {
             Of::Head => self.stow.overhear(head),
             Of::Post(target) if self.is_what_a_get_gives(target, &head.fields) => {
-                if let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) {
+                if let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields))
+                    && storing.why_not().is_none()
+                {
                     *self.copy.borrow_mut() = Some((Box::new(storing), Vec::new()));
                 }
             }

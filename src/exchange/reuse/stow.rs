@@ -4,6 +4,7 @@ use super::Failure;
 use super::forward::origin;
 use crate::cache::entry::{Content, Entry, Make, Parts};
 use crate::cache::flight::Flights;
+use crate::cache::memory::Refused;
 use crate::cache::purge::Verdict;
 use crate::config::{self, CacheId};
 use crate::exchange::Worker;
@@ -13,7 +14,7 @@ use crate::http::{
     ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard, parse_content_range,
     push_selecting, selected, storable, strip_unstored, tags,
 };
-use crate::live::{CacheRules, LiveCache, cache_defaults};
+use crate::live::{CacheRules, LiveCache, Tier, cache_defaults};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -47,6 +48,25 @@ pub(super) struct Storing {
     /// Where it begins in the whole, and how long that is.
     part: Option<(u64, u64)>,
     pub(super) length: Length,
+    room: Room,
+}
+
+/// Whether there is room for a response, as it is said to those who wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// There is, in memory.
+    Promised,
+    /// The disk takes it; or it is seen at the end, as nobody knows how long the content is.
+    Open,
+    /// There is none for what was asked for once.
+    Refused,
+}
+
+impl Storing {
+    /// Why it is not stored, although it may be.
+    pub(super) fn why_not(&self) -> Option<Unstorable> {
+        (self.room == Room::Refused).then_some(Unstorable::AskedOnce)
+    }
 }
 
 impl Stow {
@@ -101,7 +121,27 @@ impl Stow {
         self.cache().searches.learn(&rule, &mut key, |path| secret.hash(path));
         let status = if part.is_some() { 200 } else { head.status };
         let entry = self.entry(&key, status, &fields, life, Content::Pending, &selecting);
-        Ok(Storing { entry, part, length })
+        let room = self.room(&entry, length)?;
+        Ok(Storing { entry, part, length, room })
+    }
+
+    fn room(&self, entry: &Entry, length: Length) -> Result<Room, Unstorable> {
+        let content = match length {
+            Length::Known(bytes) => bytes,
+            Length::None => 0,
+            Length::Unknown | Length::Tunnel => return Ok(Room::Open),
+        };
+        match self.cache().room_for(entry, content) {
+            Ok(Tier::Memory) => Ok(Room::Promised),
+            Ok(Tier::Disk) => Ok(Room::Open),
+            Err(Refused::AskedOnce) => Ok(Room::Refused),
+            Err(Refused::TooLarge) => Err(Unstorable::TooLarge),
+        }
+    }
+
+    /// Whether a response is longer, as it comes, than one may be that is stored.
+    pub(super) fn is_too_large(&self, storing: &Storing, taken: u64) -> bool {
+        taken > self.config().max_object || !self.cache().may_hold(&storing.entry, taken)
     }
 
     pub(super) fn entry(
@@ -165,7 +205,8 @@ impl Stow {
         }
         let entry = Arc::new(entry);
         if !is_barred() {
-            self.keep(Arc::clone(&entry));
+            // Who waits is told that it is stored: it was, and has room.
+            self.keep(Arc::clone(&entry), true);
         }
         Ok(entry)
     }
@@ -190,7 +231,7 @@ impl Stow {
                 }
                 Overheard::Outdates => {
                     let life = entry.life.outdated(self.worker.now_ms());
-                    self.keep(Arc::new(entry.with(life, Entry::content_of(&entry))));
+                    self.keep(Arc::new(entry.with(life, Entry::content_of(&entry))), false);
                 }
             }
         }
@@ -229,7 +270,7 @@ impl Stow {
         };
         let entry = Arc::new(storing.entry.with(storing.entry.life, content));
         if !is_barred() {
-            self.keep(entry);
+            self.keep(entry, storing.room == Room::Promised);
         }
     }
 
@@ -249,11 +290,16 @@ impl Stow {
         Parts::joined(complete, list)
     }
 
-    /// Puts an entry in the place of the one for the same variant.
-    fn keep(&self, entry: Arc<Entry>) {
-        self.cache().write_down(&entry);
-        let inserted = self.cache().put(&entry);
-        self.worker.metrics.stored(&self.rules().metrics, inserted.evicted.len(), inserted.dropped.len());
+    /// Puts an entry in the place of the one for the same variant; `promised`: that was said already.
+    fn keep(&self, entry: Arc<Entry>, promised: bool) {
+        let (metrics, counters) = (&self.worker.metrics, &self.rules().metrics);
+        let is_on_disk = self.cache().write_down(&entry);
+        let inserted = self.cache().put(&entry, promised);
+        match inserted.refused.filter(|_| !is_on_disk) {
+            None => metrics.stored(counters, inserted.evicted.len(), inserted.dropped.len()),
+            Some(Refused::TooLarge) => metrics.unstored(counters, Unstorable::TooLarge),
+            Some(Refused::AskedOnce) => metrics.unstored(counters, Unstorable::AskedOnce),
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl LiveCache {
     /// Puts what was read into memory, unless it was replaced or invalidated while it was read.
     fn take_in(&self, disk: &Disk, found: &Found, entry: Arc<Entry>) -> Option<Arc<Entry>> {
         if self.memory.find(entry.hash, |there| Arc::ptr_eq(there, &entry).then_some(())).is_none() {
-            drop(self.put(&entry));
+            drop(self.put(&entry, false));
         }
         if disk.has(found) {
             return Some(entry);
@@ -59,15 +59,17 @@ impl LiveCache {
         None
     }
 
-    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits.
-    pub fn write_down(&self, entry: &Arc<Entry>) {
+    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits. Whether it is.
+    pub fn write_down(&self, entry: &Arc<Entry>) -> bool {
         // Looked for once more after it is told that what is on the disk is older: it may come back meanwhile.
         let away = || {
             self.tell_gone(entry.key());
             self.disk()
         };
-        let Some(disk) = self.disk().or_else(|| if self.wants_disk { away() } else { None }) else { return };
-        let Some(meta) = record::encode(entry) else { return };
+        let Some(disk) = self.disk().or_else(|| if self.wants_disk { away() } else { None }) else {
+            return false;
+        };
+        let Some(meta) = record::encode(entry) else { return false };
         disk.write(Record {
             hash: entry.hash,
             variant: entry.variant,
@@ -75,7 +77,7 @@ impl LiveCache {
             expires_ms: entry.life.ends_ms(),
             meta: Bytes::from(meta),
             body: body(entry),
-        });
+        })
     }
 
     /// Lets go of the directory (blocks), so that another process may have it. Nothing is written until

@@ -19,9 +19,14 @@ pub enum FormKept {
 }
 
 impl LiveCache {
-    /// Puts a response into memory, in the place of the one for the same variant. What is gone takes its forms with it.
-    pub fn put(&self, entry: &Arc<Entry>) -> Inserted<Entry> {
-        let inserted = self.memory.insert(Arc::clone(entry), |old| old.is_same_variant(entry));
+    /// Puts a response into memory, in the place of the one for the same variant; `promised`: there was
+    /// [room](Self::room_for) for it. What is gone takes its forms with it.
+    pub fn put(&self, entry: &Arc<Entry>, promised: bool) -> Inserted<Entry> {
+        let (new, is_same) = (Arc::clone(entry), |old: &Entry| old.is_same_variant(entry));
+        let inserted = match promised {
+            true => self.memory.insert_asked(new, is_same),
+            false => self.memory.insert(new, is_same),
+        };
         // What was validated keeps its content, and so its forms.
         let (same, gone): (Vec<_>, Vec<_>) = inserted.replaced.iter().partition(|old| entry.shares_content(old));
         same.into_iter().for_each(|old| entry.inherit_forms(old));

@@ -5,10 +5,12 @@ mod forms;
 mod news;
 mod purging;
 mod reads;
+mod room;
 
 pub use forms::FormKept;
 pub use news::{Change, Confirmer, Listener, News, Teller, line};
 pub use purging::Done;
+pub use room::Tier;
 
 use crate::cache::disk::{Disk, DiskError};
 use crate::cache::entry::Entry;

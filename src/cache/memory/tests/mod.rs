@@ -137,6 +137,23 @@ fn a_large_object_that_was_asked_for_already_comes_in_at_once() {
 }
 
 #[test]
+fn whoever_asks_is_told_what_an_insertion_would_say() {
+    let memory = Memory::new(1 << 20, 8);
+    let ask = |key, bytes| memory.ask(hash(key), bytes, |thing: &Thing| thing.key == key);
+    assert_eq!(ask(9_999, 400_000), Ok(()), "there is free room");
+    assert_eq!(ask(9_999, memory.largest()), Ok(()));
+    assert_eq!(ask(9_999, memory.largest() + 1), Err(Refused::TooLarge));
+    (0..2_000).for_each(|key| assert!(add(&memory, key, 1_000).is_held()));
+    assert_eq!(ask(9_999, 1_000), Ok(()), "it is not large");
+    assert_eq!(ask(9_999, 400_000), Err(Refused::AskedOnce));
+    assert_eq!(ask(9_999, 400_000), Ok(()), "it was asked for before");
+    assert!(memory.insert_asked(thing(9_999, 0, 0, 400_000), |_| false).is_held());
+    assert_eq!(ask(9_999, 300_000), Ok(()), "it takes the place of one that is there");
+    assert_eq!(ask(9_998, 400_000), Err(Refused::AskedOnce));
+    assert!(add(&memory, 9_998, 400_000).is_held(), "an insertion knows who asked");
+}
+
+#[test]
 fn what_is_used_outlives_a_scan() {
     let memory = Memory::new(1 << 20, 1);
     (0..300).for_each(|key| assert!(add(&memory, key, 1_000).is_held()));
