@@ -19,6 +19,7 @@ mod read;
 mod resilience;
 mod route;
 mod ties;
+mod token;
 mod users;
 
 pub use access::{Access, AccessId, Algorithm, AskAccess, Basic, Claim, Jwt, KeySource, KeyUrl, Proof, TokenFrom};
@@ -41,12 +42,13 @@ pub use listener::{
 pub use log::{AccessFormat, AccessLog, Destination, Level, Log};
 pub use pool::{
     Backend, BackendAddress, Concurrency, Connections, Pool, PoolProtocol, PoolTimeouts, PoolTls, ProxyProtocolOut,
-    Resolve,
+    Register, Resolve,
 };
 pub use resilience::{Breaker, Outlier, Retry, Statuses};
 pub use route::{
     Action, ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Rewrite, Route, RouteTimeouts, ValuePattern,
 };
+pub use token::{Role, SecretSum, Token};
 pub use users::{BCRYPT_HASH_BYTES, PasswordHash, Users};
 
 use std::net::SocketAddr;
@@ -63,6 +65,8 @@ pub struct Config {
     pub admin: Option<AdminListen>,
     /// The fleet that this process belongs to, if it does.
     pub cluster: Option<Cluster>,
+    /// `[admin] tokens`; who may change what.
+    pub tokens: Vec<Token>,
     /// Events and access log.
     pub log: Log,
     /// In the order of the file.

@@ -12,7 +12,7 @@ pub struct Pool {
     pub place: Place,
     /// Its name.
     pub name: String,
-    /// At least one.
+    /// At least one, unless others `register`.
     pub backends: Vec<Backend>,
     /// What its backends speak; default HTTP/1.1.
     pub protocol: PoolProtocol,
@@ -42,6 +42,8 @@ pub struct Pool {
     pub breaker: Option<Breaker>,
     /// How names are followed.
     pub resolve: Resolve,
+    /// Backends that register themselves, if they may.
+    pub register: Option<Register>,
 }
 
 impl Pool {
@@ -49,6 +51,12 @@ impl Pool {
     #[must_use]
     pub fn has_names(&self) -> bool {
         self.backends.iter().any(|backend| backend.address.is_name())
+    }
+
+    /// Whether a backend at that address is configured.
+    #[must_use]
+    pub fn has(&self, address: SocketAddr) -> bool {
+        self.backends.iter().any(|backend| backend.address == BackendAddress::Ip(address))
     }
 }
 
@@ -81,6 +89,24 @@ pub struct Resolve {
     pub every: Option<Duration>,
     /// Servers that are asked; default: the system's.
     pub servers: Vec<SocketAddr>,
+}
+
+/// `register = { … }`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Names of [`Token`](super::Token)s whose holders may register, besides operators.
+    pub tokens: Vec<String>,
+    /// How long a registration lasts unless it says less; default 10 s.
+    pub ttl: Duration,
+    /// How long a backend that leaves may take to end its exchanges; default 30 s.
+    pub drain: Duration,
+}
+
+impl Register {
+    /// No registration ends sooner.
+    pub const TTL_MIN: Duration = Duration::from_secs(1);
+    /// None lasts longer.
+    pub const TTL_MAX: Duration = Duration::from_secs(3600);
 }
 
 /// One address in a pool.

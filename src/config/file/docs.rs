@@ -20,7 +20,7 @@ fn section(out: &mut String, spec: &Spec) {
     };
     let title = if title.starts_with('[') { format!("`{title}`") } else { title };
     let mut text = format!("\n{level} {title}\n\n{}\n\n| key | what | default |\n|---|---|---|\n", spec.doc);
-    for key in spec.allowed() {
+    for key in spec.keys.iter() {
         let what = format!("{} {}", cell(key.doc), form(&key.kind));
         _ = writeln!(text, "| `{}` | {} | {} |", key.name, what.trim_end(), default(key));
     }

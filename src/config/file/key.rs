@@ -67,18 +67,11 @@ pub(crate) enum Kind {
     Map(&'static str, &'static Kind),
     /// Any of these, told apart by their TOML type.
     Either(&'static [Kind]),
-    /// Known, but not by this version.
-    Later,
 }
 
 impl Spec {
     pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
-    }
-
-    /// The keys that may be written now.
-    pub(crate) fn allowed(&self) -> impl Iterator<Item = &'static Key> + use<> {
-        self.keys.iter().filter(|key| !matches!(key.kind, Kind::Later))
     }
 }
 
@@ -116,13 +109,12 @@ impl Kind {
             Kind::Table(spec) => match spec.title.starts_with('[') {
                 true => format!("a table {}", spec.title),
                 false => {
-                    let keys: Vec<_> = spec.allowed().map(|key| format!("{} = …", key.name)).collect();
+                    let keys: Vec<_> = spec.keys.iter().map(|key| format!("{} = …", key.name)).collect();
                     format!("a table {{ {} }}", keys.join(", "))
                 }
             },
             Kind::Map(key, value) => format!("a table of {key} = {}", value.wanted()),
             Kind::Either(kinds) => kinds.iter().map(Kind::wanted).collect::<Vec<_>>().join(", or "),
-            Kind::Later => "nothing yet".into(),
         }
     }
 }
@@ -132,7 +124,7 @@ pub(crate) fn inner_specs(spec: &'static Spec) -> Vec<&'static Spec> {
     fn collect(spec: &'static Spec, specs: &mut Vec<&'static Spec>) {
         if !specs.iter().any(|other| std::ptr::eq(*other, spec)) {
             specs.push(spec);
-            spec.allowed().filter_map(|key| key.kind.spec()).for_each(|spec| collect(spec, specs));
+            spec.keys.iter().filter_map(|key| key.kind.spec()).for_each(|spec| collect(spec, specs));
         }
     }
     let mut specs = Vec::new();
@@ -158,9 +150,4 @@ pub(crate) const fn optional(name: &'static str, kind: Kind, doc: &'static str) 
 /// A key with a default.
 pub(crate) const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
     Key { name, kind, default: Some(default), required: false, doc }
-}
-
-/// A key of the design that this version does not act on: refused, never ignored.
-pub(crate) const fn later(name: &'static str) -> Key {
-    Key { name, kind: Kind::Later, default: None, required: false, doc: "" }
 }

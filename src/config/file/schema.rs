@@ -14,8 +14,8 @@ pub fn schema() -> Value {
 }
 
 fn table(spec: &Spec) -> Value {
-    let properties: Map<_, _> = spec.allowed().map(|key| (key.name.to_owned(), property(key))).collect();
-    let required: Vec<_> = spec.allowed().filter(|key| key.required).map(|key| key.name).collect();
+    let properties: Map<_, _> = spec.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<_> = spec.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     json!({
         "type": "object",
         "description": spec.doc,
@@ -62,7 +62,6 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Table(spec) => table(spec),
         Kind::Map(_, of) => json!({ "type": "object", "additionalProperties": of_kind(of) }),
         Kind::Either(kinds) => json!({ "anyOf": kinds.iter().map(of_kind).collect::<Vec<_>>() }),
-        Kind::Later => json!({ "not": {} }),
     }
 }
 
@@ -87,6 +86,5 @@ mod tests {
         assert_eq!(listener["properties"]["max_connections"]["default"], 100_000);
         let pool = &schema["properties"]["pool"]["additionalProperties"];
         assert!(pool["properties"]["backends"]["items"]["anyOf"].is_array());
-        assert!(pool["properties"].get("register").is_none(), "keys of later versions are not offered");
     }
 }

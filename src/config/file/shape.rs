@@ -15,10 +15,6 @@ fn table(node: &Node<'_>, spec: &'static Spec) {
     let mut present = Vec::new();
     for (name, at, value) in node.entries() {
         match spec.key(name) {
-            Some(Key { kind: Kind::Later, .. }) => {
-                let message = format!("`{name}` in {} is not supported by this version yet", spec.title);
-                node.report.wrong(&at, &value.path, Wrong::new(message));
-            }
             Some(key) => of_kind(&value, &key.kind),
             None => present.extend(unknown(node, name, &at, &value.path, spec)),
         }
@@ -37,7 +33,7 @@ fn unknown(node: &Node<'_>, name: &str, at: &At, path: &str, spec: &'static Spec
         node.report.wrong(at, path, Wrong::default());
         return None;
     }
-    let allowed: Vec<_> = spec.allowed().map(|key| key.name).collect();
+    let allowed: Vec<_> = spec.keys.iter().map(|key| key.name).collect();
     let synonym =
         SYNONYMS.iter().find(|(theirs, ours)| *theirs == name && allowed.contains(ours)).map(|(_, ours)| *ours);
     let meant = synonym.or_else(|| nearest(name, allowed.iter().copied()));
@@ -65,7 +61,7 @@ fn of_kind(node: &Node<'_>, kind: &'static Kind) {
         return node.check_variables();
     }
     match kind {
-        Kind::Bool | Kind::Text(_) | Kind::Later => {}
+        Kind::Bool | Kind::Text(_) => {}
         Kind::Integer { min, max } => integer(node, *min, *max, kind),
         Kind::Choice(words, later) => choice(node, words, later),
         Kind::Duration | Kind::DurationOrZero => duration(node, kind),
@@ -96,7 +92,6 @@ fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
         Kind::OneOrMore(of) => value.is_array() || fits(value, of),
         Kind::Table(_) | Kind::Map(..) => value.is_table(),
         Kind::Either(kinds) => kinds.iter().any(|kind| fits(value, kind)),
-        Kind::Later => true,
     }
 }
 

@@ -12,10 +12,12 @@ mod listener;
 mod log;
 mod matching;
 mod pool;
+mod register;
 mod resilience;
 mod route;
 mod secret;
 mod server;
+mod token;
 mod users;
 
 use super::file::keys::ROOT;
@@ -23,7 +25,7 @@ use super::file::node::Node;
 use super::file::report::{At, Report, Wrong};
 use super::file::shape;
 use super::file::table::Table;
-use super::{AccessId, AdminListen, Config, LimitId, PoolId, ties};
+use super::{AccessId, AdminListen, Config, LimitId, Pool, PoolId, Role, ties};
 use crate::config::file::units;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -43,23 +45,32 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         used_accesses: RefCell::default(),
     };
     let routes = all(&files, "route");
+    let admin = one(&files, "admin");
+    let tokens = token::tokens(&admin);
+    let token_names = admin.has("listen").then(|| token::names(&admin));
     let config = Config {
         server: server::server(&one(&files, "server")),
-        admin: server::admin(&one(&files, "admin")),
+        admin: server::admin(&admin),
         cluster: files.iter().any(|file| file.has("cluster")).then(|| cluster::read(&one(&files, "cluster"))).flatten(),
         log: log::log(&one(&files, "log")),
         listeners: listener::all(report, &all(&files, "listener")),
-        pools: names.pools.tables.iter().filter_map(|(name, table)| pool::read(name, table)).collect(),
+        pools: names
+            .pools
+            .tables
+            .iter()
+            .filter_map(|(name, table)| pool::read(name, table, token_names.as_deref()))
+            .collect(),
         caches: names.caches.tables.iter().filter_map(|(name, table)| cache::read(name, table)).collect(),
         accesses: names.accesses.tables.iter().filter_map(|(name, table)| access::read(name, table, &names)).collect(),
         limits: names.limits.tables.iter().filter_map(|(name, table)| limit::read(name, table)).collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
+        tokens,
     };
     cache::apart(&config.caches, |name| {
         names.caches.tables[*names.caches.by_name.get(name)?].1.table("disk")?.get("path")
     });
-    warn_unused(report, &names, &config);
+    warn_unused(report, &names, &admin, &config);
     warn_crowded(&files, &config);
     if config.routes.len() == routes.len() {
         ties::check(report, &routes, &config.routes);
@@ -224,7 +235,7 @@ fn named<'a>(files: &[Table<'a>], what: &'static str) -> Sections<'a> {
     sections
 }
 
-fn warn_unused(report: &Report<'_>, names: &Names<'_>, config: &Config) {
+fn warn_unused(report: &Report<'_>, names: &Names<'_>, admin: &Table<'_>, config: &Config) {
     let used = names.used.borrow();
     for (index, (name, table)) in names.pools.tables.iter().enumerate() {
         if !used.contains(&index) {
@@ -240,6 +251,12 @@ fn warn_unused(report: &Report<'_>, names: &Names<'_>, config: &Config) {
     for (index, (name, table)) in names.limits.tables.iter().enumerate() {
         if !config.routes.iter().any(|route| route.limits.contains(&LimitId(index))) {
             report.warn(&table.node.at, format!("no route uses limit `{name}`"));
+        }
+    }
+    for (table, token) in admin.tables("tokens").iter().zip(&config.tokens) {
+        let is_named = |pool: &Pool| pool.register.as_ref().is_some_and(|it| it.tokens.contains(&token.name));
+        if token.role == Role::Registrar && !config.pools.iter().any(is_named) {
+            report.warn(&table.node.at, format!("no pool takes registrations by token `{}`", token.name));
         }
     }
     if config.routes.is_empty() {

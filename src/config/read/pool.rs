@@ -1,4 +1,5 @@
 use super::listener::{certificate, readable};
+use super::register::register;
 use super::server::{socket, unix};
 use super::{balance, resilience};
 use crate::config::file::node::Node;
@@ -13,7 +14,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Pool> {
+/// `tokens`: the names of those that there are; `None`: there is no admin listener.
+pub(super) fn read(name: &str, table: &Table<'_>, tokens: Option<&[String]>) -> Option<Pool> {
     let timeouts = table.table_or_empty("timeouts");
     let backends = backends(table);
     let protocol = match &*table.text_or_default("protocol") {
@@ -45,10 +47,11 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Option<Pool> {
         retry: resilience::retry(table),
         breaker: resilience::breaker(table),
         resolve: resolve(&table.table_or_empty("resolve")),
+        register: register(table, tokens),
         backends,
     };
     check(table, &pool);
-    (!pool.backends.is_empty()).then_some(pool)
+    (!pool.backends.is_empty() || pool.register.is_some()).then_some(pool)
 }
 
 fn connections(table: &Table<'_>) -> Connections {
@@ -81,6 +84,12 @@ const RESOLVE_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// What no key says alone.
 fn check(table: &Table<'_>, pool: &Pool) {
+    if !table.has("backends") && !table.has("register") && table.all_known() {
+        let wrong = Wrong::new("missing `backends` in [pool.NAME]");
+        table
+            .node
+            .wrong(wrong.help("wanted: backends = [\"127.0.0.1:9000\"], or register = {} for those that register"));
+    }
     if let (Some(node), PoolProtocol::Auto, None) = (table.get("protocol"), pool.protocol, &pool.tls) {
         node.wrong(Wrong::new("\"auto\" asks by ALPN, which needs TLS").help("add: tls = {}"));
     }

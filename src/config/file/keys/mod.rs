@@ -7,6 +7,7 @@ mod cluster;
 mod limit;
 mod listener;
 mod pool;
+mod register;
 mod resilience;
 mod route;
 mod secret;
@@ -17,9 +18,10 @@ pub(crate) use cluster::CLUSTER;
 pub(crate) use limit::LIMIT;
 pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
+use register::TOKEN;
 pub(crate) use route::ROUTE;
 
-use super::key::{Default::*, Kind, Spec, key, later, optional, required};
+use super::key::{Default::*, Kind, Spec, key, optional, required};
 
 /// The file.
 pub(crate) static ROOT: Spec = Spec {
@@ -38,7 +40,11 @@ pub(crate) static ROOT: Spec = Spec {
             "Files that are read as if they stood here; `*` and `?` match within a name. Relative to this file.",
         ),
         optional("server", Kind::Table(&SERVER), "Process-wide settings."),
-        optional("admin", Kind::Table(&ADMIN), "The admin listener: metrics and health."),
+        optional(
+            "admin",
+            Kind::Table(&ADMIN),
+            "The admin listener: metrics, health, what operators and backends may ask.",
+        ),
         optional("cluster", Kind::Table(&CLUSTER), "The fleet that this process belongs to."),
         optional("log", Kind::Table(&LOG), "Events and access log."),
         optional("listener", Kind::List(&Kind::Table(&LISTENER)), "Addresses to listen on; at least one in all files."),
@@ -88,14 +94,18 @@ pub(crate) static SERVER: Spec = Spec {
 
 pub(crate) static ADMIN: Spec = Spec {
     title: "[admin]",
-    doc: "A listener for operators: metrics and health. Without this section there is none.",
+    doc: "A listener for operators, and for backends that register. Without this section there is none.",
     keys: &[
         required(
             "listen",
             Kind::Text("an address such as \"127.0.0.1:9180\", or \"unix:/path\""),
             "Where it listens: `\"127.0.0.1:9180\"` or `\"unix:/run/weir/admin.sock\"`.",
         ),
-        later("tokens"),
+        optional(
+            "tokens",
+            Kind::List(&Kind::Table(&TOKEN)),
+            "Who may change what. With an operator's among them, nobody else changes anything over TCP.",
+        ),
     ],
 };
 
@@ -250,12 +260,7 @@ mod tests {
                 _ => false,
             };
             assert!(fits, "{} of {}", key.name, spec.title);
-            assert!(
-                matches!(key.kind, Kind::Later) || key.doc.ends_with(['.', ')', ':', '`']),
-                "{} of {}",
-                key.name,
-                spec.title
-            );
+            assert!(key.doc.ends_with(['.', ')', ':', '`']), "{} of {}", key.name, spec.title);
         }
     }
 

@@ -1,15 +1,17 @@
 use super::balance::{BALANCE, STICKY};
 use super::listener::CERTIFICATE;
+use super::register::REGISTER;
 use super::resilience::{BREAKER, HEALTH, OUTLIER, RETRY};
-use crate::config::file::key::{Default::*, Kind, Spec, key, later, optional, required};
+use crate::config::file::key::{Default::*, Kind, Spec, key, optional, required};
 
 pub(crate) static POOL: Spec = Spec {
     title: "[pool.NAME]",
     doc: "A named set of backends.",
     keys: &[
-        required(
+        key(
             "backends",
             Kind::List(&Kind::Either(&[ADDRESS, Kind::Table(&BACKEND)])),
+            Said("required, unless there is `register`"),
             "`\"127.0.0.1:9000\"`, `\"[::1]:9000\"`, `\"name:port\"`, `\"srv:_http._tcp.name\"`, `\"unix:/path\"`, or a table with `address` and `weight`.",
         ),
         key(
@@ -55,7 +57,7 @@ pub(crate) static POOL: Spec = Spec {
         optional("retry", Kind::Table(&RETRY), "When an exchange is tried again."),
         optional("breaker", Kind::Table(&BREAKER), "Gives the whole pool a rest when too much of it fails."),
         optional("resolve", Kind::Table(&RESOLVE), "How names are followed."),
-        later("register"),
+        optional("register", Kind::Table(&REGISTER), "Takes backends that register themselves."),
     ],
 };
 
