@@ -11,6 +11,7 @@
 //! | 2 | [`pool`] | which backend of a pool an attempt goes to |
 //! | 2 | [`access`] | who may use a route: networks, passwords, tokens, the word of another backend |
 //! | 2 | [`limit`] | how much of something one key may have |
+//! | 2 | [`registry`] | backends that register themselves, and how long they are believed |
 //! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
@@ -34,6 +35,7 @@ pub mod http;
 pub mod limit;
 pub mod live;
 pub mod pool;
+pub mod registry;
 pub mod route;
 pub mod server;
 pub mod telemetry;

@@ -30,6 +30,7 @@ pub use compress::Compress;
 pub use error::{ConfigError, ConfigErrors, Excerpt};
 pub use file::docs::docs;
 pub use file::schema::schema;
+pub use file::units::{duration as parse_duration, show_duration};
 pub use health::{Check, Health};
 pub use limit::{Bound, KeyPart, Limit, LimitId, Prefix, Rate};
 pub use load::{TO_LISTEN, admin_of, for_backend, load, load_text, text_for_backend};

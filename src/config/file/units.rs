@@ -1,8 +1,9 @@
 use crate::config::Rate;
 use std::time::Duration;
 
-/// Reads `250ms`, `10s`, `5m`, `1h`, `2d`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+/// Reads `250ms`, `10s`, `5m`, `1h`, `2d`; up to a year.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,
@@ -13,6 +14,15 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis).filter(|d| *d <= DURATION_MAX)
+}
+
+/// Writes a duration the way it is read, in seconds or milliseconds.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 /// Reads `512B`, `64KiB`, `1MiB`, `1GiB`, `1TiB`, and `KB`, `MB`, `GB`, `TB` in powers of 1,000.
