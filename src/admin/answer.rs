@@ -1,25 +1,28 @@
+use super::gate::Peer;
 use super::job::{Job, ask, drain};
+use super::leases::Place;
 use super::status::status;
-use super::{AdminState, Drain, purge, top};
+use super::{AdminState, Drain, leases, purge, top};
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use std::error::Error;
 
-/// The response to a request; its content is ignored but by `/v1/purge`. `is_near`: it came from this machine.
-pub(super) async fn answer<B>(request: Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>>
+/// The response to a request.
+pub(super) async fn answer<B>(request: Request<B>, state: &AdminState, peer: Peer) -> Response<Full<Bytes>>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let path = request.uri().path();
-    match (Job::of(path), Drain::of(path)) {
-        (Some(job), _) => ask(job, &request, state, is_near).await,
-        (None, Some(wanted)) => drain(&wanted, &request, state, is_near),
-        (None, None) if path == purge::PATH => purge::purge(request, state, is_near).await,
-        (None, None) if path == top::PATH => top::top(&request, state, is_near),
-        (None, None) => page(&request, state),
+    match (Job::of(path), Drain::of(path), Place::of(path)) {
+        (Some(job), ..) => ask(job, &request, state, peer).await,
+        (None, Some(wanted), _) => drain(&wanted, &request, state, peer),
+        (None, None, Some(place)) => leases::leases(place, request, state, peer).await,
+        (None, None, None) if path == purge::PATH => purge::purge(request, state, peer).await,
+        (None, None, None) if path == top::PATH => top::top(&request, state, peer),
+        (None, None, None) => page(&request, state),
     }
 }
 
@@ -87,9 +90,15 @@ weir
 /healthz   200 while the process lives
 /readyz    200 while it takes traffic, 503 before and while it drains
 /v1/status what is up, pool by pool, as JSON
-/v1/cache/top?by=misses|bytes&n=20   the keys that cost a cache most, as JSON; from this machine
+/v1/pools/POOL/backends, .../ADDRESS   who is in a pool, how well, and for how long, as JSON
+/v1/cache/top?by=misses|bytes&n=20   the keys that cost a cache most, as JSON; for operators
 
-POST, from this machine, with content-type: application/json:
+PUT, DELETE, with authorization: Bearer SECRET of a token that the pool names, or of an operator:
+
+/v1/pools/POOL/backends/ADDRESS   registers a backend, or renews that; takes it out, and waits until it is idle
+
+POST, with content-type: application/json, and authorization: Bearer SECRET of an operator; or without, from this machine,
+as long as no operator has a token:
 
 /v1/reload    reads the configuration again and applies it, or says what is wrong with it
 /v1/pools/POOL/backends/ADDRESS/drain, .../undrain   takes a backend out softly, and back

@@ -1,8 +1,9 @@
 //! `/v1/reload` and `/v1/upgrade`: what changes the process is asked of the thread that owns it.
 
 use super::answer::Page;
+use super::gate::Peer;
 use super::{AdminState, Drain};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use std::time::Duration;
@@ -51,9 +52,9 @@ impl Job {
     }
 }
 
-/// Asks for `job`, if whoever sent the request may. `is_near`: it came from this machine.
-pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
-    if let Some(refused) = refused(request, is_near) {
+/// Asks for `job`, if whoever sent the request may.
+pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, peer: Peer) -> Response<Full<Bytes>> {
+    if let Some(refused) = refused(request, state, peer) {
         return refused;
     }
     let (status, content) = match asked(job, &state.asks).await {
@@ -71,13 +72,8 @@ pub(super) async fn ask<B>(job: Job, request: &Request<B>, state: &AdminState, i
 }
 
 /// Takes a backend out, or back, if whoever sent the request may.
-pub(super) fn drain<B>(
-    wanted: &Drain,
-    request: &Request<B>,
-    state: &AdminState,
-    is_near: bool,
-) -> Response<Full<Bytes>> {
-    if let Some(refused) = refused(request, is_near) {
+pub(super) fn drain<B>(wanted: &Drain, request: &Request<B>, state: &AdminState, peer: Peer) -> Response<Full<Bytes>> {
+    if let Some(refused) = refused(request, state, peer) {
         return refused;
     }
     match state.drain(wanted) {
@@ -90,15 +86,14 @@ pub(super) fn drain<B>(
 }
 
 /// What whoever may not change anything gets.
-pub(super) fn refused<B>(request: &Request<B>, is_near: bool) -> Option<Response<Full<Bytes>>> {
+pub(super) fn refused<B>(request: &Request<B>, state: &AdminState, peer: Peer) -> Option<Response<Full<Bytes>>> {
     if request.method() != Method::POST {
         // RFC 9110 §15.5.6: a 405 says what is allowed.
         let mut refused = Page::text(StatusCode::METHOD_NOT_ALLOWED, "send POST\n").response();
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return Some(refused);
     }
-    let why = may(request.headers(), is_near).err()?;
-    Some(said(StatusCode::FORBIDDEN, &serde_json::json!({ "applied": false, "error": why })))
+    state.gate.load().may_change(request.headers(), peer).err().map(|barred| barred.response())
 }
 
 async fn asked(job: Job, asks: &mpsc::Sender<Ask>) -> Verdict {
@@ -110,23 +105,6 @@ async fn asked(job: Job, asks: &mpsc::Sender<Ask>) -> Verdict {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(_)) => Verdict::NotNow("the process ends"),
         Err(_) => Verdict::NotNow("it is still under way: the log will say how it ended"),
-    }
-}
-
-/// There are no tokens yet: whoever may use this machine's loopback may ask, but no page in a browser on it.
-fn may(fields: &HeaderMap, is_near: bool) -> Result<(), &'static str> {
-    let is_json = fields.get(header::CONTENT_TYPE).is_some_and(|value| {
-        let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-        essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    });
-    match () {
-        () if !is_near => Err("this is asked over the loopback or a unix socket only"),
-        // Fetch: browsers add these to every POST, and ask first before they send that content type elsewhere.
-        () if fields.contains_key(header::ORIGIN) || fields.contains_key("sec-fetch-site") => {
-            Err("this is not asked by a page in a browser")
-        }
-        () if !is_json => Err("send content-type: application/json"),
-        () => Ok(()),
     }
 }
 

@@ -3,7 +3,9 @@
 mod answer;
 mod bind;
 mod drain;
+mod gate;
 mod job;
+mod leases;
 mod purge;
 mod serve;
 mod status;
@@ -11,15 +13,20 @@ mod top;
 
 pub use bind::{AdminListener, adopt, bind, retire};
 pub use drain::{Drain, Drainer};
+pub use gate::Gate;
 pub use job::{ASKS_MAX, Ask, Job, Verdict};
+pub use leases::{Place, REGISTRATION_BYTES_MAX};
 pub use purge::{PURGE_BYTES_MAX, Purge, Purged, Purger, Teller, WHATS_MAX};
 pub use serve::{Admin, END_WAIT, start};
 pub use top::{TopAsk, Topper};
 
-use crate::live::Told;
+use crate::live::{LiveRegistry, Told};
 use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use leases::Registrations;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// What the admin listener shows, and whom it asks.
@@ -33,6 +40,8 @@ pub struct AdminState {
     purger: OnceLock<Purger>,
     teller: OnceLock<Teller>,
     topper: OnceLock<Topper>,
+    gate: ArcSwap<Gate>,
+    registrations: OnceLock<Registrations>,
 }
 
 impl AdminState {
@@ -47,7 +56,19 @@ impl AdminState {
             purger: OnceLock::new(),
             teller: OnceLock::new(),
             topper: OnceLock::new(),
+            gate: ArcSwap::default(),
+            registrations: OnceLock::new(),
         })
+    }
+
+    /// Who may change what, from now on; until then nobody has a token.
+    pub fn set_gate(&self, gate: Gate) {
+        self.gate.store(Arc::new(gate));
+    }
+
+    /// Where backends register; its times count from `began`. Only the first counts.
+    pub fn set_registry(&self, registry: Arc<LiveRegistry>, began: Instant) {
+        let _ = self.registrations.set(Registrations { registry, began });
     }
 
     /// Who takes backends out and back. Only the first counts.

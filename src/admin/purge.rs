@@ -1,6 +1,7 @@
 //! `/v1/purge`: what an operator wants out of the cache.
 
 use super::AdminState;
+use super::gate::Peer;
 use super::job::{refused, said};
 use crate::cache::purge::{Mode, What, parse};
 pub use crate::live::Purge;
@@ -47,12 +48,12 @@ pub const PURGE_BYTES_MAX: usize = 1 << 20;
 pub(super) const PATH: &str = "/v1/purge";
 
 /// Purges, if whoever sent the request may.
-pub(super) async fn purge<B>(request: Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>>
+pub(super) async fn purge<B>(request: Request<B>, state: &AdminState, peer: Peer) -> Response<Full<Bytes>>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    if let Some(refused) = refused(&request, is_near) {
+    if let Some(refused) = refused(&request, state, peer) {
         return refused;
     }
     let content = match Limited::new(request.into_body(), PURGE_BYTES_MAX).collect().await {

@@ -1,6 +1,7 @@
 use super::AdminState;
 use super::answer::answer;
 use super::bind::{AdminListener, SocketFile};
+use super::gate::Peer;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -127,17 +128,18 @@ impl Sockets {
         Ok(match self {
             Sockets::Tcp(tcp) => {
                 let (stream, peer) = tcp.accept().await?;
-                Accepted { is_near: is_near(peer, stream.local_addr()?), stream: Box::new(stream) }
+                let peer = if is_near(peer, stream.local_addr()?) { Peer::Near } else { Peer::Far };
+                Accepted { peer, stream: Box::new(stream) }
             }
-            Sockets::Unix(unix) => Accepted { stream: Box::new(unix.accept().await?.0), is_near: true },
+            Sockets::Unix(unix) => Accepted { stream: Box::new(unix.accept().await?.0), peer: Peer::Socket },
         })
     }
 }
 
-/// A connection, and whether it comes from this machine.
+/// A connection, and where it comes from.
 struct Accepted {
     stream: Box<dyn Stream>,
-    is_near: bool,
+    peer: Peer,
 }
 
 /// A peer that has our own address is on this machine: the network cannot bring such packets.
@@ -180,7 +182,7 @@ async fn next(sockets: &Sockets, slots: &Arc<Semaphore>) -> (Accepted, OwnedSema
 
 async fn connection(
     limits: Limits,
-    Accepted { stream, is_near }: Accepted,
+    Accepted { stream, peer }: Accepted,
     state: Arc<AdminState>,
     mut stopping: watch::Receiver<bool>,
     slot: OwnedSemaphorePermit,
@@ -190,7 +192,7 @@ async fn connection(
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
         asks.notify_one();
-        async move { Ok::<_, Infallible>(answer(request, &state, is_near).await) }
+        async move { Ok::<_, Infallible>(answer(request, &state, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

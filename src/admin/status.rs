@@ -1,7 +1,7 @@
 //! `/v1/status`: what is up, and how well.
 
 use super::AdminState;
-use crate::telemetry::metrics::{AccessLook, BackendLook, LimitLook, LimitOutcome, MemoryLook, PoolLook};
+use crate::telemetry::metrics::{AccessLook, BackendLook, LeasesLook, LimitLook, LimitOutcome, MemoryLook, PoolLook};
 use serde_json::{Value, json};
 
 /// The whole answer.
@@ -53,6 +53,7 @@ fn pool(pool: &PoolLook) -> Value {
         "breaker_open": pool.breaker_open,
         "backends": pool.backends.iter().map(backend).collect::<Vec<_>>(),
         "unresolved": pool.unresolved.iter().map(unresolved).collect::<Vec<_>>(),
+        "leases": pool.leases.map(|leases| leases_of(&leases)),
     })
 }
 
@@ -66,6 +67,11 @@ fn limit(limit: &LimitLook) -> Value {
         "keys_max": limit.capacity,
         "requests": requests.collect::<std::collections::BTreeMap<_, _>>(),
     })
+}
+
+fn leases_of(leases: &LeasesLook) -> Value {
+    let by_state = LeasesLook::STATES.iter().zip(leases.by_state);
+    by_state.map(|(state, n)| ((*state).to_owned(), Value::from(n))).collect()
 }
 
 fn backend(backend: &BackendLook) -> Value {

@@ -313,7 +313,7 @@ async fn a_purge_that_is_too_long_is_refused_unread() {
     let state = AdminState::new(Metrics::new(NonZeroUsize::MIN), asker);
     let content = http_body_util::Full::new(hyper::body::Bytes::from(vec![b' '; PURGE_BYTES_MAX + 1]));
     let request = http::Request::post("/v1/purge").header("content-type", "application/json").body(content).unwrap();
-    assert_eq!(super::answer::answer(request, &state, true).await.status(), 413);
+    assert_eq!(super::answer::answer(request, &state, super::gate::Peer::Near).await.status(), 413);
 }
 
 #[test]

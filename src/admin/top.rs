@@ -3,6 +3,7 @@
 use super::AdminState;
 use super::answer::Page;
 use super::drain::{decoded, encoded};
+use super::gate::Peer;
 use super::job::said;
 use crate::cache::top::{By, KEYS_MAX, TopKey};
 use http::{Method, Request, Response, StatusCode};
@@ -26,14 +27,14 @@ pub type Topper = Box<dyn Fn(&TopAsk) -> Option<Vec<TopKey>> + Send + Sync>;
 
 pub(super) const PATH: &str = "/v1/cache/top";
 
-/// The keys, for whoever is on this machine: URLs may well have secrets in them.
-pub(super) fn top<B>(request: &Request<B>, state: &AdminState, is_near: bool) -> Response<Full<Bytes>> {
+/// The keys, for operators: URLs may well have secrets in them.
+pub(super) fn top<B>(request: &Request<B>, state: &AdminState, peer: Peer) -> Response<Full<Bytes>> {
     let not = |status, why: &str| said(status, &json!({ "error": why }));
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Page::only_read();
     }
-    if !is_near {
-        return not(StatusCode::FORBIDDEN, "this is asked over the loopback or a unix socket only");
+    if let Err(barred) = state.gate.load().may_see(request.headers(), peer) {
+        return barred.response();
     }
     let ask = match TopAsk::read(request.uri().query().unwrap_or_default()) {
         Ok(ask) => ask,

@@ -58,6 +58,7 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
         if pool["queue"] != 0 {
             write!(out, ", {} exchanges wait", pool["queue"])?;
         }
+        write_leases(&pool["leases"], out)?;
         if pool["breaker_open"] == true {
             write!(out, ", its breaker is open")?;
         }
@@ -100,6 +101,24 @@ fn limits(status: &Value, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "; {} of {} keys", limit["keys"], limit["keys_max"])?;
     }
     Ok(())
+}
+
+/// ", 3 registered, 2 of them kept though they ran out"
+fn write_leases(leases: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let count = |state: &str| leases[state].as_u64().unwrap_or(0);
+    let all = count("serving") + count("kept") + count("draining");
+    match leases.as_object() {
+        None => return Ok(()),
+        Some(_) if all == 0 => write!(out, ", nobody is registered")?,
+        Some(_) => write!(out, ", {all} registered")?,
+    }
+    if count("draining") > 0 {
+        write!(out, ", {} of them leaving", count("draining"))?;
+    }
+    match count("kept") {
+        0 => Ok(()),
+        kept => write!(out, ", {kept} of them kept though they ran out, as most are silent"),
+    }
 }
 
 /// Says of keys only what is not as it should be.

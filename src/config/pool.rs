@@ -53,10 +53,12 @@ impl Pool {
         self.backends.iter().any(|backend| backend.address.is_name())
     }
 
-    /// Whether a backend at that address is configured.
-    #[must_use]
-    pub fn has(&self, address: SocketAddr) -> bool {
-        self.backends.iter().any(|backend| backend.address == BackendAddress::Ip(address))
+    /// The addresses of backends that are no names.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.backends.iter().filter_map(|backend| match backend.address {
+            BackendAddress::Ip(address) => Some(address),
+            _ => None,
+        })
     }
 }
 

@@ -183,7 +183,7 @@ async fn seat<'a, D: Downstream>(
     };
     match picked {
         Picked::One(slot) => Ok(slot),
-        Picked::Nobody => Err(Ended::Refused(Refusal::NoBackend)),
+        Picked::Nobody => Err(Ended::Refused(crew.why_nobody())),
         // Boxed: rare, and large.
         Picked::Full => Box::pin(wait(task, crew, affinity, tried, down)).await,
     }
@@ -209,7 +209,7 @@ async fn wait<'a, D: Downstream>(
     };
     let look = || match crew.pick(config, live, &affinity.ask, affinity.wanted, tried, task.now()) {
         Picked::One(slot) => Some(Ok(slot)),
-        Picked::Nobody => Some(Err(Ended::Refused(Refusal::NoBackend))),
+        Picked::Nobody => Some(Err(Ended::Refused(crew.why_nobody()))),
         Picked::Full => None,
     };
     let body = down.halves().0;

@@ -1,5 +1,6 @@
 //! A pool's backends as one worker sees them: who may be used, who is next, and the connections to each.
 
+use super::Refusal;
 use super::slot::Slot;
 use crate::config;
 use crate::live::{LivePool, Members};
@@ -84,6 +85,11 @@ impl Crew {
         queue.freed_for(room);
     }
 
+    /// Why nobody could be picked.
+    pub(super) fn why_nobody(&self) -> Refusal {
+        if self.members.list.is_empty() { Refusal::PoolEmpty } else { Refusal::NoBackend }
+    }
+
     /// Whether there is a backend that was not tried.
     pub(super) fn has_other(&self, tried: &Tried, now: usize) -> bool {
         self.choice.borrow().view.usable().iter().any(|&at| at as usize != now && !tried.has(at as usize))
@@ -108,7 +114,7 @@ impl Crew {
             .collect();
         let mode = panic::mode(&rated, pool.panic);
         let weight = |(member, facts): (&panic::Member, &Facts)| match mode.uses(member) {
-            true => u32::from(member.weight) * facts.share(pool.slow_start, now),
+            true => facts.weighed(member.weight, pool.slow_start, now),
             false => 0,
         };
         let weights: Vec<u32> = rated.iter().zip(&facts).map(weight).collect();

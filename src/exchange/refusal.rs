@@ -3,7 +3,7 @@
 use super::{Broken, Exceeded, Reply};
 use crate::clock::Clock;
 use crate::config::Route;
-use crate::http::{FieldName, Fields, Method, ResponseHead, page, preferred};
+use crate::http::{FieldName, Fields, Method, ResponseHead, page, page_that_says, preferred};
 use crate::limit::whole_seconds;
 use crate::live::LiveLimit;
 use crate::telemetry::metrics::RefusalReason;
@@ -54,6 +54,8 @@ pub enum Refusal {
     OnlyIfCached,
     /// No backend may be used.
     NoBackend,
+    /// The pool has none: nobody is registered, or no name stands for one.
+    PoolEmpty,
     /// Too many wait for a backend already.
     QueueFull,
     /// Somebody of a higher priority has the place in the queue.
@@ -93,8 +95,8 @@ impl Refusal {
             Refusal::Loop => 508,
             Refusal::Limit(_) => 429,
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
-            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout | Refusal::Breaker => 503,
-            Refusal::Memory => 503,
+            Refusal::PoolEmpty | Refusal::QueueFull | Refusal::Displaced => 503,
+            Refusal::QueueTimeout | Refusal::Breaker | Refusal::Memory => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
         }
@@ -118,6 +120,7 @@ impl Refusal {
             Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
+            Refusal::PoolEmpty => RefusalReason::PoolEmpty,
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => RefusalReason::Queue,
             Refusal::Breaker => RefusalReason::Breaker,
             Refusal::Memory => RefusalReason::Memory,
@@ -142,7 +145,7 @@ impl Refusal {
         match self {
             Refusal::Maintenance => Some(60),
             Refusal::AccessBusy | Refusal::AccessUnknown => Some(1),
-            Refusal::NoBackend | Refusal::Breaker | Refusal::Memory => Some(1),
+            Refusal::NoBackend | Refusal::PoolEmpty | Refusal::Breaker | Refusal::Memory => Some(1),
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(1),
             Refusal::Limit(exceeded) => Some(whole_seconds(exceeded.wait)),
             _ => None,
@@ -176,7 +179,7 @@ pub(super) async fn refuse<R: Reply>(
     head: &mut ResponseHead,
     reply: &mut R,
 ) -> Result<u64, Broken> {
-    let (content_type, content) = content(refusal.status(), asked);
+    let (content_type, content) = content(refusal, asked);
     head.clear();
     head.status = refusal.status();
     head.fields.push_known(FieldName::Server, b"weir");
@@ -201,16 +204,23 @@ pub(super) async fn refuse<R: Reply>(
     clock.within(patience, send).await.unwrap_or(Err(Broken::Closed))
 }
 
-fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
+fn content(refusal: Refusal, asked: Asked<'_>) -> (String, Vec<u8>) {
+    let status = refusal.status();
     let own = asked.route.and_then(|route| route.errors.iter().find(|page| page.status == status));
     match own {
         Some(page) => (page.content_type.clone(), page.body.clone()),
         None => {
-            let (content_type, body) = page(preferred(asked.fields), status, asked.request_id);
+            let kind = preferred(asked.fields);
+            let (content_type, body) = match refusal {
+                Refusal::PoolEmpty => page_that_says(POOL_EMPTY, kind, status, asked.request_id),
+                _ => page(kind, status, asked.request_id),
+            };
             (content_type.to_owned(), body)
         }
     }
 }
+
+const POOL_EMPTY: &str = "No server is there for this yet; please try again later.";
 
 /// Sends what answers a head that is no request: nothing of it can be trusted, so it gets the plain page.
 ///

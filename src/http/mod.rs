@@ -51,7 +51,7 @@ pub use invalidate::{group_invalidations, same_origin_target};
 pub use language::{likes_best, normalise_language};
 pub use method::{Method, is_token, is_token_byte};
 pub use no_vary_search::NoVarySearch;
-pub use page::page;
+pub use page::{page, page_that_says};
 pub use priority::{URGENCY_DEFAULT, urgency};
 pub use range::{
     ContentRange, Multipart, RANGES_MAX, RangeSpec, Ranges, content_range, parse_content_range, parse_range, ranges,

@@ -5,7 +5,18 @@ use super::{PageKind, reason};
 /// `request_id` may come from a client: it is escaped for each form.
 #[must_use]
 pub fn page(kind: PageKind, status: u16, request_id: &str) -> (&'static str, Vec<u8>) {
-    let (reason, sentence) = (reason(status), sentence(status));
+    page_that_says(sentence(status), kind, status, request_id)
+}
+
+/// The same with a sentence of one's own, which needs no escapes in any form.
+#[must_use]
+pub fn page_that_says(
+    sentence: &'static str,
+    kind: PageKind,
+    status: u16,
+    request_id: &str,
+) -> (&'static str, Vec<u8>) {
+    let reason = reason(status);
     let reason = if reason.is_empty() { "Error" } else { reason };
     match kind {
         PageKind::Html => {

@@ -94,6 +94,21 @@ impl LiveBackend {
         facts.checked = Some(checked);
     }
 
+    /// It was looked at for a reason that is gone: without a check it counts as up.
+    pub fn forget_check(&self, now: Duration) {
+        let mut facts = lock(&self.facts);
+        if facts.checked.take().is_some_and(|checked| !checked.passes()) {
+            facts.up_since = Some(now);
+        }
+        drop(facts);
+        self.set_why_down(None);
+    }
+
+    /// So much of its share is taken for its load, in 1/256.
+    pub fn set_eased(&self, eased: u8) {
+        lock(&self.facts).eased = eased;
+    }
+
     /// What its last probe said, if it failed.
     #[must_use]
     pub fn why_down(&self) -> Option<String> {

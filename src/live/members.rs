@@ -6,13 +6,14 @@ use crate::pool::health::standing::Facts;
 use crate::pool::health::{Standing, Tally};
 use crate::pool::policy::Table;
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The backends of a pool as they are now: immutable, replaced as a whole.
 #[derive(Default)]
 pub struct Members {
-    /// In the order of the configuration; those of a name in the order of their addresses.
+    /// In the order of the configuration; those of a name in the order of their addresses; last those that registered.
     pub list: Vec<Member>,
     /// The values of the pool's sticky cookie, if it has one.
     pub sticky: Option<StickyValues>,
@@ -29,6 +30,8 @@ pub struct Member {
     pub host: Option<String>,
     /// Its share relative to the others.
     pub weight: u16,
+    /// It registered, and nothing was heard of it for long: whether it answers is to be found out.
+    pub is_doubted: bool,
     /// What is known of it.
     pub backend: Arc<LiveBackend>,
     /// What exchanges saw of its failures, where that counts.
@@ -68,16 +71,28 @@ pub struct Found {
 /// What the names of a pool stand for; names not yet found are missing.
 pub type Names = HashMap<BackendAddress, Vec<Found>>;
 
+/// A backend that registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its share relative to the others; 0: it is on its way out.
+    pub weight: u16,
+    /// Nothing was heard of it for long.
+    pub is_doubted: bool,
+}
+
 /// A place in a pool that a backend is to fill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     pub(super) endpoint: Endpoint,
     pub(super) host: Option<String>,
     pub(super) weight: u16,
+    pub(super) is_doubted: bool,
 }
 
-/// Who belongs to the pool, each endpoint once.
-pub(super) fn seats(pool: &config::Pool, names: &Names) -> Vec<Seat> {
+/// Who belongs to the pool, each endpoint once; what the configuration says of one counts.
+pub(super) fn seats(pool: &config::Pool, names: &Names, leased: &[Leased]) -> Vec<Seat> {
     let mut seen = HashSet::new();
     let mut seats = Vec::new();
     for backend in &pool.backends {
@@ -92,14 +107,20 @@ pub(super) fn seats(pool: &config::Pool, names: &Names) -> Vec<Seat> {
         for Found { endpoint, weight, host: target } in found {
             if seats.len() < MEMBERS_MAX && seen.insert(endpoint.clone()) {
                 let weight = backend.weight.saturating_mul(weight);
-                seats.push(Seat { endpoint, host: target.or_else(|| host.clone()), weight });
+                seats.push(Seat { endpoint, host: target.or_else(|| host.clone()), weight, is_doubted: false });
             }
+        }
+    }
+    for Leased { address, weight, is_doubted } in leased.iter().filter(|_| pool.register.is_some()) {
+        let endpoint = Endpoint::Ip(*address);
+        if seats.len() < MEMBERS_MAX && seen.insert(endpoint.clone()) {
+            seats.push(Seat { endpoint, host: None, weight: *weight, is_doubted: *is_doubted });
         }
     }
     seats
 }
 
-/// Backends of one pool, names included.
+/// Backends of one pool, those of names and those that registered included.
 const MEMBERS_MAX: usize = 10_000;
 
 #[cfg(test)]
@@ -121,13 +142,13 @@ mod tests {
     #[test]
     fn names_become_what_they_stand_for_and_each_endpoint_sits_once() {
         let pool = pool("\"127.0.0.1:1\", { address = \"app:80\", weight = 3 }, \"srv:_http._tcp.app\"");
-        let none = seats(&pool, &Names::new());
+        let none = seats(&pool, &Names::new(), &[]);
         assert_eq!(none.len(), 1);
         let names = Names::from([
             (BackendAddress::Name("app".into(), 80), vec![found("127.0.0.1:1", 1), found("127.0.0.2:80", 1)]),
             (BackendAddress::Srv("_http._tcp.app".into()), vec![found("127.0.0.3:81", 5)]),
         ]);
-        let all = seats(&pool, &names);
+        let all = seats(&pool, &names, &[]);
         let shown: Vec<_> =
             all.iter().map(|seat| (seat.endpoint.to_string(), seat.weight, seat.host.clone())).collect();
         let name = Some("app".to_owned());
@@ -137,5 +158,17 @@ mod tests {
             ("127.0.0.3:81".to_owned(), 5, None),
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn who_registered_sits_last_where_that_is_taken_and_not_beside_itself() {
+        let leased = |address: &str, weight| Leased { address: address.parse().unwrap(), weight, is_doubted: false };
+        let all = [leased("127.0.0.1:1", 9), leased("127.0.0.2:1", 2), leased("127.0.0.3:1", 0)];
+        let mut pool = pool("\"127.0.0.1:1\"");
+        assert_eq!(seats(&pool, &Names::new(), &all).len(), 1);
+        let (ttl, drain) = (Duration::from_secs(10), Duration::ZERO);
+        pool.register = Some(config::Register { tokens: Vec::new(), ttl, drain });
+        let weights: Vec<_> = seats(&pool, &Names::new(), &all).iter().map(|seat| seat.weight).collect();
+        assert_eq!(weights, [1, 2, 0]);
     }
 }

@@ -77,6 +77,7 @@ impl LivePool {
             breaker_open: self.breaker.as_ref().is_some_and(|breaker| breaker.state() != State::Closed),
             backends: self.members.load().list.iter().map(backend).collect(),
             unresolved: self.state.unresolved(),
+            leases: None,
         }
     }
 

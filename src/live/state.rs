@@ -1,4 +1,4 @@
-use super::members::{Names, seats};
+use super::members::{Leased, Names, seats};
 use super::{Endpoint, LiveBackend, Member, Members, Queue, rules};
 use crate::config::{self, HashTable, Health};
 use crate::pool::StickyValues;
@@ -18,6 +18,7 @@ pub struct PoolState {
     turns: AtomicU64,
     backends: Mutex<HashMap<Key, Weak<LiveBackend>>>,
     names: Mutex<Names>,
+    leased: Mutex<Vec<Leased>>,
     /// What keys were looked up in last.
     table: Mutex<Option<KnownTable>>,
     /// Names whose last lookup failed, and why.
@@ -36,6 +37,7 @@ impl Default for PoolState {
             turns: AtomicU64::default(),
             backends: Mutex::default(),
             names: Mutex::default(),
+            leased: Mutex::default(),
             table: Mutex::default(),
             unresolved: Mutex::default(),
             judging: Mutex::default(),
@@ -78,6 +80,17 @@ impl PoolState {
         change(&mut lock(&self.names));
     }
 
+    /// Who registered.
+    pub fn set_leased(&self, leased: Vec<Leased>) {
+        *lock(&self.leased) = leased;
+    }
+
+    /// Whether somebody has.
+    #[must_use]
+    pub fn has_leased(&self) -> bool {
+        !lock(&self.leased).is_empty()
+    }
+
     /// The last lookup of a name failed, or did not.
     pub fn set_unresolved(&self, name: &str, why: Option<String>) {
         let mut unresolved = lock(&self.unresolved);
@@ -99,12 +112,12 @@ impl PoolState {
     /// The backends of `pool`, with what is known of those that were there before.
     #[must_use]
     pub fn members(&self, pool: &config::Pool, metrics: &Metrics, now: Duration) -> Members {
-        let names = self.names();
+        let (names, leased) = (self.names(), lock(&self.leased).clone());
         let mut known = lock(&self.backends);
         known.retain(|_, backend| backend.strong_count() > 0);
         let limits = rules::concurrency(pool);
         let start = limits.and_then(|_| usual_limit(known.values()));
-        let list = seats(pool, &names).into_iter().map(|seat| {
+        let list = seats(pool, &names, &leased).into_iter().map(|seat| {
             let key = (seat.endpoint.clone(), pool.health.clone());
             let backend = known.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
                 let before = known.iter().filter(|((other, _), _)| *other == key.0).find_map(|(_, it)| it.upgrade());
@@ -116,7 +129,15 @@ impl PoolState {
             });
             let tally = pool.outlier.as_ref().map(|outlier| backend.tally(&rules::outlier(outlier)));
             let limiter = limits.map(|rules| backend.limiter(rules, start, now));
-            Member { endpoint: seat.endpoint, host: seat.host, weight: seat.weight, backend, tally, limiter }
+            Member {
+                endpoint: seat.endpoint,
+                host: seat.host,
+                weight: seat.weight,
+                is_doubted: seat.is_doubted,
+                backend,
+                tally,
+                limiter,
+            }
         });
         let list: Vec<_> = list.collect();
         Members { sticky: self.sticky(pool, &list), table: self.table(pool, &list), list }
@@ -167,6 +188,7 @@ fn first_facts(before: Option<Facts>, has_check: bool, now: Duration) -> Facts {
         } else {
             Some(now).filter(|now| !now.is_zero())
         },
+        eased: before.map_or(0, |before| before.eased),
     }
 }
 

@@ -132,10 +132,16 @@ impl State {
     /// As it stands in metrics and in `weir status`.
     #[must_use]
     pub fn label(&self) -> &'static str {
+        Self::LABELS[self.index()]
+    }
+
+    /// Its place in [`State::LABELS`].
+    #[must_use]
+    pub fn index(&self) -> usize {
         match self {
-            State::Serving => "serving",
-            State::Kept { .. } => "kept",
-            State::Draining { .. } => "draining",
+            State::Serving => 0,
+            State::Kept { .. } => 1,
+            State::Draining { .. } => 2,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The leases of one pool.
 
+use super::Registration;
 use super::lease::{Lease, Leave, Registrant, State};
-use super::{Load, Registration};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +14,18 @@ pub struct Leases {
     looked: Duration,
     /// Some were kept then.
     keeps: bool,
+    counts: Counts,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Leases renewed.
+    pub renewals: u64,
+    /// Leases that ran out, and whose backends had to go.
+    pub expiries: u64,
+    /// Leases that ran out, and were kept.
+    pub kept: u64,
 }
 
 /// What a pool says of its leases.
@@ -42,6 +54,8 @@ pub struct Granted {
     pub ttl: Duration,
     /// What of the pool changes for it.
     pub touched: Touched,
+    /// What is to survive a restart is another than before.
+    pub changed: bool,
 }
 
 /// What of a pool is to be made anew.
@@ -97,7 +111,7 @@ impl Leases {
                 return Err(Full);
             }
             self.leases.insert(address, Lease::granted(address, wish, ttl, by.clone(), now));
-            return Ok(Granted { is_new: true, ttl, touched: Touched::Seats });
+            return Ok(Granted { is_new: true, ttl, touched: Touched::Seats, changed: true });
         };
         let before = lease.clone();
         let is_new = lease.is_draining();
@@ -105,8 +119,9 @@ impl Leases {
         if !is_new {
             lease.since = before.since;
             lease.load = before.load.moved(wish.load);
+            self.counts.renewals += 1;
         }
-        Ok(Granted { is_new, ttl, touched: touched(&before, lease) })
+        Ok(Granted { is_new, ttl, touched: touched(&before, lease), changed: is_new || terms(&before) != terms(lease) })
     }
 
     /// Gives a lease back: its backend drains, if it does not already. `None`: there is none.
@@ -143,6 +158,9 @@ impl Leases {
         for lease in self.leases.values_mut() {
             turns.extend(lease.turn(keeps, rules, signs, now));
         }
+        let count = |wanted: fn(&Turn) -> bool| turns.iter().filter(|turn| wanted(turn)).count() as u64;
+        self.counts.expiries += count(|turn| matches!(turn, Turn::RanOut(_)));
+        self.counts.kept += count(|turn| matches!(turn, Turn::Kept(_)));
         self.leases.retain(|_, lease| !lease.has_left(signs, now, &mut turns));
         let kept = self.leases.values().any(|lease| matches!(lease.state, State::Kept { .. }));
         match (std::mem::replace(&mut self.keeps, kept), kept) {
@@ -176,6 +194,12 @@ impl Leases {
     #[must_use]
     pub fn get(&self, address: SocketAddr) -> Option<&Lease> {
         self.leases.get(&address)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// How many there are.
@@ -251,13 +275,14 @@ fn touched(before: &Lease, after: &Lease) -> Touched {
     let seat = |lease: &Lease| (lease.seat_weight(), lease.silent, lease.state.label());
     match () {
         () if seat(before) != seat(after) => Touched::Seats,
-        () if share(before.load) != share(after.load) => Touched::Share,
+        () if before.load.share() != after.load.share() => Touched::Share,
         () => Touched::Nothing,
     }
 }
 
-fn share(load: Load) -> u32 {
-    load.share()
+/// What of a lease survives a restart.
+fn terms(lease: &Lease) -> (Duration, u16, Option<&str>, &Registrant) {
+    (lease.ttl, lease.weight, lease.zone.as_deref(), &lease.by)
 }
 
 /// How often a backend that drains is looked at.

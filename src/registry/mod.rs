@@ -22,7 +22,7 @@ mod model;
 
 pub use address::parse as parse_address;
 pub use lease::{Lease, Leave, Registrant, State};
-pub use leases::{Full, Granted, Leases, Rules, Signs, Touched, Turn};
+pub use leases::{Counts, Full, Granted, Leases, Rules, Signs, Touched, Turn};
 pub use load::{Load, SHARE_FULL};
 pub use pools::Registry;
 pub use record::{decode, encode};

@@ -45,7 +45,7 @@ impl Process {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        let Process { workers, access, admin, latest, speaker, state, .. } = self;
+        let Process { workers, access, admin, latest, speaker, state, registry, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -78,6 +78,7 @@ impl Process {
             });
         });
         let _ = timeout(DISK_END_MAX, leaving).await;
+        registry.write();
         let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
         ExitCode::SUCCESS
     }

@@ -31,6 +31,8 @@ impl Process {
         let limit = self.latest.load().snapshot.config.server.upgrade_timeout;
         let (latest, away) = (self.latest.load_full(), Arc::clone(&self.away));
         let own = self.own_sockets();
+        self.registry.write();
+        let state = Arc::clone(&self.state);
         let lent: Vec<_> = self.workers.iter().map(lend).collect();
         let given: Vec<_> =
             self.listeners.keys().copied().filter(|address| self.inherited.is_given(*address)).collect();
@@ -46,6 +48,8 @@ impl Process {
             }
             // The directories of caches are for one process at a time.
             let _ = tokio::task::spawn_blocking(move || away.leave(&latest)).await;
+            // Most of what is to survive is there when the other process starts; the rest when it serves.
+            let _ = tokio::task::spawn_blocking(move || state.settle(STATE_MAX)).await;
             upgrade::start(&program, sockets, limit).await
         }
     }
@@ -77,6 +81,7 @@ impl Process {
                 return Err(error);
             }
         }
+        self.registry.hand_over();
         if let Some((admin, _)) = &mut self.admin {
             admin.leave_file();
             admin.stop();
@@ -90,6 +95,7 @@ impl Process {
 
     /// Writes the last of what is to survive; from here on that is for another process to do.
     async fn leave_state(&self) {
+        self.registry.write();
         let state = Arc::clone(&self.state);
         let left = tokio::task::spawn_blocking(move || state.pause(STATE_MAX));
         if !left.await.unwrap_or(false) {

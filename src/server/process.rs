@@ -7,11 +7,19 @@ use super::systemd::{Manager, State, interval, state_directory, watch};
 use super::warden::Warden;
 use super::worker::{self, Handle, Order, Shared, Starting};
 use super::{RunError, Source, caches};
+<<<<<<< HEAD
 use crate::admin::{self, Admin, AdminState, Ask, Drain, Purged};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
 use crate::live::{Outgoing, Pressure, StateDir};
+=======
+use crate::admin::{self, Admin, AdminState, Ask, Drain, Gate};
+use crate::config::{AdminListen, Config};
+use crate::exchange::Generation;
+use crate::fleet::Speaker;
+use crate::live::{LiveRegistry, Outgoing, Pressure, StateDir};
+>>>>>>> 5c821f9 (admin: backends register themselves)
 use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
@@ -38,6 +46,7 @@ pub(super) struct Process {
     pub(super) access: AccessLog,
     /// What is to survive a restart, or an upgrade at least.
     pub(super) state: Arc<StateDir>,
+    pub(super) registry: Arc<LiveRegistry>,
     pub(super) events: Option<Events>,
     pub(super) manager: Rc<Manager>,
     /// Held by a thread that reads the configuration, too.
@@ -86,16 +95,27 @@ impl Process {
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
         let pressure = Arc::<Pressure>::default();
+<<<<<<< HEAD
         let keeper = Rc::new(start_keeper(&metrics, &latest, &pressure, began).map_err(RunError::System)?);
         let speaker = inbox
             .map(|inbox| start_speaker(&latest, inbox, &state_dir, began))
             .transpose()
             .map_err(RunError::System)?;
+=======
+        let registry = Arc::new(LiveRegistry::new(Arc::clone(&state_dir)));
+        registry.configure(&latest.load().snapshot);
+        registry.recall(began.elapsed()).map_err(RunError::State)?;
+        let watched = Watched { latest: &latest, pressure: &pressure, registry: &registry };
+        let keeper = Rc::new(start_keeper(&metrics, &watched, began).map_err(RunError::System)?);
+        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox)).transpose().map_err(RunError::System)?;
+>>>>>>> 5c821f9 (admin: backends register themselves)
         let shared = Shared { began, latest: &latest, pressure: &pressure };
         let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
         let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
+        state.set_gate(Gate::new(latest.load().snapshot.config.tokens.clone()));
+        state.set_registry(Arc::clone(&registry), began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
         let process = Process {
             source,
@@ -106,6 +126,7 @@ impl Process {
             inherited,
             access,
             state: state_dir,
+            registry,
             events,
             manager: Rc::new(Manager::of_this_process()),
             reading: Arc::default(),
@@ -125,6 +146,15 @@ impl Process {
     /// Waits for the first words of backends, so that whoever is let in finds some; for a bounded time.
     pub(super) async fn settle(&self) {
         self.keeper.keep(&self.latest.load_full()).await;
+    }
+
+    /// Takes over what the process before has kept to its end, before that is asked for here.
+    pub(super) async fn recall(&self) {
+        match self.registry.recall(self.began.elapsed()) {
+            Ok(version) => self.registry.applied(version).await,
+            // The other process is told nothing any more: what cannot be read is missing here.
+            Err(error) => tracing::error!("{}", RunError::State(error)),
+        }
     }
 
     /// Accepts from now on; `has_predecessor`: in the place of another process.
@@ -191,17 +221,24 @@ fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Arc<StateDir
     opened.map(Arc::new).map_err(RunError::State)
 }
 
-fn start_keeper(
-    metrics: &Arc<Metrics>,
-    latest: &Arc<ArcSwap<Generation>>,
-    pressure: &Arc<Pressure>,
-    began: Instant,
-) -> io::Result<Keeper> {
-    let (looked_at, pressure) = (Arc::clone(latest), Arc::clone(pressure));
-    let look = move || Look { memory: pressure.look(), ..looked_at.load().snapshot.look(began.elapsed()) };
-    metrics.set_looker(Box::new(look));
+/// What a scrape looks at.
+struct Watched<'a> {
+    latest: &'a Arc<ArcSwap<Generation>>,
+    pressure: &'a Arc<Pressure>,
+    registry: &'a Arc<LiveRegistry>,
+}
+
+fn start_keeper(metrics: &Arc<Metrics>, watched: &Watched<'_>, began: Instant) -> io::Result<Keeper> {
+    let latest = Arc::clone(watched.latest);
+    let (pressure, registry) = (Arc::clone(watched.pressure), Arc::clone(watched.registry));
+    metrics.set_looker(Box::new(move || {
+        let mut look = Look { memory: pressure.look(), ..latest.load().snapshot.look(began.elapsed()) };
+        registry.look_into(&mut look);
+        look
+    }));
     let counts = metrics.keeper().expect("one keeper asks once");
-    Keeper::start(began, Arc::clone(metrics), counts)
+    let leases = (Arc::clone(watched.registry), Arc::clone(watched.latest));
+    Keeper::start(began, Arc::clone(metrics), counts, leases)
 }
 
 /// `None`: this process belongs to no fleet.

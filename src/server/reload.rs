@@ -5,7 +5,7 @@ use super::build::{Built, build};
 use super::process::Process;
 use super::systemd::State;
 use super::worker::{Handle, Order};
-use crate::admin::Verdict;
+use crate::admin::{Gate, Verdict};
 use crate::config::Config;
 use crate::telemetry::access::Prepared;
 use std::future::Future;
@@ -98,6 +98,10 @@ impl Process {
             events.set_level(log.level);
         }
         self.latest.store(generation);
+        self.registry.configure(&self.latest.load().snapshot);
+        if let Some((_, state)) = &self.admin {
+            state.set_gate(Gate::new(self.latest.load().snapshot.config.tokens.clone()));
+        }
         for state in &listeners {
             match shares.remove(&state.config.address) {
                 Some(share) => self.open(state, share),

@@ -59,6 +59,9 @@ fn start(
         let mut desk = Desk::new(program, asks);
         let handed = predecessor.map(Predecessor::ready).transpose().map_err(RunError::Inherit)?;
         let (has_predecessor, go) = (handed.is_some(), handed.as_ref().map(|handed| handed.go));
+        if has_predecessor {
+            process.recall().await;
+        }
         if let Some(Handed { news, reader, .. }) = handed {
             news.iter().for_each(|news| process.latest.load().hear(news));
             process.tell_each_other(reader, None);

@@ -145,6 +145,11 @@ impl Ask<'_> {
         self
     }
 
+    pub fn content(mut self, content: &str) -> Self {
+        self.body = Some(content.to_owned());
+        self
+    }
+
     /// Sends it, without waiting for an answer.
     pub fn sent(self) {
         let Ask { client, method, target, host, fields, body } = self;

@@ -3,13 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A load of GETs on keep-alive connections, which ends with [`Crowd::ends`] or after [`LONGEST`].
 pub struct Crowd {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Seen>>,
 }
 
@@ -31,11 +32,17 @@ impl Crowd {
     /// `clients` connections, each with a request every `pause` at most.
     pub fn on(address: SocketAddr, clients: usize, pause: Duration) -> Crowd {
         let stop = Arc::new(AtomicBool::new(false));
+        let answered = Arc::<AtomicUsize>::default();
         let client = |_| {
-            let stop = stop.clone();
-            thread::spawn(move || ask(address, pause, &stop))
+            let (stop, answered) = (stop.clone(), answered.clone());
+            thread::spawn(move || ask(address, pause, &stop, &answered))
         };
-        Crowd { clients: (0..clients).map(client).collect(), stop }
+        Crowd { clients: (0..clients).map(client).collect(), answered, stop }
+    }
+
+    /// So many were answered so far, well or not.
+    pub fn seen(&self) -> usize {
+        self.answered.load(SeqCst)
     }
 
     /// Stops, and says what was seen.
@@ -65,7 +72,7 @@ impl Seen {
     }
 }
 
-fn ask(address: SocketAddr, pause: Duration, stop: &AtomicBool) -> Seen {
+fn ask(address: SocketAddr, pause: Duration, stop: &AtomicBool, answered: &AtomicUsize) -> Seen {
     let (mut seen, end) = (Seen::default(), Instant::now() + LONGEST);
     let mut connection = None;
     while !stop.load(SeqCst) && Instant::now() < end {
@@ -81,6 +88,7 @@ fn ask(address: SocketAddr, pause: Duration, stop: &AtomicBool) -> Seen {
                 connection = None;
             }
         }
+        answered.fetch_add(1, SeqCst);
         thread::sleep(pause.saturating_sub(began.elapsed()));
     }
     seen

@@ -1,4 +1,4 @@
-use super::key::{Key, Kind, Spec, quoted};
+use super::key::{Kind, Spec, quoted};
 use super::keys::{SYNONYMS, WORDS};
 use super::node::Node;
 use super::report::{At, Wrong, nearest};

@@ -35,6 +35,8 @@ pub struct Facts {
     pub ejection: Option<Ejection>,
     /// When it came up or was added, if it is to ramp from then; not for those that the process starts with.
     pub up_since: Option<Duration>,
+    /// How much of its share is taken for the load that it reports, in 1/256.
+    pub eased: u8,
 }
 
 impl Standing {
@@ -87,6 +89,14 @@ impl Facts {
         self.ramps_since().map_or(slow_start::SHARE_FULL, |since| slow_start::share(since, now, slow_start))
     }
 
+    /// What is left of `weight` now, in 1/256 of it; 0 only where `weight` is.
+    #[must_use]
+    pub fn weighed(&self, weight: u16, slow_start: Duration, now: Duration) -> u32 {
+        let left = slow_start::SHARE_FULL - u32::from(self.eased);
+        let share = self.share(slow_start, now) * left / slow_start::SHARE_FULL;
+        u32::from(weight) * share.max(1)
+    }
+
     /// When its standing or share changes though nothing happens; none if it does not.
     #[must_use]
     pub fn next_change(&self, slow_start: Duration, now: Duration) -> Option<Duration> {
@@ -132,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_strongest_fact_decides() {
-        let all = Facts { draining: true, checked: DOWN, ejection: ejection(50), up_since: Some(at(10)) };
+        let all = Facts { draining: true, checked: DOWN, ejection: ejection(50), up_since: Some(at(10)), eased: 0 };
         assert_eq!(standing(all, 20), "draining");
         assert_eq!(standing(Facts { draining: false, ..all }, 20), "down");
         let unchecked = Facts { draining: false, checked: Some(Checked::Unknown), ..all };
@@ -160,6 +170,17 @@ mod tests {
         assert_eq!((times[0], times[1], times.len(), times[16]), (at(50), at(52), 17, at(82)));
         assert_eq!(standing(facts, 82), "up");
         assert_eq!(Facts { checked: DOWN, ..facts }.next_change(SLOW, at(20)), None);
+    }
+
+    #[test]
+    fn what_a_load_takes_is_taken_from_what_a_ramp_leaves() {
+        let half = Facts { eased: 128, ..Facts::default() };
+        assert_eq!([0, 1, 3].map(|weight| half.weighed(weight, SLOW, at(20))), [0, 128, 384]);
+        let ramping = Facts { up_since: Some(at(10)), ..half };
+        assert_eq!(ramping.weighed(1, SLOW, at(26)), 64);
+        let least = Facts { eased: 255, up_since: Some(at(20)), ..half };
+        assert_eq!(least.weighed(u16::MAX, SLOW, at(20)), u32::from(u16::MAX));
+        assert_eq!(standing(Facts { eased: 255, ..Facts::default() }, 20), "up");
     }
 
     #[test]

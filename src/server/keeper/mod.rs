@@ -1,14 +1,19 @@
-//! The thread that keeps pools: it probes backends, gives pools the addresses that names stand for, and fetches keys.
+//! The thread that keeps pools: it probes backends, gives pools the addresses that names stand for and the backends that
+//! registered, and fetches keys.
 
 mod keys;
+mod leases;
 mod names;
 mod watch;
 
 use crate::clock::Clock;
 use crate::exchange::Generation;
+use crate::live::LiveRegistry;
 use crate::telemetry::{Metrics, WorkerMetrics};
 use crate::upstream::Prober;
+use arc_swap::ArcSwap;
 use keys::Fetches;
+use leases::Leases;
 use names::Followers;
 use std::cell::RefCell;
 use std::io;
@@ -32,10 +37,15 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts the thread. Its times count from `began`, as those of the workers do.
-    pub(super) fn start(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics) -> io::Result<Keeper> {
+    pub(super) fn start(
+        began: Instant,
+        metrics: Arc<Metrics>,
+        counts: WorkerMetrics,
+        leased: (Arc<LiveRegistry>, Arc<ArcSwap<Generation>>),
+    ) -> io::Result<Keeper> {
         let (orders, received) = unbounded_channel();
         let body = move || match LocalRuntime::new() {
-            Ok(runtime) => runtime.block_on(keep(began, metrics, counts, received)),
+            Ok(runtime) => runtime.block_on(keep(began, metrics, counts, leased, received)),
             Err(error) => tracing::error!(%error, "no runtime for health checks"),
         };
         let thread = thread::Builder::new().name("weir-keeper".into()).spawn(body)?;
@@ -86,7 +96,13 @@ struct Shared {
     generation: RefCell<Option<Arc<Generation>>>,
 }
 
-async fn keep(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics, mut orders: UnboundedReceiver<Order>) {
+async fn keep(
+    began: Instant,
+    metrics: Arc<Metrics>,
+    counts: WorkerMetrics,
+    (registry, latest): (Arc<LiveRegistry>, Arc<ArcSwap<Generation>>),
+    mut orders: UnboundedReceiver<Order>,
+) {
     let clock = Rc::new(Clock::starting(began));
     let ticking = clock.clone();
     spawn_local(async move { ticking.run().await });
@@ -94,6 +110,7 @@ async fn keep(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics, mut 
     let shared = Rc::new(Shared { clock, prober, metrics, counts, generation: RefCell::default() });
     let mut watches = Watches::default();
     let mut fetches = Fetches::default();
+    let mut leases = Leases::new(registry, latest, began.into());
     // One message a lookup that changed something: names are asked for once a second at most, and bounded in number.
     let (moved, mut moves) = unbounded_channel();
     let mut followers = Followers::new(moved);
@@ -104,11 +121,19 @@ async fn keep(began: Instant, metrics: Arc<Metrics>, counts: WorkerMetrics, mut 
                 *shared.generation.borrow_mut() = Some(generation);
                 let settling = Rc::new(settling);
                 followers.follow(&shared, &settling);
+                leases.follow(&shared);
                 watches.follow(&shared, Some(&settling));
                 fetches.follow(&shared, &settling);
             }
             // What is new may be wanted at once: its probes belong to the settling that its name belongs to.
             settling = moves.recv() => watches.follow(&shared, settling.flatten().as_ref()),
+            () = leases.due() => {
+                let work = leases.work(&shared);
+                if work.has_moved {
+                    watches.follow(&shared, None);
+                }
+                leases.done(work);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::{Settling, Shared};
-use crate::config::{Health, PoolId};
-use crate::live::{LiveBackend, Member, probes};
+use crate::config::{Check, Health, PoolId};
+use crate::live::{LiveBackend, Member, PoolState, probes};
 use crate::pool::health::probe::{Checked, Rules, Turn, first_probe, next_probe};
 use crate::upstream::ProbeError;
 use std::collections::HashMap;
@@ -9,9 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_local};
 
-/// The tasks that probe, one a backend with a check.
+/// The tasks that probe, one a backend with a check, or that is doubted.
 #[derive(Default)]
-pub(super) struct Watches(HashMap<*const LiveBackend, JoinHandle<()>>);
+pub(super) struct Watches(HashMap<*const LiveBackend, Watched>);
+
+struct Watched {
+    task: JoinHandle<()>,
+    /// There is no check: it is only doubted.
+    doubted: Option<(Arc<LiveBackend>, Arc<PoolState>)>,
+}
 
 impl Watches {
     /// Starts those that are missing, and ends those that are wanted no more.
@@ -19,26 +25,47 @@ impl Watches {
         let Some(generation) = shared.generation.borrow().clone() else { return };
         let mut wanted = HashMap::new();
         for (pool, live) in generation.snapshot.config.pools.iter().zip(&generation.snapshot.pools) {
-            let Some(health) = &pool.health else { continue };
             for member in &live.members.load().list {
-                wanted.insert(Arc::as_ptr(&member.backend), (pool, health.clone(), member.clone()));
+                let doubted = || member.is_doubted.then(doubt);
+                let Some(health) = pool.health.clone().or_else(doubted) else { continue };
+                wanted.insert(Arc::as_ptr(&member.backend), (pool, live, health, member.clone()));
             }
         }
-        self.0.retain(|backend, task| {
+        let now = shared.clock.coarse();
+        self.0.retain(|backend, watched| {
             let stays = wanted.remove(backend).is_some();
             if !stays {
-                task.abort();
+                watched.end(now);
             }
             stays
         });
         let count = wanted.len();
-        for (index, (backend, (pool, health, member))) in wanted.into_iter().enumerate() {
+        for (index, (backend, (pool, live, health, member))) in wanted.into_iter().enumerate() {
             let begin = first_probe(index, count, &probes(&health));
-            let watch = Watch { shared: shared.clone(), pool: pool.name.clone(), member, health };
+            let is_doubted = pool.health.is_none();
+            let doubted = is_doubted.then(|| (Arc::clone(&member.backend), Arc::clone(&live.state)));
+            let watch = Watch { shared: shared.clone(), pool: pool.name.clone(), member, health, is_doubted };
             // The task holds the backend, so that the address stays its own.
-            self.0.insert(backend, spawn_local(watch.run(begin, settling.cloned())));
+            let task = spawn_local(watch.run(begin, settling.cloned()));
+            self.0.insert(backend, Watched { task, doubted });
         }
     }
+}
+
+impl Watched {
+    fn end(&self, now: Duration) {
+        self.task.abort();
+        if let Some((backend, state)) = &self.doubted {
+            backend.forget_check(now);
+            state.turned();
+        }
+    }
+}
+
+/// How a backend is looked at that registered in a pool without a check, and of which nothing was heard for long.
+fn doubt() -> Health {
+    let (every, timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+    Health { check: Check::Tcp, port: None, every, timeout, rise: 1, fall: 1 }
 }
 
 /// Probes one backend for as long as it is wanted.
@@ -47,6 +74,8 @@ struct Watch {
     pool: String,
     member: Member,
     health: Health,
+    /// The pool has no check: that it answers is no news.
+    is_doubted: bool,
 }
 
 impl Watch {
@@ -62,8 +91,11 @@ impl Watch {
             backend.set_why_down(result.as_ref().err().map(ToString::to_string));
             let rise = if self.nobody_is_left() { 1 } else { rules.rise };
             let turn = checked.judge(result.is_ok(), &Rules { rise, ..rules });
-            backend.set_checked(checked, self.shared.clock.coarse());
-            if let Some(turn) = turn {
+            let is_news = !self.is_doubted || backend.facts().checked.is_some() || !checked.passes();
+            if is_news {
+                backend.set_checked(checked, self.shared.clock.coarse());
+            }
+            if let Some(turn) = turn.filter(|_| is_news) {
                 self.turned(turn, result.err());
             }
             settling.take();

@@ -141,6 +141,14 @@ families! {
         "Health checks ended.";
     POOL_QUEUE Gauge "weir_pool_queue" None, ["pool"]
         "Exchanges that wait for a backend to have room.";
+    LEASES Gauge "weir_leases" None, ["pool", "state"]
+        "Backends that are registered now, by how their registration stands: `serving`, `kept` or `draining`.";
+    LEASE_RENEWALS Counter "weir_lease_renewals" None, ["pool"]
+        "Registrations renewed.";
+    LEASE_EXPIRIES Counter "weir_lease_expiries" None, ["pool"]
+        "Registrations that ran out, and whose backends had to go.";
+    LEASES_KEPT Counter "weir_leases_kept" None, ["pool"]
+        "Registrations that ran out and were kept, as more than half of their pool was silent.";
     BREAKER_OPEN Gauge "weir_pool_breaker_open" None, ["pool"]
         "1 while the pool's breaker refuses exchanges, or tries a few.";
     BACKEND_UP Gauge "weir_backend_up" None, ["pool", "backend"]

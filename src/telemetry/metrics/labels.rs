@@ -62,6 +62,8 @@ labels! {
         Limit "limit",
         /// No backend of the pool may be used.
         NoBackend "no_backend",
+        /// The pool has no backends: nobody is registered, or no name stands for one.
+        PoolEmpty "pool_empty",
         /// The pool's queue is full, or the wait in it was too long.
         Queue "queue",
         /// Too much of the pool failed: it is given a rest.

@@ -123,6 +123,26 @@ pub struct PoolLook {
     pub backends: Vec<BackendLook>,
     /// Names of it that cannot be resolved, and why.
     pub unresolved: Vec<(String, String)>,
+    /// Its leases, if backends may register.
+    pub leases: Option<LeasesLook>,
+}
+
+/// The leases of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeasesLook {
+    /// How many are serving, kept, draining.
+    pub by_state: [u32; 3],
+    /// Renewals so far.
+    pub renewals: u64,
+    /// Leases that ran out so far, and whose backends had to go.
+    pub expiries: u64,
+    /// Leases that ran out so far, and were kept.
+    pub kept: u64,
+}
+
+impl LeasesLook {
+    /// How a lease may stand, in the order of [`by_state`](Self::by_state).
+    pub const STATES: [&'static str; 3] = ["serving", "kept", "draining"];
 }
 
 /// A backend as it is now.

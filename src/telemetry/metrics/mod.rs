@@ -20,7 +20,8 @@ pub use labels::{
     RefusalReason,
 };
 pub use look::{
-    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
+    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, Look, Looker, MemoryLook,
+    PRESSURES, PoolLook,
 };
 pub use worker::{Done, InFlight, WorkerMetrics};
 

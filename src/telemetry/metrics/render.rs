@@ -7,7 +7,10 @@ use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
-use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook, process};
+use super::{
+    AccessLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook,
+    process,
+};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::Arc;
@@ -217,11 +220,31 @@ fn backends(metrics: &Metrics, page: &mut Page<'_>) {
 }
 
 /// What is so now.
+fn leases(pools: &[PoolLook], page: &mut Page<'_>) {
+    let leases = || pools.iter().filter_map(|pool| Some((&pool.pool, pool.leases?)));
+    page.family(&f::LEASES);
+    for (pool, look) in leases() {
+        for (state, n) in LeasesLook::STATES.iter().zip(look.by_state) {
+            page.sample(&f::LEASES, &[pool, state], n);
+        }
+    }
+    let counts: [(&Family, fn(&LeasesLook) -> u64); 3] = [
+        (&f::LEASE_RENEWALS, |it| it.renewals),
+        (&f::LEASE_EXPIRIES, |it| it.expiries),
+        (&f::LEASES_KEPT, |it| it.kept),
+    ];
+    for (family, count) in counts {
+        page.family(family);
+        leases().for_each(|(pool, look)| page.sample(family, &[pool], count(&look)));
+    }
+}
+
 fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
     page.family(&f::POOL_QUEUE);
     for pool in pools {
         page.sample(&f::POOL_QUEUE, &[&pool.pool], pool.queue);
     }
+    leases(pools, page);
     page.family(&f::BREAKER_OPEN);
     for pool in pools {
         page.sample(&f::BREAKER_OPEN, &[&pool.pool], u8::from(pool.breaker_open));

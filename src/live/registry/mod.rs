@@ -1,0 +1,369 @@
+//! The leases of this process: asked by the admin listener, kept by the keeper, told to whoever listens.
+//!
+//! Any thread may [`put`](LiveRegistry::put), [`remove`](LiveRegistry::remove) and look. The keeper's thread lets time
+//! pass ([`tick`](LiveRegistry::tick)) and gives pools their members; what it has done so far is
+//! [`applied`](LiveRegistry::applied). Other ways to register (the interfaces of other registries, other members of a fleet)
+//! come in through the same methods, and hear of changes by [`changes`](LiveRegistry::changes).
+
+mod change;
+mod look;
+mod refused;
+mod rules;
+
+pub use change::{LeaseChange, LeaseTurn};
+pub use look::{LeaseLook, LeasedHealth};
+pub use refused::Refused;
+pub use rules::Who;
+
+use super::state::lock;
+use super::{Snapshot, StateDir, StateError, StateFile};
+use crate::registry::{self, Granted, Lease, Registrant, Registration, Registry, Touched, Turn};
+use crate::telemetry::metrics::{LeasesLook, Look};
+use rules::PoolRules;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, watch};
+
+/// The leases of all pools, with all that is to happen for them.
+pub struct LiveRegistry {
+    book: Mutex<Book>,
+    /// There is something to do for the keeper.
+    turned: Notify,
+    applied: watch::Sender<u64>,
+    changes: broadcast::Sender<LeaseChange>,
+    state: Arc<StateDir>,
+}
+
+#[derive(Default)]
+struct Book {
+    registry: Registry,
+    /// Pools that take registrations, by name.
+    rules: HashMap<String, PoolRules>,
+    /// All pools that there are.
+    pools: Vec<String>,
+    /// Counts what changed.
+    version: u64,
+    /// What the keeper has to make anew.
+    touched: BTreeMap<String, Touched>,
+    /// It is to be written down.
+    unwritten: bool,
+    /// Another process keeps them.
+    is_over: bool,
+}
+
+/// What the keeper has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Pools, and what of them is to be made anew.
+    pub touched: BTreeMap<String, Touched>,
+    /// To be [applied](LiveRegistry::has_applied) then.
+    pub version: u64,
+}
+
+/// A registration that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// As it was granted.
+    pub granted: Granted,
+    /// To be waited for by who wants it to be in the pool: [`LiveRegistry::applied`].
+    pub version: u64,
+}
+
+impl LiveRegistry {
+    /// An empty one, which keeps its leases in `state`.
+    #[must_use]
+    pub fn new(state: Arc<StateDir>) -> LiveRegistry {
+        LiveRegistry {
+            book: Mutex::default(),
+            turned: Notify::new(),
+            applied: watch::Sender::new(0),
+            changes: broadcast::Sender::new(CHANGES_MAX),
+            state,
+        }
+    }
+
+    /// Takes what was kept by the process before in the place of what is known, with all of its time before it. Gives what
+    /// is to be waited for until it is in the pools.
+    ///
+    /// # Errors
+    /// A newer version wrote it, or it cannot be read.
+    pub fn recall(&self, now: Duration) -> Result<u64, StateError> {
+        let leases = match self.state.read(&LEASES)?.map(|kept| registry::decode(&kept.content)) {
+            Some(Some(leases)) => leases,
+            Some(None) => {
+                self.state.set_aside(&LEASES, "its content is none of leases");
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let mut book = lock(&self.book);
+        book.registry = Registry::default();
+        leases.into_iter().for_each(|(pool, lease)| book.registry.restore(&pool, lease, now));
+        let pools: Vec<String> = book.rules.keys().cloned().collect();
+        pools.iter().for_each(|pool| book.touch(pool, Touched::Seats));
+        self.turned.notify_one();
+        Ok(book.version)
+    }
+
+    /// The pools are those of `snapshot` from now on. Leases of those that take none any more are forgotten.
+    pub fn configure(&self, snapshot: &Snapshot) {
+        let mut book = lock(&self.book);
+        book.rules = PoolRules::of(snapshot);
+        book.pools = snapshot.config.pools.iter().map(|pool| pool.name.clone()).collect();
+        let Book { registry, rules, .. } = &mut *book;
+        if registry.retain(|pool| rules.contains_key(pool)) {
+            book.unwritten = true;
+            self.turned.notify_one();
+        }
+    }
+
+    /// Registers a backend, or renews its lease, if `who` may.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    pub fn put(
+        &self,
+        pool: &str,
+        address: SocketAddr,
+        wish: &Registration,
+        who: Who<'_>,
+        now: Duration,
+    ) -> Result<Registered, Refused> {
+        let mut book = lock(&self.book);
+        book.rules(pool, who)?.may_stand(address, who)?;
+        self.grant(&mut book, pool, address, wish, &Registrant::here(who.name()), now)
+    }
+
+    /// The same, as another member of the fleet granted it.
+    ///
+    /// # Errors
+    /// [`Refused`]: here there is no such pool, or no room.
+    pub fn put_from(
+        &self,
+        pool: &str,
+        address: SocketAddr,
+        wish: &Registration,
+        by: &Registrant,
+        now: Duration,
+    ) -> Result<Registered, Refused> {
+        self.grant(&mut lock(&self.book), pool, address, wish, by, now)
+    }
+
+    fn grant(
+        &self,
+        book: &mut Book,
+        pool: &str,
+        address: SocketAddr,
+        wish: &Registration,
+        by: &Registrant,
+        now: Duration,
+    ) -> Result<Registered, Refused> {
+        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
+        let granted = book.registry.put(pool, address, wish, by, rules, now).map_err(|registry::Full| Refused::Full)?;
+        if granted.touched > Touched::Nothing {
+            book.touch(pool, granted.touched);
+        }
+        book.unwritten |= granted.changed;
+        let version = book.version;
+        if granted.is_new {
+            tracing::info!(pool, %address, ttl = ?granted.ttl, by = &*by.name, "registered");
+        }
+        self.tell(book, pool, address, LeaseTurn::Granted { is_new: granted.is_new });
+        self.turned.notify_one();
+        Ok(Registered { granted, version })
+    }
+
+    /// Takes a backend out: it drains, and goes. What is to be waited for by who wants it to get nothing new.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    pub fn remove(&self, pool: &str, address: SocketAddr, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
+        let mut book = lock(&self.book);
+        book.rules(pool, who)?;
+        self.take_back(&mut book, pool, address, now)
+    }
+
+    /// The same, as another member of the fleet took it back.
+    ///
+    /// # Errors
+    /// [`Refused`]: here there is no such pool, or no such lease.
+    pub fn remove_from(&self, pool: &str, address: SocketAddr, now: Duration) -> Result<u64, Refused> {
+        self.take_back(&mut lock(&self.book), pool, address, now)
+    }
+
+    fn take_back(&self, book: &mut Book, pool: &str, address: SocketAddr, now: Duration) -> Result<u64, Refused> {
+        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
+        let touched = book.registry.remove(pool, address, rules, now).ok_or(Refused::NoLease)?;
+        if touched > Touched::Nothing {
+            tracing::info!(pool, %address, "given back: it drains");
+            book.touch(pool, touched);
+            book.unwritten = true;
+            self.tell(book, pool, address, LeaseTurn::Draining(registry::Leave::Asked));
+            self.turned.notify_one();
+        }
+        Ok(book.version)
+    }
+
+    /// Whether there is a lease, on its way out or not.
+    #[must_use]
+    pub fn has(&self, pool: &str, address: SocketAddr) -> bool {
+        lock(&self.book).registry.pool(pool).is_some_and(|leases| leases.get(address).is_some())
+    }
+
+    /// From now on another process keeps them: here no lease runs out any more.
+    pub fn hand_over(&self) {
+        lock(&self.book).is_over = true;
+    }
+
+    /// Lets time pass, and gives what is to be done for all that changed since it was asked last.
+    pub fn tick(&self, now: Duration) -> Work {
+        let mut book = lock(&self.book);
+        let due = if book.is_over { Vec::new() } else { book.registry.due_by(now) };
+        for pool in due {
+            let Some(rules) = book.rules.get(&pool) else { continue };
+            let (its, signs) = (rules.rules, rules.signs());
+            let turns = book.registry.tick(&pool, its, &signs, now);
+            self.turned_by_itself(&mut book, &pool, &turns);
+        }
+        Work { touched: std::mem::take(&mut book.touched), version: book.version }
+    }
+
+    fn turned_by_itself(&self, book: &mut Book, pool: &str, turns: &[Turn]) {
+        for turn in turns {
+            turn_said(pool, turn);
+            book.touch(pool, Touched::Seats);
+            let (address, what) = match turn {
+                Turn::Silent(_) | Turn::KeepBegins(..) | Turn::KeepEnds => continue,
+                Turn::Kept(address) => (*address, LeaseTurn::Kept),
+                Turn::RanOut(address) => (*address, LeaseTurn::Draining(registry::Leave::RanOut)),
+                Turn::Left(address, why) => (*address, LeaseTurn::Left(*why)),
+            };
+            book.unwritten = true;
+            self.tell(book, pool, address, what);
+        }
+    }
+
+    /// Waits until there may be something to do: somebody came or went, or it is time. Cancel-safe.
+    pub async fn due(&self, now: impl Fn() -> Duration) {
+        let due = Some(lock(&self.book)).filter(|book| !book.is_over).and_then(|book| book.registry.due());
+        let wait = due.map_or(Duration::MAX, |due| due.saturating_sub(now()));
+        tokio::select! {
+            () = self.turned.notified() => {}
+            () = tokio::time::sleep(wait.min(WAIT_MAX)) => {}
+        }
+    }
+
+    /// All up to that version is in the pools.
+    pub fn has_applied(&self, version: u64) {
+        self.applied.send_replace(version);
+    }
+
+    /// Waits until all up to that version is in the pools, for a bounded time.
+    pub async fn applied(&self, version: u64) {
+        let mut applied = self.applied.subscribe();
+        let _ = tokio::time::timeout(APPLIED_MAX, applied.wait_for(|done| *done >= version)).await;
+    }
+
+    /// What changes from now on. Who is too slow misses some, is told so, and may look at [all](Self::all).
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<LeaseChange> {
+        self.changes.subscribe()
+    }
+
+    /// All leases, with their pools.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, Lease)> {
+        lock(&self.book).registry.iter().map(|(pool, lease)| (pool.to_owned(), lease.clone())).collect()
+    }
+
+    /// Those of a pool, as it stands in it.
+    #[must_use]
+    pub fn of_pool(&self, pool: &str) -> Vec<Lease> {
+        lock(&self.book).registry.pool(pool).map(|leases| leases.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Those of a pool, for who wants to know how they are.
+    ///
+    /// # Errors
+    /// [`Refused`]: there is no such pool, or it takes none.
+    pub fn look(&self, pool: &str, now: Duration) -> Result<Vec<LeaseLook>, Refused> {
+        let book = lock(&self.book);
+        let rules = book.rules.get(pool).ok_or_else(|| book.why_no_rules(pool))?;
+        let leases = book.registry.pool(pool).into_iter().flat_map(registry::Leases::iter);
+        Ok(look::of(leases, rules, now))
+    }
+
+    /// Adds to what is looked up at a scrape.
+    pub fn look_into(&self, look: &mut Look) {
+        let book = lock(&self.book);
+        for pool in &mut look.pools {
+            pool.leases = book.rules.contains_key(&pool.pool).then(|| {
+                let leases = book.registry.pool(&pool.pool);
+                leases.map_or_else(LeasesLook::default, look::counted)
+            });
+        }
+    }
+
+    /// Hands what is to survive over to be written, if it changed.
+    pub fn write(&self) {
+        let mut book = lock(&self.book);
+        if std::mem::take(&mut book.unwritten) {
+            self.state.keep(&LEASES, registry::encode(&book.registry));
+        }
+    }
+
+    fn tell(&self, book: &Book, pool: &str, address: SocketAddr, what: LeaseTurn) {
+        if self.changes.receiver_count() > 0 {
+            let lease = book.registry.pool(pool).and_then(|leases| leases.get(address)).cloned();
+            let _ = self.changes.send(LeaseChange { pool: pool.to_owned(), address, lease, what });
+        }
+    }
+}
+
+impl Book {
+    fn touch(&mut self, pool: &str, touched: Touched) {
+        self.version += 1;
+        let before = self.touched.entry(pool.to_owned()).or_insert(touched);
+        *before = touched.max(*before);
+    }
+
+    /// What a pool says, if `who` may register there.
+    fn rules(&self, pool: &str, who: Who<'_>) -> Result<&PoolRules, Refused> {
+        let rules = self.rules.get(pool).ok_or_else(|| self.why_no_rules(pool))?;
+        rules.may_ask(who).map(|()| rules)
+    }
+
+    fn why_no_rules(&self, pool: &str) -> Refused {
+        if self.pools.iter().any(|name| name == pool) { Refused::Closed } else { Refused::NoPool }
+    }
+}
+
+fn turn_said(pool: &str, turn: &Turn) {
+    match turn {
+        Turn::Silent(address) => tracing::debug!(pool, %address, "nothing is heard of a backend"),
+        Turn::Kept(address) => tracing::debug!(pool, %address, "a lease ran out, and is kept"),
+        Turn::RanOut(address) => tracing::warn!(pool, %address, "a lease ran out: its backend drains"),
+        Turn::Left(address, _) => tracing::info!(pool, %address, "left"),
+        Turn::KeepBegins(silent, of) => tracing::warn!(
+            pool,
+            silent,
+            of,
+            "more than half of a pool is silent: leases that run out are kept, with the backends that answer"
+        ),
+        Turn::KeepEnds => tracing::info!(pool, "no lease is kept any more"),
+    }
+}
+
+/// Where leases are kept.
+static LEASES: StateFile = StateFile { name: "leases", version: 1, bytes_max: 64 << 20 };
+
+/// Changes that wait for the slowest of those who listen.
+const CHANGES_MAX: usize = 1_024;
+
+/// It wakes when it is told to; this only bounds the wait.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// The keeper does it at once, or hangs.
+const APPLIED_MAX: Duration = Duration::from_secs(2);

@@ -1,0 +1,39 @@
+use std::fmt;
+
+/// Why somebody may not register a backend, or take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such pool.
+    NoPool,
+    /// The pool takes no registrations.
+    Closed,
+    /// The pool does not name the token.
+    NotYours,
+    /// The address is outside of the token's networks.
+    Outside,
+    /// The address is the admin listener's own.
+    Own,
+    /// The address stands in the configuration, which decides about it.
+    Configured,
+    /// The pool has as many leases as it may have.
+    Full,
+    /// There is no lease for that address.
+    NoLease,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::NoPool => "there is no pool of that name",
+            Refused::Closed => "that pool takes no registrations: it has no `register`",
+            Refused::NotYours => "this token may not register in that pool: its `register` does not name it",
+            Refused::Outside => "this token may not register that address: it is in none of its `networks`",
+            Refused::Own => "that is the address of this admin listener",
+            Refused::Configured => "that address stands in `backends` of the pool, and is not to be registered",
+            Refused::Full => "that pool has as many registrations as it may have",
+            Refused::NoLease => "no such backend is registered",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
