@@ -216,7 +216,11 @@ fn of_one_that_is_killed_nobody_hears_and_after_its_time_nobody_asks_it() {
     let seen = crowd.ends();
     let visits = visits.lock().unwrap();
     let last = visits.iter().max().map(|at| at.duration_since(renewed));
-    println!("{} fine; {} visits, the last after {last:?} of a lease of {TTL:?}; it left after {left:?}", seen.fine, visits.len());
+    println!(
+        "{} fine; {} visits, the last after {last:?} of a lease of {TTL:?}; it left after {left:?}",
+        seen.fine,
+        visits.len()
+    );
     assert!(seen.failures.is_empty() && seen.fine > 500, "{:?}", &seen.failures[..seen.failures.len().min(5)]);
     assert!(!visits.is_empty(), "nobody asked the one that was killed: nothing is shown by that");
     // One tick of the keeper, on a machine that others use too.

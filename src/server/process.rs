@@ -7,19 +7,11 @@ use super::systemd::{Manager, State, interval, state_directory, watch};
 use super::warden::Warden;
 use super::worker::{self, Handle, Order, Shared, Starting};
 use super::{RunError, Source, caches};
-<<<<<<< HEAD
-use crate::admin::{self, Admin, AdminState, Ask, Drain, Purged};
+use crate::admin::{self, Admin, AdminState, Ask, Drain, Gate, Purged};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
-use crate::live::{Outgoing, Pressure, StateDir};
-=======
-use crate::admin::{self, Admin, AdminState, Ask, Drain, Gate};
-use crate::config::{AdminListen, Config};
-use crate::exchange::Generation;
-use crate::fleet::Speaker;
 use crate::live::{LiveRegistry, Outgoing, Pressure, StateDir};
->>>>>>> 5c821f9 (admin: backends register themselves)
 use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
@@ -95,20 +87,15 @@ impl Process {
         let shares = inherited.shares(listeners.iter().map(|state| state.config.address), count, &[])?;
         let latest = Arc::new(ArcSwap::new(generation));
         let pressure = Arc::<Pressure>::default();
-<<<<<<< HEAD
-        let keeper = Rc::new(start_keeper(&metrics, &latest, &pressure, began).map_err(RunError::System)?);
-        let speaker = inbox
-            .map(|inbox| start_speaker(&latest, inbox, &state_dir, began))
-            .transpose()
-            .map_err(RunError::System)?;
-=======
         let registry = Arc::new(LiveRegistry::new(Arc::clone(&state_dir)));
         registry.configure(&latest.load().snapshot);
         registry.recall(began.elapsed()).map_err(RunError::State)?;
         let watched = Watched { latest: &latest, pressure: &pressure, registry: &registry };
         let keeper = Rc::new(start_keeper(&metrics, &watched, began).map_err(RunError::System)?);
-        let speaker = inbox.map(|inbox| start_speaker(&latest, inbox)).transpose().map_err(RunError::System)?;
->>>>>>> 5c821f9 (admin: backends register themselves)
+        let speaker = inbox
+            .map(|inbox| start_speaker(&latest, inbox, &state_dir, began))
+            .transpose()
+            .map_err(RunError::System)?;
         let shared = Shared { began, latest: &latest, pressure: &pressure };
         let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
         let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;

@@ -87,11 +87,7 @@ pub(crate) static SERVER: Spec = Spec {
             "state",
             Kind::Text("a path"),
             Said("what systemd gives by `StateDirectory=`, else none: memory only"),
-<<<<<<< HEAD
-            "A directory for what is to survive a restart. Made if it is not there; of one process at a time.",
-=======
             "A directory for what is to survive a restart. Made if it is not there; of one process at a time. Registrations of backends are in it.",
->>>>>>> 5c821f9 (admin: backends register themselves)
         ),
     ],
 };
