@@ -12,6 +12,7 @@
 //! | 2 | [`access`] | who may use a route: networks, passwords, tokens, the word of another backend |
 //! | 2 | [`limit`] | how much of something one key may have |
 //! | 2 | [`registry`] | backends that register themselves, and how long they are believed |
+//! | 2 | [`waiting`] | who waits while a pool is full, and who is let in |
 //! | 3 | [`live`] | what runs now: the immutable snapshot built from one configuration |
 //! | 4 | [`wire`] | codecs: bytes to heads and bodies, and back |
 //! | 4 | [`upstream`] | connections to backends and their reuse |
@@ -40,4 +41,5 @@ pub mod route;
 pub mod server;
 pub mod telemetry;
 pub mod upstream;
+pub mod waiting;
 pub mod wire;

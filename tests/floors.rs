@@ -11,7 +11,7 @@ mod paths;
 const FLOORS: &[&[&str]] = &[
     &["http"],
     &["config"],
-    &["route", "pool", "cache", "access", "limit", "registry"],
+    &["route", "pool", "cache", "access", "limit", "registry", "waiting"],
     &["live"],
     &["wire", "upstream", "exchange", "fleet"],
     &["server", "admin", "command"],
