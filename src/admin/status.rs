@@ -2,6 +2,9 @@
 
 use super::AdminState;
 use crate::telemetry::metrics::{AccessLook, BackendLook, LeasesLook, LimitLook, LimitOutcome, MemoryLook, PoolLook};
+use crate::telemetry::metrics::{
+    AccessLook, BackendLook, LimitLook, LimitOutcome, MemoryLook, PoolLook, RoomLook, TicketFault,
+};
 use serde_json::{Value, json};
 
 /// The whole answer.
@@ -16,6 +19,7 @@ pub(super) fn status(state: &AdminState) -> Value {
         "memory": look.memory.as_ref().map(memory),
         "warnings": look.warnings,
         "pools": look.pools.iter().map(pool).collect::<Vec<_>>(),
+        "waiting_rooms": look.rooms.iter().map(room).collect::<Vec<_>>(),
         "limits": look.limits.iter().map(limit).collect::<Vec<_>>(),
         "access": look.accesses.iter().map(access).collect::<Vec<_>>(),
         "fleet": look.fleet.as_ref().map(|fleet| json!({
@@ -72,6 +76,21 @@ fn limit(limit: &LimitLook) -> Value {
 fn leases_of(leases: &LeasesLook) -> Value {
     let by_state = LeasesLook::STATES.iter().zip(leases.by_state);
     by_state.map(|(state, n)| ((*state).to_owned(), Value::from(n))).collect()
+fn room(room: &RoomLook) -> Value {
+    let refused = TicketFault::ALL.iter().map(|fault| (fault.label(), room.refused[*fault as usize]));
+    json!({
+        "room": room.room,
+        "waiting": room.waiting,
+        "called": room.called,
+        "inside": room.inside,
+        "active": room.active,
+        "wait_seconds": room.wait_seconds,
+        "entered": room.entered,
+        "queued": room.queued,
+        "left": room.left,
+        "turned_away": room.turned_away,
+        "tickets_refused": refused.collect::<std::collections::BTreeMap<_, _>>(),
+    })
 }
 
 fn backend(backend: &BackendLook) -> Value {

@@ -107,10 +107,18 @@ fn action(config: &Config, route: &Route) -> String {
         Some(id) => format!("{action}, access {}", config.accesses[id.0].name),
         None => action,
     };
+    let action = match room(config, route) {
+        Some(room) => format!("{action}, waiting room {room}"),
+        None => action,
+    };
     match limits(config, route).join(", ") {
         limits if limits.is_empty() => action,
         limits => format!("{action}, limits {limits}"),
     }
+}
+
+fn room<'a>(config: &'a Config, route: &Route) -> Option<&'a str> {
+    route.waiting_room.map(|id| config.waiting_rooms[id.0].name.as_str())
 }
 
 fn limits<'a>(config: &'a Config, route: &Route) -> Vec<&'a str> {
@@ -141,6 +149,7 @@ fn route_json(config: &Config, rank: &Rank<'_>) -> serde_json::Value {
         "action": action(config, route),
         "access": route.access.map(|id| config.accesses[id.0].name.as_str()),
         "limits": limits(config, route),
+        "waiting_room": room(config, route),
         "file": route.place.file.display().to_string(),
         "line": route.place.line,
     })

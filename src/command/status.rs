@@ -82,7 +82,27 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
             writeln!(out, "  {}  cannot be resolved: {}", text(&name["name"]), text(&name["why"]))?;
         }
     }
-    limits(status, out)
+    limits(status, out)?;
+    rooms(status, out)
+}
+
+fn rooms(status: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let rooms = list(status, "waiting_rooms");
+    if !rooms.is_empty() {
+        writeln!(out, "\nwaiting rooms:")?;
+    }
+    let width = rooms.iter().map(|room| text(&room["room"]).len()).max().unwrap_or(0);
+    for room in rooms {
+        write!(out, "  {:width$}  {} wait, {} inside", text(&room["room"]), room["waiting"], room["inside"])?;
+        if let Some(active) = room["active"].as_u64() {
+            write!(out, " of {active}")?;
+        }
+        if let Some(wait) = room["wait_seconds"].as_f64().filter(|wait| *wait > 0.0) {
+            write!(out, ", who comes now waits {}", span(wait as u64))?;
+        }
+        writeln!(out, "; {} came in, {} left", room["entered"], room["left"])?;
+    }
+    Ok(())
 }
 
 fn limits(status: &Value, out: &mut dyn Write) -> io::Result<()> {

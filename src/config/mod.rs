@@ -21,6 +21,7 @@ mod route;
 mod ties;
 mod token;
 mod users;
+mod waiting;
 
 pub use access::{Access, AccessId, Algorithm, AskAccess, Basic, Claim, Jwt, KeySource, KeyUrl, Proof, TokenFrom};
 pub use balance::{Balance, HashBy, HashPolicy, HashTable, Policy, Sticky};
@@ -51,6 +52,7 @@ pub use route::{
 };
 pub use token::{Role, SecretSum, Token};
 pub use users::{BCRYPT_HASH_BYTES, PasswordHash, Users};
+pub use waiting::{Bind, WaitingRoom, WaitingRoomId};
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -80,6 +82,8 @@ pub struct Config {
     pub accesses: Vec<Access>,
     /// In the order of the file; a [`LimitId`] is an index here.
     pub limits: Vec<Limit>,
+    /// In the order of the file; a [`WaitingRoomId`] is an index here.
+    pub waiting_rooms: Vec<WaitingRoom>,
     /// In the order of the file. Precedence does not depend on it.
     pub routes: Vec<Route>,
     /// What is allowed but likely not meant, ready to print.

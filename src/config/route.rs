@@ -1,4 +1,4 @@
-use super::{AccessId, CacheId, Compress, LimitId, Place, PoolId, Priority, RoutePriority};
+use super::{AccessId, CacheId, Compress, LimitId, Place, PoolId, Priority, RoutePriority, WaitingRoomId};
 use crate::http::Method;
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -47,6 +47,8 @@ pub struct Route {
     pub access: Option<AccessId>,
     /// `cache`
     pub cache: Option<CacheId>,
+    /// `waiting_room`
+    pub waiting_room: Option<WaitingRoomId>,
     /// `limits`: all of these hold; at most [`LIMITS_MAX`](Self::LIMITS_MAX).
     pub limits: Vec<LimitId>,
     /// `compress`: responses for clients that accept it. None: what the backend sends is what they get.
@@ -86,6 +88,7 @@ impl Route {
             errors: Vec::new(),
             access: None,
             cache: None,
+            waiting_room: None,
             limits: Vec::new(),
             compress: None,
             priority: RoutePriority::Fixed(Priority::Normal),
@@ -190,6 +193,19 @@ pub enum Action {
         /// Content.
         body: String,
     },
+}
+
+impl Action {
+    /// The pools that requests may go to.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolId> {
+        match self {
+            Action::Pool(pool) => vec![*pool],
+            Action::Split(shares) => shares.iter().map(|(pool, _)| *pool).collect(),
+            Action::ReadWrite { read, write, .. } => vec![*read, *write],
+            Action::Redirect { .. } | Action::Respond { .. } => Vec::new(),
+        }
+    }
 }
 
 /// `rewrite`

@@ -12,7 +12,7 @@ use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
 use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Priority, Route};
 use crate::http::{FieldName, Length, RequestHead, ResponseHead, Scheme, cookie};
-use crate::live::{Admitted, Displaced, LivePool};
+use crate::live::{Admitted, Displaced, Entering, LivePool};
 use crate::pool::policy::{Ask, hash_key};
 use crate::pool::{sticky_cookie, with_part};
 use crate::route;
@@ -59,6 +59,8 @@ pub(super) struct Trail {
     pub(super) limit: Option<LimitId>,
     /// The first limit that would have, if it did more than observe.
     pub(super) limit_observed: Option<LimitId>,
+    /// What it has of a waiting room that let it in just now, until it has a place in the pool.
+    pub(super) entering: Option<Entering>,
 }
 
 impl Trail {
@@ -103,13 +105,14 @@ pub(super) async fn attempts<D: Downstream>(
         let fresh = again.is_some();
         let slot = match again.take() {
             Some(slot) => slot,
-            None => match seat(task, &crew, &affinity, &chances.tried, down).await {
+            None => match seat(task, &crew, &affinity, &chances.tried, down, &mut trail.entering).await {
                 Ok(slot) => slot,
                 Err(Ended::Refused(refusal)) => return Ended::Refused(last.unwrap_or(refusal)),
                 Err(ended) => return ended,
             },
         };
         trail.attempts += 1;
+        trail.entering = None;
         trail.backend = Some(slot.at);
         if let Some(voyage) = task.voyage {
             voyage.note(trail);
@@ -172,6 +175,7 @@ async fn seat<'a, D: Downstream>(
     affinity: &Affinity,
     tried: &Tried,
     down: &mut D,
+    entering: &mut Option<Entering>,
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
     let is_bounded = config.connections.max.is_some() || config.concurrency.is_some();
@@ -185,7 +189,7 @@ async fn seat<'a, D: Downstream>(
         Picked::One(slot) => Ok(slot),
         Picked::Nobody => Err(Ended::Refused(crew.why_nobody())),
         // Boxed: rare, and large.
-        Picked::Full => Box::pin(wait(task, crew, affinity, tried, down)).await,
+        Picked::Full => Box::pin(wait(task, crew, affinity, tried, down, entering)).await,
     }
 }
 
@@ -196,6 +200,7 @@ async fn wait<'a, D: Downstream>(
     affinity: &Affinity,
     tried: &Tried,
     down: &mut D,
+    entering: &mut Option<Entering>,
 ) -> Result<Slot<'a>, Ended> {
     let (live, config) = (task.live_pool(), task.config());
     crew.stir(live, task.now());
@@ -207,6 +212,7 @@ async fn wait<'a, D: Downstream>(
     let Some(place) = live.state.queue.enter(priority, config.connections.queue) else {
         return shed(Refusal::QueueFull);
     };
+    *entering = None;
     let look = || match crew.pick(config, live, &affinity.ask, affinity.wanted, tried, task.now()) {
         Picked::One(slot) => Some(Ok(slot)),
         Picked::Nobody => Some(Err(Ended::Refused(crew.why_nobody()))),

@@ -4,7 +4,7 @@ use super::Refusal;
 use super::attempts::Trail;
 use super::serve::Course;
 use crate::config::{LimitId, Route};
-use crate::http::{Fields, RequestHead};
+use crate::http::{FieldName, Fields, RequestHead};
 use crate::limit::{Admit, Ask, Asked, Charge, Each, Limiter, admit};
 use crate::live::{LiveLimit, Snapshot};
 use crate::telemetry::metrics::LimitOutcome;
@@ -19,9 +19,11 @@ pub struct Exceeded {
     pub wait: Duration,
 }
 
-/// What responses that pass say of limits, where the operator wants that.
+/// What a response says to its client alone: of limits, where the operator wants that, and of a waiting room.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
+    /// A value of Set-Cookie.
+    pub(super) pass: Option<String>,
     policies: Vec<u8>,
     left: Vec<u8>,
 }
@@ -179,11 +181,16 @@ impl<'a> Course<'a> {
 
 impl Shown {
     pub(super) fn is_empty(&self) -> bool {
-        self.policies.is_empty()
+        self.policies.is_empty() && self.pass.is_none()
     }
 
     pub(super) fn push(&self, fields: &mut Fields) {
-        push(&self.policies, &self.left, fields);
+        if !self.policies.is_empty() {
+            push(&self.policies, &self.left, fields);
+        }
+        if let Some(pass) = &self.pass {
+            fields.push_known(FieldName::SetCookie, pass.as_bytes());
+        }
     }
 }
 

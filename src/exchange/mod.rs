@@ -28,6 +28,7 @@ mod relay;
 mod reuse;
 mod serve;
 mod slot;
+mod waiting;
 mod worker;
 
 pub use client::{Client, Gate, TlsFacts};

@@ -26,6 +26,9 @@ impl<'a> Course<'a> {
     /// Whether the responses of a route need a [`Paced`].
     pub(super) fn is_paced(&self, route: &Route) -> bool {
         let snapshot = self.snapshot();
+        if route.waiting_room.is_some() {
+            return true;
+        }
         let is_paced = |LimitId(at): &LimitId| {
             snapshot.config.limits[*at].fields || matches!(*snapshot.limits[*at].limiter, Limiter::Bandwidth(..))
         };

@@ -48,6 +48,10 @@ pub enum Refusal {
     AccessUnknown,
     /// The route is in maintenance.
     Maintenance,
+    /// The visitor has to wait for his turn.
+    Waiting,
+    /// Too many wait already.
+    WaitingRoomFull,
     /// A limit of the route is used up.
     Limit(Exceeded),
     /// The client wants what is stored, and nothing is (RFC 9111 §5.2.1.7).
@@ -97,6 +101,9 @@ impl Refusal {
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
             Refusal::PoolEmpty | Refusal::QueueFull | Refusal::Displaced => 503,
             Refusal::QueueTimeout | Refusal::Breaker | Refusal::Memory => 503,
+            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout | Refusal::Breaker => 503,
+            Refusal::Memory => 503,
+            Refusal::Waiting | Refusal::WaitingRoomFull => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
         }
@@ -117,6 +124,8 @@ impl Refusal {
             Refusal::Forbidden | Refusal::Unauthenticated { .. } => RefusalReason::Access,
             Refusal::AccessBusy | Refusal::AccessUnknown => RefusalReason::AccessUnknown,
             Refusal::Limit(_) => RefusalReason::Limit,
+            Refusal::Waiting => RefusalReason::Waiting,
+            Refusal::WaitingRoomFull => RefusalReason::WaitingRoomFull,
             Refusal::OnlyIfCached => RefusalReason::OnlyIfCached,
             Refusal::Maintenance => RefusalReason::Maintenance,
             Refusal::NoBackend => RefusalReason::NoBackend,
@@ -143,7 +152,7 @@ impl Refusal {
     /// After how long asking again makes sense (RFC 9110 §10.2.3).
     fn retry_after(self) -> Option<u64> {
         match self {
-            Refusal::Maintenance => Some(60),
+            Refusal::Maintenance | Refusal::WaitingRoomFull => Some(60),
             Refusal::AccessBusy | Refusal::AccessUnknown => Some(1),
             Refusal::NoBackend | Refusal::PoolEmpty | Refusal::Breaker | Refusal::Memory => Some(1),
             Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout => Some(1),
@@ -187,6 +196,8 @@ pub(super) async fn refuse<R: Reply>(
     head.fields.push_known(FieldName::ContentType, content_type.as_bytes());
     head.fields.push_known(FieldName::CacheControl, b"no-store");
     head.fields.push_known(FieldName::XRequestId, asked.request_id.as_bytes());
+    let (content_type, content) = content(refusal.status(), asked);
+    begin(refusal, &content_type, asked.request_id, clock, head);
     if let Some(seconds) = refusal.retry_after() {
         head.fields.push_known(FieldName::RetryAfter, seconds.to_string().as_bytes());
         if let Refusal::Limit(exceeded) = refusal {
@@ -206,6 +217,18 @@ pub(super) async fn refuse<R: Reply>(
 
 fn content(refusal: Refusal, asked: Asked<'_>) -> (String, Vec<u8>) {
     let status = refusal.status();
+/// Fills `head` with what all refusals say.
+pub(super) fn begin(refusal: Refusal, content_type: &str, request_id: &str, clock: &Clock, head: &mut ResponseHead) {
+    head.clear();
+    head.status = refusal.status();
+    head.fields.push_known(FieldName::Server, b"weir");
+    clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
+    head.fields.push_known(FieldName::ContentType, content_type.as_bytes());
+    head.fields.push_known(FieldName::CacheControl, b"no-store");
+    head.fields.push_known(FieldName::XRequestId, request_id.as_bytes());
+}
+
+fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
     let own = asked.route.and_then(|route| route.errors.iter().find(|page| page.status == status));
     match own {
         Some(page) => (page.content_type.clone(), page.body.clone()),

@@ -127,7 +127,7 @@ pub(super) struct Course<'a> {
     pub(super) who: IpAddr,
     /// When it came, since the process began.
     pub(super) came: Duration,
-    /// What the response says of limits.
+    /// What the response says to this client alone.
     pub(super) shown: RefCell<Shown>,
     /// The bandwidths that hold for it.
     pub(super) lanes: RefCell<Vec<(LimitId, Key)>>,
@@ -167,6 +167,11 @@ impl Course<'_> {
                 seats.refund(self.came);
                 return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);
             }
+        }
+        if let Some(id) = route.waiting_room
+            && let Err(end) = Box::pin(self.wait(id, scratch, down, trail)).await
+        {
+            return (end, None);
         }
         if admit::answers_itself(&route.action) {
             return (Box::pin(self.answer(route, scratch, down, trail)).await, None);

@@ -55,6 +55,15 @@ impl Member {
             _ => Standing::of(facts, slow_start, now),
         }
     }
+
+    /// Exchanges that it takes at once, where each backend takes `max`, and how many more it takes now; `None`: nothing
+    /// bounds them.
+    pub(super) fn room(&self, max: Option<u32>) -> Option<(u32, u32)> {
+        let said = max.map(|max| (max, max.saturating_sub(self.backend.in_flight())));
+        let found = self.limiter.as_ref().map(|limiter| (limiter.limit(), limiter.room()));
+        let both = |(max, free): (u32, u32), (limit, room): (u32, u32)| (max.min(limit), free.min(room));
+        said.into_iter().chain(found).reduce(both)
+    }
 }
 
 /// What a name stands for.

@@ -81,6 +81,23 @@ impl LivePool {
         }
     }
 
+    /// Exchanges that its usable backends take at once, and how many more they take now; `None`: nothing bounds them.
+    pub(super) fn room(&self, pool: &config::Pool, now: Duration) -> Option<(u32, u32)> {
+        let max = pool.connections.max;
+        let members = self.members.load();
+        let usable = members.list.iter().filter(|member| member.standing(now, pool.slow_start).available());
+        let rooms = usable.map(|member| member.room(max));
+        rooms.fold(Some((0, 0)), |sum, room| {
+            let ((capacity, free), (more, more_free)) = (sum?, room?);
+            Some((more.saturating_add(capacity), more_free.saturating_add(free)))
+        })
+    }
+
+    /// Exchanges that wait for room.
+    pub(super) fn queued(&self) -> u32 {
+        self.state.queue.len()
+    }
+
     /// Lets an exchange through, unless the pool is given a rest.
     #[must_use]
     pub fn admit(&self, now: Duration) -> Option<Admitted<'_>> {

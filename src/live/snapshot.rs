@@ -1,9 +1,9 @@
 use super::access::own_of_all;
 use super::cache::scope;
-use super::{CacheRules, Fleet, Hashing, LiveAccess, LiveCache, LiveLimit, LivePool};
+use super::{CacheRules, Fleet, Hashing, Ledger, LiveAccess, LiveCache, LiveLimit, LivePool, RoomRules};
 use crate::access::Own;
 use crate::clock::boot_time;
-use crate::config::{self, CacheId, Config};
+use crate::config::{self, CacheId, Config, WaitingRoomId};
 use crate::limit::Limiter;
 use crate::route::Table;
 use crate::telemetry::Metrics;
@@ -37,6 +37,10 @@ pub struct Snapshot {
     pub fleet: Option<Arc<Fleet>>,
     /// In the order of `config.limits`.
     pub limits: Vec<LiveLimit>,
+    /// In the order of `config.waiting_rooms`.
+    pub rooms: Vec<RoomRules>,
+    /// What rooms must remember.
+    pub ledger: Arc<Ledger>,
 }
 
 impl Snapshot {
@@ -68,10 +72,15 @@ impl Snapshot {
             )
         };
         let limits = config.limits.iter().map(limit).collect();
+        let ledger = before.map(|before| Arc::clone(&before.ledger)).unwrap_or_default();
+        let room = |at| RoomRules::build(&config, WaitingRoomId(at), &ledger, now);
+        let rooms = (0..config.waiting_rooms.len()).map(room).collect();
         Snapshot {
             caches,
             accesses,
             limits,
+            rooms,
+            ledger,
             own,
             hashing: before.map(|before| Arc::clone(&before.hashing)).unwrap_or_default(),
             scopes: config.routes.iter().map(|route| scope(&config, route).into()).collect(),
@@ -101,7 +110,8 @@ impl Snapshot {
         self.caches.iter().for_each(|rules| rules.cache.look(&mut caches, &mut disks));
         let fleet = self.fleet.as_ref().map(|fleet| fleet.look(now));
         let (memory, warnings) = (None, self.config.warnings.clone());
-        Look { pools, caches, disks, limits, accesses, fleet, memory, warnings }
+        let rooms = self.rooms.iter().map(|rules| rules.look(now, (&self.config, &self.pools))).collect();
+        Look { pools, caches, disks, limits, rooms, accesses, fleet, memory, warnings }
     }
 
     /// Takes a backend out, or back; `false` if there is none of that name.

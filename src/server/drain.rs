@@ -46,6 +46,7 @@ impl Process {
             watchdog.abort();
         }
         let Process { workers, access, admin, latest, speaker, state, registry, .. } = self;
+        let Process { workers, access, admin, latest, speaker, state, scribe, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -80,6 +81,11 @@ impl Process {
         let _ = timeout(DISK_END_MAX, leaving).await;
         registry.write();
         let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
+        let ended = tokio::task::spawn_blocking(move || {
+            scribe.end();
+            state.settle(DISK_END_MAX)
+        });
+        let _ = ended.await;
         ExitCode::SUCCESS
     }
 }

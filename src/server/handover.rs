@@ -97,6 +97,8 @@ impl Process {
     async fn leave_state(&self) {
         self.registry.write();
         let state = Arc::clone(&self.state);
+        // What is given out after is the other process's to give.
+        self.scribe.close();
         let left = tokio::task::spawn_blocking(move || state.pause(STATE_MAX));
         if !left.await.unwrap_or(false) {
             tracing::warn!(

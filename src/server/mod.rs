@@ -19,6 +19,7 @@ mod keeper;
 mod listener;
 mod process;
 mod reload;
+mod rooms;
 mod run;
 mod signals;
 mod sockets;

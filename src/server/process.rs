@@ -2,6 +2,7 @@ use super::away::Away;
 use super::build::{Built, build};
 use super::keeper::Keeper;
 use super::listener::{ListenerState, Open};
+use super::rooms::Scribe;
 use super::sockets::{Inherited, Shares};
 use super::systemd::{Manager, State, interval, state_directory, watch};
 use super::warden::Warden;
@@ -11,7 +12,8 @@ use crate::admin::{self, Admin, AdminState, Ask, Drain, Gate, Purged};
 use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
-use crate::live::{LiveRegistry, Outgoing, Pressure, StateDir};
+use crate::live::{LiveRegistry, Outgoing, Pressure, StateDir, WAITING_ROOMS};
+use crate::fleet::Speaker;
 use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;
@@ -49,6 +51,8 @@ pub(super) struct Process {
     pub(super) keeper: Rc<Keeper>,
     /// Keeps memory below its ceiling, as long as it is there.
     pub(super) _warden: Warden,
+    /// Writes for waiting rooms.
+    pub(super) scribe: Scribe,
     /// Speaks to the fleet, if there is one.
     pub(super) speaker: Option<Speaker>,
     pub(super) away: Arc<Away>,
@@ -99,6 +103,7 @@ impl Process {
         let shared = Shared { began, latest: &latest, pressure: &pressure };
         let workers = start_workers(count, &shared, &metrics, &access).map_err(RunError::System)?;
         let warden = Warden::start(&latest, &pressure).map_err(RunError::System)?;
+        let scribe = Scribe::start(&latest, &state_dir, began).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
         state.set_gate(Gate::new(latest.load().snapshot.config.tokens.clone()));
@@ -122,6 +127,7 @@ impl Process {
             watchdog: None,
             keeper,
             _warden: warden,
+            scribe,
             speaker: speaker.flatten(),
             away: Arc::default(),
             taking_back: Cell::default(),
@@ -146,13 +152,15 @@ impl Process {
 
     /// Accepts from now on; `has_predecessor`: in the place of another process.
     pub(super) fn serve(&mut self, listeners: &[Arc<ListenerState>], mut shares: Shares, has_predecessor: bool) {
+        // Of what another process handed over nothing was written so far.
+        self.state.resume();
+        self.scribe.open();
+        self.warn_of_rooms();
         for state in listeners {
             let share = shares.remove(&state.config.address).unwrap_or_default();
             self.open(state, share);
         }
         self.inherited.settle();
-        // Of what another process handed over nothing was written so far.
-        self.state.resume();
         if let Some((admin, state)) = &mut self.admin {
             state.set_ready(true);
             admin.begin();
@@ -168,6 +176,15 @@ impl Process {
         });
         let workers = self.workers.len();
         tracing::info!(workers, listeners = listeners.len(), took = ?self.began.elapsed(), "serving");
+    }
+
+    /// Says what a restart will do to those who wait.
+    pub(super) fn warn_of_rooms(&self) {
+        if self.state.path().is_none() && !self.latest.load().snapshot.rooms.is_empty() {
+            tracing::warn!(
+                "waiting rooms without `[server] state`: a restart loses all places (a reload or upgrade does not)"
+            );
+        }
     }
 
     /// Tells the service manager that all is as it should be.
@@ -205,7 +222,9 @@ fn open_state(config: &Config, inherited: &mut Inherited) -> Result<Arc<StateDir
         (None, Some(memory)) => StateDir::adopt_memory(memory),
         (None, None) => StateDir::in_memory(),
     };
-    opened.map(Arc::new).map_err(RunError::State)
+    // What a newer version wrote is not overwritten.
+    let readable = opened.and_then(|state| state.read(&WAITING_ROOMS).map(|_| state));
+    readable.map(Arc::new).map_err(RunError::State)
 }
 
 /// What a scrape looks at.

@@ -102,6 +102,7 @@ impl Process {
         if let Some((_, state)) = &self.admin {
             state.set_gate(Gate::new(self.latest.load().snapshot.config.tokens.clone()));
         }
+        self.scribe.changed();
         for state in &listeners {
             match shares.remove(&state.config.address) {
                 Some(share) => self.open(state, share),

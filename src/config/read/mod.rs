@@ -19,6 +19,7 @@ mod secret;
 mod server;
 mod token;
 mod users;
+mod waiting;
 
 use super::file::keys::ROOT;
 use super::file::node::Node;
@@ -41,6 +42,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         caches: named(&files, "cache"),
         accesses: named(&files, "access"),
         limits: named(&files, "limit"),
+        waiting_rooms: named(&files, "waiting_room"),
         used: RefCell::default(),
         used_accesses: RefCell::default(),
     };
@@ -63,6 +65,12 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
         caches: names.caches.tables.iter().filter_map(|(name, table)| cache::read(name, table)).collect(),
         accesses: names.accesses.tables.iter().filter_map(|(name, table)| access::read(name, table, &names)).collect(),
         limits: names.limits.tables.iter().filter_map(|(name, table)| limit::read(name, table)).collect(),
+        waiting_rooms: names
+            .waiting_rooms
+            .tables
+            .iter()
+            .filter_map(|(name, table)| waiting::read(name, table))
+            .collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
         tokens,
@@ -72,6 +80,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
     });
     warn_unused(report, &names, &admin, &config);
     warn_crowded(&files, &config);
+    waiting::check(&names, &config);
     if config.routes.len() == routes.len() {
         ties::check(report, &routes, &config.routes);
     }
@@ -109,6 +118,7 @@ pub(crate) struct Names<'a> {
     pub(crate) caches: Sections<'a>,
     pub(crate) accesses: Sections<'a>,
     pub(crate) limits: Sections<'a>,
+    pub(crate) waiting_rooms: Sections<'a>,
     /// The pools that some route uses.
     used: RefCell<HashSet<usize>>,
     used_accesses: RefCell<HashSet<usize>>,

@@ -3,6 +3,7 @@ use super::action::{action, rewrite};
 use super::compress::compress;
 use super::edits::{self, field_name};
 use super::matching::{host, method, network, path, value};
+use super::waiting;
 use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;
@@ -44,6 +45,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names<'_>) -> Option<Route> {
         errors: table.get("errors").map(|node| pages(&node)).unwrap_or_default(),
         access: access(table, names),
         cache: cache(table, names),
+        waiting_room: waiting::of_route(table, names),
         limits: limits(table, names),
         compress: compress(table),
         priority: priority(&table.text_or_default("priority")),

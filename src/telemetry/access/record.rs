@@ -77,6 +77,8 @@ pub enum End {
     Complete,
     /// Weir answered instead of a backend.
     Refused,
+    /// The client was told to wait for its turn.
+    Waiting,
     /// The client went away.
     ClientAborted,
     /// The backend closed before its response was complete.
@@ -92,6 +94,7 @@ impl End {
         match self {
             End::Complete => "complete",
             End::Refused => "refused",
+            End::Waiting => "waiting",
             End::ClientAborted => "client_aborted",
             End::BackendAborted => "backend_aborted",
             End::TimedOut => "timed_out",

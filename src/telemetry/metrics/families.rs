@@ -4,6 +4,8 @@ use super::cells::{BOUNDS, CLASSES};
 use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    RefusalReason, TicketFault,
 };
 use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, PRESSURES, ROUTES_MAX};
 use crate::config::Priority;
@@ -125,6 +127,24 @@ families! {
         "Keys that have used something of what they may.";
     LIMIT_KEYS_MAX Gauge "weir_limit_keys_max" None, ["limit"]
         "Keys for which there is room.";
+    ROOM_WAITING Gauge "weir_waiting_room_waiting" None, ["room"]
+        "Visitors who wait.";
+    ROOM_CALLED Gauge "weir_waiting_room_called" None, ["room"]
+        "Visitors whose turn it is, and who did not come in yet.";
+    ROOM_INSIDE Gauge "weir_waiting_room_inside" None, ["room"]
+        "Visitors inside.";
+    ROOM_WAIT Gauge "weir_waiting_room_wait_seconds" Some("seconds"), ["room"]
+        "How long one who comes now will wait, as far as that is known.";
+    ROOM_ENTERED Counter "weir_waiting_room_entered" None, ["room"]
+        "Visitors who came in.";
+    ROOM_QUEUED Counter "weir_waiting_room_queued" None, ["room"]
+        "Visitors who got a place in the line.";
+    ROOM_LEFT Counter "weir_waiting_room_left" None, ["room"]
+        "Visitors who left the line, or did not come when it was their turn.";
+    ROOM_TURNED_AWAY Counter "weir_waiting_room_turned_away" None, ["room"]
+        "Visitors who got no place, as too many wait.";
+    ROOM_REFUSED Counter "weir_waiting_room_tickets_refused" None, ["room", "why"]
+        "Tickets that were none.";
     ATTEMPTS Counter "weir_attempts" None, ["pool", "backend"]
         "Attempts begun.";
     CONNECTS Counter "weir_connects" None, ["pool", "backend"]
@@ -236,6 +256,8 @@ pub fn reference() -> String {
     values(&mut out, "outcome", CacheOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about())));
     let outcomes = LimitOutcome::ALL.iter().map(|outcome| (outcome.label(), outcome.about()));
     values(&mut out, "outcome` of `weir_limit_requests_total", outcomes);
+    let faults = TicketFault::ALL.iter().map(|fault| (fault.label(), fault.about()));
+    values(&mut out, "why` of `weir_waiting_room_tickets_refused_total", faults);
     values(&mut out, "why", Unstorable::ALL.iter().map(|why| (why.as_str(), why.about())));
     values(&mut out, "kind` of `weir_protocol_errors_total", kinds());
     values(&mut out, "kind` of `weir_attempt_failures_total", failures());
@@ -275,7 +297,7 @@ const INTRODUCTION: &str = "\
 The admin listener serves these at `/metrics`, in the Prometheus text format 0.0.4, or as OpenMetrics 1.0 to a client
 that asks for it. Durations are in seconds, sizes in bytes.
 
-The labels `route`, `pool`, `cache`, `limit`, `backend` and `listener` hold only names from the configuration. A reload keeps the counters
+The labels `route`, `pool`, `cache`, `limit`, `room`, `backend` and `listener` hold only names from the configuration. A reload keeps the counters
 of a name that stays. The route `-` stands for exchanges that met none.
 
 ";

@@ -60,6 +60,10 @@ labels! {
         Maintenance "maintenance",
         /// A limit was used up.
         Limit "limit",
+        /// The visitor has to wait.
+        Waiting "waiting",
+        /// Too many wait already.
+        WaitingRoomFull "waiting_room_full",
         /// No backend of the pool may be used.
         NoBackend "no_backend",
         /// The pool has no backends: nobody is registered, or no name stands for one.
@@ -214,6 +218,18 @@ labels! {
         Busy "busy",
         /// There are no keys, or the backend that was asked gave no answer.
         Failed "failed",
+    }
+}
+
+labels! {
+    /// Why a waiting room does not take a ticket.
+    TicketFault {
+        /// Not one of its own: cut, garbled, made up, or of a secret that is gone.
+        Forged "forged",
+        /// Another client's.
+        Copied "copied",
+        /// Its turn is over: it came in, or was given up.
+        Spent "spent",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is looked up at the moment of a scrape, as nobody counts it.
 
-use super::labels::{DiskRead, DiskWrite};
+use super::labels::{DiskRead, DiskWrite, TicketFault};
 
 /// What runs, as it is now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Look {
     pub limits: Vec<LimitLook>,
     /// The memory of the process, where it is watched.
     pub memory: Option<MemoryLook>,
+    /// In the order of the configuration.
+    pub rooms: Vec<RoomLook>,
     /// What the configuration that runs warned of.
     pub warnings: Vec<String>,
 }
@@ -77,6 +79,33 @@ pub struct AccessLook {
     pub age: Option<std::time::Duration>,
     /// Why the last try to fetch them failed, if it did.
     pub why: Option<String>,
+}
+
+/// A waiting room as it is now, and what happened since the process began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomLook {
+    /// Its name.
+    pub room: String,
+    /// Visitors who wait.
+    pub waiting: u32,
+    /// Visitors whose turn it is, and who did not come in yet.
+    pub called: u32,
+    /// Visitors inside.
+    pub inside: u32,
+    /// Visitors who may be.
+    pub active: Option<u32>,
+    /// How long one who comes now will wait, if that is known.
+    pub wait_seconds: Option<f64>,
+    /// Visitors who came in.
+    pub entered: u64,
+    /// Visitors who got a place.
+    pub queued: u64,
+    /// Visitors who gave their place up.
+    pub left: u64,
+    /// Visitors who got no place.
+    pub turned_away: u64,
+    /// Tickets that were none, in the order of [`TicketFault::ALL`].
+    pub refused: [u64; TicketFault::ALL.len()],
 }
 
 /// A limit as it is now.

@@ -11,6 +11,7 @@ mod look;
 mod process;
 mod registry;
 mod render;
+mod rooms;
 mod worker;
 
 pub use exposition::Exposition;
@@ -22,6 +23,10 @@ pub use labels::{
 pub use look::{
     AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, Look, Looker, MemoryLook,
     PRESSURES, PoolLook,
+    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
+    RefusalReason, TicketFault,
+    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
+    RoomLook,
 };
 pub use worker::{Done, InFlight, WorkerMetrics};
 
@@ -69,6 +74,14 @@ pub struct AccessMetrics(Arc<Series<AccessCells>>);
 /// The counters of one limit.
 #[derive(Clone)]
 pub struct LimitMetrics(Arc<Series<LimitCells>>);
+
+impl PoolMetrics {
+    /// Exchanges ended since the start.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        (0..cells::CLASSES.len()).map(|class| self.0.sum(|cells| &cells.classes[class])).sum()
+    }
+}
 
 impl LimitMetrics {
     /// Requests since the start, by outcome.

@@ -11,6 +11,8 @@ use super::{
     AccessLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook,
     process,
 };
+use super::rooms::rooms;
+use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook, process};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(super) fn page(metrics: &Metrics, exposition: Exposition, out: &mut String) 
     disks(&look.disks, &mut page);
     accesses(metrics, &look.accesses, &mut page);
     limits(metrics, &look.limits, &mut page);
+    rooms(&look.rooms, &mut page);
     backends(metrics, &mut page);
     looks(&look.pools, &mut page);
     fleet(look.fleet.as_ref(), &mut page);

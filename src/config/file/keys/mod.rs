@@ -11,6 +11,7 @@ mod register;
 mod resilience;
 mod route;
 mod secret;
+mod waiting;
 
 pub(crate) use access::ACCESS;
 pub(crate) use cache::CACHE;
@@ -20,6 +21,7 @@ pub(crate) use listener::LISTENER;
 pub(crate) use pool::{BACKEND, POOL};
 use register::TOKEN;
 pub(crate) use route::ROUTE;
+pub(crate) use waiting::WAITING_ROOM;
 
 use super::key::{Default::*, Kind, Spec, key, optional, required};
 
@@ -52,6 +54,7 @@ pub(crate) static ROOT: Spec = Spec {
         optional("cache", Kind::Map("NAME", &Kind::Table(&CACHE)), "Named caches."),
         optional("access", Kind::Map("NAME", &Kind::Table(&ACCESS)), "Who may use the routes that name it."),
         optional("limit", Kind::Map("NAME", &Kind::Table(&LIMIT)), "Named limits."),
+        optional("waiting_room", Kind::Map("NAME", &Kind::Table(&WAITING_ROOM)), "Named waiting rooms."),
         optional(
             "route",
             Kind::List(&Kind::Table(&ROUTE)),

@@ -57,6 +57,11 @@ pub(crate) static ROUTE: Spec = Spec {
             "Compresses responses for clients that accept it: codings in order of preference, such as `[\"zstd\", \"br\", \"gzip\"]`, or a table. Without it nothing is compressed.",
         ),
         optional(
+            "waiting_room",
+            Kind::Text("the name of a waiting room"),
+            "Where visitors wait while there is no room for them.",
+        ),
+        optional(
             "limits",
             Kind::List(&Kind::Text("the name of a limit")),
             "Limits that hold here, before a stored response is looked for or a backend is asked: a request must pass all of them, and costs nothing in any if one refuses it.",

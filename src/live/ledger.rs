@@ -1,0 +1,225 @@
+//! What waiting rooms must remember, over reloads by itself, and over restarts by a file of the state directory.
+
+use super::{Kept, LiveRoom, RoomRules, StateFile};
+use crate::live::state::lock;
+use crate::waiting::{Keys, Room, SECRET_BYTES, Saved};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+/// The file.
+pub static WAITING_ROOMS: StateFile = StateFile { name: "waiting-rooms", version: 1, bytes_max: 16 << 20 };
+
+/// All rooms that the process has had, by name, those that are in no configuration any more among them: who waits before
+/// one that comes back has his place.
+///
+/// Rooms of several Weirs can share their places by another ledger: what is written is who may give out and call which
+/// numbers, and until when nobody else does.
+#[derive(Default)]
+pub struct Ledger {
+    /// Signs all tickets; none before the ledger is open.
+    secret: OnceLock<[u8; SECRET_BYTES]>,
+    rooms: Mutex<BTreeMap<String, Arc<LiveRoom>>>,
+    known: Mutex<BTreeMap<String, Saved>>,
+}
+
+/// What is to be written, and for whom it is.
+pub struct Entry {
+    content: Vec<u8>,
+    rooms: Vec<(Arc<LiveRoom>, Saved)>,
+}
+
+impl Ledger {
+    /// The room of that name.
+    #[must_use]
+    pub fn room(&self, name: &str, now: Duration) -> Arc<LiveRoom> {
+        let mut rooms = lock(&self.rooms);
+        if let Some(room) = rooms.get(name) {
+            return Arc::clone(room);
+        }
+        let room = Arc::new(LiveRoom::closed());
+        if let Some(secret) = self.secret.get() {
+            self.open_room(name, &room, secret, now);
+        }
+        rooms.insert(name.to_owned(), Arc::clone(&room));
+        room
+    }
+
+    /// Takes over what was kept, and lets rooms begin. What makes no sense is said, and is none.
+    ///
+    /// # Errors
+    /// What was kept makes no sense; or the system gives no random bytes, and rooms stay closed.
+    pub fn open(&self, kept: Option<&Kept>, now: Duration) -> Result<(), &'static str> {
+        let read = kept.map(|kept| read(&kept.content).ok_or("it does not say what it should")).transpose();
+        let (secret, known) = match &read {
+            Ok(Some((secret, known))) => (*secret, known.clone()),
+            Ok(None) | Err(_) => {
+                let mut secret = [0; SECRET_BYTES];
+                getrandom::fill(&mut secret).map_err(|_| "the system gives no random bytes")?;
+                (secret, BTreeMap::new())
+            }
+        };
+        *lock(&self.known) = known;
+        let secret = self.secret.get_or_init(|| secret);
+        for (name, room) in &*lock(&self.rooms) {
+            self.open_room(name, room, secret, now);
+        }
+        read.map(drop)
+    }
+
+    fn open_room(&self, name: &str, room: &LiveRoom, secret: &[u8; SECRET_BYTES], now: Duration) {
+        let state = lock(&self.known).get(name).map_or_else(Room::kept, |saved| Room::recovered(saved, now));
+        room.open(Keys::new(secret, name), state);
+    }
+
+    /// What is to be written now, if anything is.
+    #[must_use]
+    pub fn to_write(&self, rooms: &[RoomRules], now: Duration) -> Option<Entry> {
+        self.entry(rooms, |rules| rules.room.to_write(now, &rules.rules))
+    }
+
+    /// The last word of this process: rooms give out and call nothing more, until they are [written](Self::written) again.
+    #[must_use]
+    pub fn close(&self, rooms: &[RoomRules], now: Duration) -> Option<Entry> {
+        self.entry(rooms, |rules| rules.room.close(now, &rules.rules))
+    }
+
+    /// That is written.
+    pub fn written(&self, entry: Entry, now: Duration) {
+        entry.rooms.into_iter().for_each(|(room, saved)| room.written(saved, now));
+    }
+
+    fn entry(&self, rooms: &[RoomRules], save: impl Fn(&RoomRules) -> Option<Saved>) -> Option<Entry> {
+        let secret = self.secret.get()?;
+        let mut known = lock(&self.known);
+        let mut saved = Vec::new();
+        for rules in rooms {
+            if let Some(new) = save(rules) {
+                known.insert(rules.name.clone(), new.clone());
+                saved.push((Arc::clone(&rules.room), new));
+            }
+        }
+        (!saved.is_empty()).then(|| Entry { content: write(secret, &known), rooms: saved })
+    }
+}
+
+impl Entry {
+    /// What the file is to hold.
+    #[must_use]
+    pub fn content(&self) -> Vec<u8> {
+        self.content.clone()
+    }
+}
+
+fn write(secret: &[u8; SECRET_BYTES], known: &BTreeMap<String, Saved>) -> Vec<u8> {
+    let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let rooms: BTreeMap<&String, Value> = known.iter().map(|(name, saved)| (name, of_saved(saved))).collect();
+    json!({ "secret": secret, "rooms": rooms }).to_string().into_bytes()
+}
+
+fn of_saved(saved: &Saved) -> Value {
+    json!({
+        "next": saved.next,
+        "next_to": saved.next_to,
+        "front": saved.front,
+        "front_to": saved.front_to,
+        "inside": saved.inside,
+        "session": saved.session,
+        "called": saved.called,
+        "gone": of_ranges(&saved.gone),
+        "unheard": of_ranges(&saved.unheard),
+    })
+}
+
+fn of_ranges(ranges: &[Range<u64>]) -> Vec<[u64; 2]> {
+    ranges.iter().map(|range| [range.start, range.end]).collect()
+}
+
+fn read(content: &[u8]) -> Option<([u8; SECRET_BYTES], BTreeMap<String, Saved>)> {
+    let value: Value = serde_json::from_slice(content).ok()?;
+    let digits = value["secret"].as_str().filter(|text| text.is_ascii() && text.len() == SECRET_BYTES * 2)?;
+    let mut secret = [0; SECRET_BYTES];
+    for (at, byte) in secret.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    let rooms = value["rooms"].as_object()?.iter().map(|(name, value)| Some((name.clone(), to_saved(value)?)));
+    Some((secret, rooms.collect::<Option<_>>()?))
+}
+
+fn to_saved(value: &Value) -> Option<Saved> {
+    let number = |name: &str| value[name].as_u64();
+    let saved = Saved {
+        next: number("next")?,
+        next_to: number("next_to")?,
+        front: number("front")?,
+        front_to: number("front_to")?,
+        inside: u32::try_from(number("inside")?).ok()?,
+        session: number("session")?,
+        called: value["called"].as_array()?.iter().map(Value::as_u64).collect::<Option<_>>()?,
+        gone: to_ranges(&value["gone"])?,
+        unheard: to_ranges(&value["unheard"])?,
+    };
+    saved.is_sound().then_some(saved)
+}
+
+fn to_ranges(value: &Value) -> Option<Vec<Range<u64>>> {
+    let range = |value: &Value| Some(value.get(0)?.as_u64()?..value.get(1)?.as_u64()?);
+    value.as_array()?.iter().map(range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let saved = Saved {
+            next: 9,
+            next_to: 12,
+            front: 5,
+            front_to: 6,
+            inside: 3,
+            session: 301,
+            called: vec![2, 4],
+            gone: vec![5..6, 7..8],
+            unheard: vec![Range { start: 8, end: 9 }],
+        };
+        let known = BTreeMap::from([("sale".to_owned(), saved), ("other".to_owned(), fresh())]);
+        let content = write(&[0xab; SECRET_BYTES], &known);
+        assert_eq!(read(&content), Some(([0xab; SECRET_BYTES], known)));
+    }
+
+    fn fresh() -> Saved {
+        Saved { next: 1, next_to: 1, front: 1, front_to: 1, ..Saved::default() }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_none() {
+        let whole = String::from_utf8(write(&[1; SECRET_BYTES], &BTreeMap::from([("a".to_owned(), fresh())]))).unwrap();
+        assert!(read(whole.as_bytes()).is_some());
+        for (from, to) in [
+            ("\"next\":1", "\"next\":0"),
+            ("\"next\":1", "\"next\":-1"),
+            ("[]", "{}"),
+            ("0101", "01g1"),
+            ("\"rooms\"", "\"r\""),
+        ] {
+            assert_eq!(read(whole.replacen(from, to, 1).as_bytes()), None, "{to}");
+        }
+        for cut in 0..whole.len() {
+            assert_eq!(read(&whole.as_bytes()[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn a_ledger_opens_whatever_it_finds_and_says_what_is_wrong() {
+        let ledger = Ledger::default();
+        let room = ledger.room("sale", Duration::ZERO);
+        assert!(room.keys().is_none());
+        let kept = Kept { version: 1, content: b"{}".to_vec() };
+        assert!(ledger.open(Some(&kept), Duration::ZERO).is_err());
+        assert!(room.keys().is_some() && ledger.room("later", Duration::ZERO).keys().is_some());
+    }
+}

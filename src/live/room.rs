@@ -1,0 +1,212 @@
+//! A waiting room that runs.
+
+use super::state::lock;
+use super::{Ledger, LivePool};
+use crate::config::{self, Bind, Config, PoolId, WaitingRoomId};
+use crate::telemetry::metrics::RoomLook;
+use crate::waiting::{ACTIVE_MAX, Bad, Headroom, Keys, Room, Rules, Saved, Standing, Template, Verdict};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+/// What is known of a room, whatever configuration it comes from.
+pub struct LiveRoom {
+    /// None before anything is known of its past.
+    keys: OnceLock<Keys>,
+    state: Mutex<Guarded>,
+    /// Visitors who came in, and whose requests have no place in a pool yet.
+    entering: AtomicU32,
+}
+
+struct Guarded {
+    room: Room,
+    /// What the pools have ended, which takes longer to find out than what they have now.
+    done: Option<(Duration, u64)>,
+}
+
+/// What one configuration says of a room.
+pub struct RoomRules {
+    /// Its name.
+    pub name: String,
+    /// The room.
+    pub room: Arc<LiveRoom>,
+    /// Its rules.
+    pub rules: Rules,
+    /// Whether tickets are bound to addresses.
+    pub by_address: bool,
+    /// The operator's page.
+    pub page: Option<Template>,
+    /// What the names of its cookies begin with.
+    pub cookie: String,
+    /// Those that its routes may use.
+    pools: Vec<PoolId>,
+}
+
+impl RoomRules {
+    pub(super) fn build(config: &Config, id: WaitingRoomId, ledger: &Ledger, now: Duration) -> RoomRules {
+        let own = &config.waiting_rooms[id.0];
+        let routes = config.routes.iter().filter(|route| route.waiting_room == Some(id));
+        let mut pools: Vec<PoolId> = routes.flat_map(|route| route.action.pools()).collect();
+        pools.sort_unstable_by_key(|pool| pool.0);
+        pools.dedup();
+        RoomRules {
+            name: own.name.clone(),
+            room: ledger.room(&own.name, now),
+            rules: rules(own),
+            by_address: own.bind == Bind::Client,
+            page: own.page.as_deref().map(Template::read),
+            cookie: format!("weir_room.{}.", own.name),
+            pools,
+        }
+    }
+
+    /// One who shows nothing that counts. `shown`: what he showed all the same.
+    pub fn newcomer(
+        &self,
+        now: Duration,
+        pools: (&Config, &[LivePool]),
+        may_wait: bool,
+        shown: Option<Bad>,
+    ) -> (Verdict, Option<Entering>) {
+        self.with(now, pools, |room, headroom| {
+            shown.into_iter().for_each(|bad| room.refused(bad));
+            self.counted(room.newcomer(now, &self.rules, headroom, may_wait))
+        })
+    }
+
+    /// One who shows a ticket.
+    pub fn ticket(&self, number: u64, now: Duration, pools: (&Config, &[LivePool])) -> (Verdict, Option<Entering>) {
+        self.with(now, pools, |room, headroom| self.counted(room.ticket(number, now, &self.rules, headroom)))
+    }
+
+    /// Counts who comes in, before anybody else is judged.
+    fn counted(&self, verdict: Verdict) -> (Verdict, Option<Entering>) {
+        (verdict, matches!(verdict, Verdict::Enter(_)).then(|| Entering::into(&self.room)))
+    }
+
+    /// One who is inside stays for longer.
+    pub fn renew(&self, number: u64, now: Duration) {
+        lock(&self.room.state).room.renew(number, now, &self.rules);
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn look(&self, now: Duration, pools: (&Config, &[LivePool])) -> RoomLook {
+        let standing = self.with(now, pools, |room, headroom| room.standing(now, &self.rules, headroom));
+        let Standing { waiting, called, inside, wait, counts } = standing;
+        RoomLook {
+            room: self.name.clone(),
+            waiting,
+            called,
+            inside,
+            active: (self.rules.active < ACTIVE_MAX).then_some(self.rules.active),
+            wait_seconds: wait.map(|wait| wait.as_secs_f64()),
+            entered: counts.entered,
+            queued: counts.queued,
+            left: counts.left,
+            turned_away: counts.full,
+            refused: [counts.forged, counts.copied, counts.spent],
+        }
+    }
+
+    fn with<T>(
+        &self,
+        now: Duration,
+        (config, pools): (&Config, &[LivePool]),
+        what: impl FnOnce(&mut Room, Headroom) -> T,
+    ) -> T {
+        let each = || self.pools.iter().map(|pool| (&config.pools[pool.0], &pools[pool.0]));
+        let mut state = lock(&self.room.state);
+        let done = match state.done {
+            Some((at, done)) if now < at + DONE_AGE => done,
+            _ => state.done.insert((now, each().map(|(_, live)| live.metrics.exchanges()).sum())).1,
+        };
+        let rooms = each().map(|(config, live)| (live.room(config, now), config.connections.queue, live.queued()));
+        what(&mut state.room, headroom(rooms, self.room.entering.load(SeqCst), done))
+    }
+}
+
+/// The room of all pools together. Each: exchanges that it takes, and how many more now; and its queue's bound and length.
+fn headroom(rooms: impl Iterator<Item = (Option<(u32, u32)>, u32, u32)>, entering: u32, done: u64) -> Headroom {
+    let mut all = Headroom { capacity: Some(0), busy: entering, queue: 0, done };
+    for (room, queue, queued) in rooms {
+        all.capacity = all.capacity.zip(room).map(|(sum, (capacity, _))| sum.saturating_add(capacity));
+        let taken = room.map_or(0, |(capacity, free)| capacity.saturating_sub(free));
+        all.busy = all.busy.saturating_add(taken).saturating_add(queued);
+        all.queue = all.queue.saturating_add(queue);
+    }
+    all
+}
+
+/// One who came in, and counts as one of the pool's until this is dropped: once he has a place there.
+pub struct Entering(Arc<LiveRoom>);
+
+impl Entering {
+    fn into(room: &Arc<LiveRoom>) -> Entering {
+        room.entering.fetch_add(1, SeqCst);
+        Entering(Arc::clone(room))
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        self.0.entering.fetch_sub(1, SeqCst);
+    }
+}
+
+impl LiveRoom {
+    pub(super) fn closed() -> LiveRoom {
+        let state = Mutex::new(Guarded { room: Room::kept(), done: None });
+        LiveRoom { keys: OnceLock::new(), state, entering: AtomicU32::new(0) }
+    }
+
+    pub(super) fn open(&self, keys: Keys, room: Room) {
+        *lock(&self.state) = Guarded { room, done: None };
+        let _ = self.keys.set(keys);
+    }
+
+    /// What signs its tickets, once it is open.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.get()
+    }
+
+    pub(super) fn to_write(&self, now: Duration, rules: &Rules) -> Option<Saved> {
+        lock(&self.state).room.to_write(now, rules)
+    }
+
+    pub(super) fn close(&self, now: Duration, rules: &Rules) -> Option<Saved> {
+        lock(&self.state).room.close(now, rules)
+    }
+
+    pub(super) fn written(&self, saved: Saved, now: Duration) {
+        lock(&self.state).room.written(saved, now);
+    }
+}
+
+fn rules(config: &config::WaitingRoom) -> Rules {
+    Rules {
+        active: config.active.unwrap_or(ACTIVE_MAX),
+        enter: config.enter,
+        session: config.session,
+        absence: config.absence,
+        places: config.places,
+    }
+}
+
+/// How long the sum of what the pools have ended holds.
+const DONE_AGE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_are_full_together_and_one_without_bound_never_is() {
+        let all = |rooms: &[(Option<(u32, u32)>, u32, u32)]| headroom(rooms.iter().copied(), 2, 7);
+        let two = all(&[(Some((10, 4)), 500, 0), (Some((5, 0)), 0, 3)]);
+        assert_eq!(two, Headroom { capacity: Some(15), queue: 500, busy: 16, done: 7 });
+        assert_eq!(all(&[(Some((10, 4)), 500, 0), (None, 500, 0)]).capacity, None);
+        assert_eq!(all(&[(Some((0, 0)), 500, 0)]).capacity, Some(0), "no backend is there");
+    }
+}
