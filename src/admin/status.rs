@@ -1,9 +1,8 @@
 //! `/v1/status`: what is up, and how well.
 
 use super::AdminState;
-use crate::telemetry::metrics::{AccessLook, BackendLook, LeasesLook, LimitLook, LimitOutcome, MemoryLook, PoolLook};
 use crate::telemetry::metrics::{
-    AccessLook, BackendLook, LimitLook, LimitOutcome, MemoryLook, PoolLook, RoomLook, TicketFault,
+    AccessLook, BackendLook, LeasesLook, LimitLook, LimitOutcome, MemoryLook, PoolLook, RoomLook, TicketFault,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +75,8 @@ fn limit(limit: &LimitLook) -> Value {
 fn leases_of(leases: &LeasesLook) -> Value {
     let by_state = LeasesLook::STATES.iter().zip(leases.by_state);
     by_state.map(|(state, n)| ((*state).to_owned(), Value::from(n))).collect()
+}
+
 fn room(room: &RoomLook) -> Value {
     let refused = TicketFault::ALL.iter().map(|fault| (fault.label(), room.refused[*fault as usize]));
     json!({

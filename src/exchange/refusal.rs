@@ -101,8 +101,6 @@ impl Refusal {
             Refusal::Maintenance | Refusal::NoBackend | Refusal::AccessBusy | Refusal::AccessUnknown => 503,
             Refusal::PoolEmpty | Refusal::QueueFull | Refusal::Displaced => 503,
             Refusal::QueueTimeout | Refusal::Breaker | Refusal::Memory => 503,
-            Refusal::QueueFull | Refusal::Displaced | Refusal::QueueTimeout | Refusal::Breaker => 503,
-            Refusal::Memory => 503,
             Refusal::Waiting | Refusal::WaitingRoomFull => 503,
             Refusal::ConnectFailed | Refusal::BackendClosed | Refusal::BackendProtocol(_) => 502,
             Refusal::BackendTimeout | Refusal::OnlyIfCached => 504,
@@ -189,14 +187,6 @@ pub(super) async fn refuse<R: Reply>(
     reply: &mut R,
 ) -> Result<u64, Broken> {
     let (content_type, content) = content(refusal, asked);
-    head.clear();
-    head.status = refusal.status();
-    head.fields.push_known(FieldName::Server, b"weir");
-    clock.date().with(|date| head.fields.push_known(FieldName::Date, date));
-    head.fields.push_known(FieldName::ContentType, content_type.as_bytes());
-    head.fields.push_known(FieldName::CacheControl, b"no-store");
-    head.fields.push_known(FieldName::XRequestId, asked.request_id.as_bytes());
-    let (content_type, content) = content(refusal.status(), asked);
     begin(refusal, &content_type, asked.request_id, clock, head);
     if let Some(seconds) = refusal.retry_after() {
         head.fields.push_known(FieldName::RetryAfter, seconds.to_string().as_bytes());
@@ -215,8 +205,6 @@ pub(super) async fn refuse<R: Reply>(
     clock.within(patience, send).await.unwrap_or(Err(Broken::Closed))
 }
 
-fn content(refusal: Refusal, asked: Asked<'_>) -> (String, Vec<u8>) {
-    let status = refusal.status();
 /// Fills `head` with what all refusals say.
 pub(super) fn begin(refusal: Refusal, content_type: &str, request_id: &str, clock: &Clock, head: &mut ResponseHead) {
     head.clear();
@@ -228,7 +216,8 @@ pub(super) fn begin(refusal: Refusal, content_type: &str, request_id: &str, cloc
     head.fields.push_known(FieldName::XRequestId, request_id.as_bytes());
 }
 
-fn content(status: u16, asked: Asked<'_>) -> (String, Vec<u8>) {
+fn content(refusal: Refusal, asked: Asked<'_>) -> (String, Vec<u8>) {
+    let status = refusal.status();
     let own = asked.route.and_then(|route| route.errors.iter().find(|page| page.status == status));
     match own {
         Some(page) => (page.content_type.clone(), page.body.clone()),

@@ -45,8 +45,7 @@ impl Process {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        let Process { workers, access, admin, latest, speaker, state, registry, .. } = self;
-        let Process { workers, access, admin, latest, speaker, state, scribe, .. } = self;
+        let Process { workers, access, admin, latest, speaker, state, registry, scribe, .. } = self;
         let all = until(|| workers.iter().all(|worker| worker.thread.is_finished()));
         let asked_again = async {
             for _ in 0..asks_max {
@@ -80,7 +79,6 @@ impl Process {
         });
         let _ = timeout(DISK_END_MAX, leaving).await;
         registry.write();
-        let _ = tokio::task::spawn_blocking(move || state.settle(DISK_END_MAX)).await;
         let ended = tokio::task::spawn_blocking(move || {
             scribe.end();
             state.settle(DISK_END_MAX)

@@ -13,7 +13,6 @@ use crate::config::{AdminListen, Config};
 use crate::exchange::Generation;
 use crate::fleet::{Hands, Speaker};
 use crate::live::{LiveRegistry, Outgoing, Pressure, StateDir, WAITING_ROOMS};
-use crate::fleet::Speaker;
 use crate::telemetry::metrics::Look;
 use crate::telemetry::{AccessLog, Events, Metrics};
 use crate::wire::tls::Tickets;

@@ -1,9 +1,8 @@
-use super::Names;
 use super::action::{action, rewrite};
 use super::compress::compress;
 use super::edits::{self, field_name};
 use super::matching::{host, method, network, path, value};
-use super::waiting;
+use super::{Names, waiting};
 use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::source::read_bounded;

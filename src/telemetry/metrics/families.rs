@@ -3,8 +3,6 @@
 use super::cells::{BOUNDS, CLASSES};
 use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
-    RefusalReason,
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason, TicketFault,
 };
 use super::{BACKENDS_MAX, CACHES_MAX, LIMITS_MAX, LISTENERS_MAX, POOLS_MAX, PRESSURES, ROUTES_MAX};

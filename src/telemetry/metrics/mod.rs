@@ -18,15 +18,11 @@ pub use exposition::Exposition;
 pub use families::reference;
 pub use labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
-    RefusalReason,
+    RefusalReason, TicketFault,
 };
 pub use look::{
     AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, Look, Looker, MemoryLook,
-    PRESSURES, PoolLook,
-    AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, LimitOutcome, Mirrored, ProtocolError,
-    RefusalReason, TicketFault,
-    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LimitLook, Look, Looker, MemoryLook, PRESSURES, PoolLook,
-    RoomLook,
+    PRESSURES, PoolLook, RoomLook,
 };
 pub use worker::{Done, InFlight, WorkerMetrics};
 

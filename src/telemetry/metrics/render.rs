@@ -7,12 +7,11 @@ use super::labels::{
     AccessVerdict, AttemptFailure, CacheOutcome, DiskRead, DiskWrite, Encoded, LimitOutcome, Mirrored, ProtocolError,
     RefusalReason,
 };
+use super::rooms::rooms;
 use super::{
     AccessLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook,
     process,
 };
-use super::rooms::rooms;
-use super::{AccessLook, CacheLook, DiskLook, FleetLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook, process};
 use crate::config::Priority;
 use crate::http::Unstorable;
 use std::sync::Arc;
