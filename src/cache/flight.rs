@@ -168,7 +168,8 @@ impl<F: Clone> Flight<F> {
         let mut state = self.lock();
         let slowest = state.seats.values().map(|seat| seat.position).min().unwrap_or(state.total);
         state.drop_before(slowest);
-        if state.total - slowest < BEHIND_MAX_BYTES {
+        // Whoever wants a range may be ahead of what came.
+        if state.total.saturating_sub(slowest) < BEHIND_MAX_BYTES {
             return Poll::Ready(());
         }
         state.producer = Some(cx.waker().clone());

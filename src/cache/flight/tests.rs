@@ -70,6 +70,20 @@ fn what_is_for_one_client_alone_releases_the_others() {
 }
 
 #[test]
+fn what_is_not_kept_comes_for_one_who_waits_further_on() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0)).unwrap();
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, false, Fields::default());
+    leader.skip_to(5);
+    for bytes in [b"abc", b"def", b"ghi"] {
+        flight.data(Bytes::from_static(bytes));
+        assert!(flight.poll_room(&mut cx()).is_ready());
+    }
+    assert_eq!(read(&mut leader), b"fghi");
+}
+
+#[test]
 fn what_is_not_kept_waits_for_the_slowest_reader() {
     let flights = Flights::<u8>::default();
     let mut leader = flights.board((1, 0)).unwrap();
