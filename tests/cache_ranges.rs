@@ -162,6 +162,38 @@ fn parts_of_different_or_weak_etags_stay_apart() {
 }
 
 #[test]
+fn what_was_purged_is_no_part_of_what_comes_after() {
+    let origin = Origin::start();
+    sends(&origin, 0, 4, "\"1\"");
+    // Its content is another one by now, though its ETag is not.
+    let reply = origin.replies(206).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    reply.field("Content-Range", "bytes 5-9/10").body("fghij");
+    origin.replies(200).field("Cache-Control", "max-age=60").body("abcdefghij");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=0-4", 206).body("01234");
+    weir.purges("{\"all\": true}");
+    part(&mut client, "bytes=5-9", 206).body("fghij");
+    client.get("/x").sees(200).body("abcdefghij");
+}
+
+#[test]
+fn a_digest_of_a_whole_message_is_not_said_of_a_part_of_it_nor_the_other_way_round() {
+    let origin = Origin::start();
+    let whole = origin.replies(200).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    whole.field("Content-Digest", "sha-256=:YQ==:").field("Repr-Digest", "sha-256=:YQ==:").body(DIGITS);
+    let some = origin.replies(206).field("Cache-Control", "max-age=60").field("Content-Range", "bytes 2-6/10");
+    some.field("Content-Digest", "sha-256=:Yg==:").field("Repr-Digest", "sha-256=:YQ==:").body("23456");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    client.get("/x").sees(200).field("content-digest", "sha-256=:YQ==:");
+    part(&mut client, "bytes=2-4", 206).lacks("content-digest").field("repr-digest", "sha-256=:YQ==:");
+    let mut of_y = |range| client.get("/y").field("Range", range).sees(206).field("repr-digest", "sha-256=:YQ==:");
+    of_y("bytes=2-6").field("content-digest", "sha-256=:Yg==:");
+    of_y("bytes=2-4").lacks("content-digest").body("234");
+}
+
+#[test]
 fn a_backend_that_knows_no_ranges_gives_the_whole_which_is_stored() {
     let origin = Origin::start();
     origin.replies(200).field("Cache-Control", "max-age=60").body(DIGITS);

@@ -24,14 +24,14 @@ fn holds(entry: &Entry, body: &[u8]) {
     match entry.content() {
         Content::Whole(bytes) => assert_eq!(**bytes, *body),
         Content::Parts(parts) => {
-            let joined: Vec<u8> = parts.list.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect();
-            assert_eq!(joined, body);
-            for (first, bytes) in &parts.list {
-                assert!(first + bytes.len() as u64 <= complete);
-                assert_eq!(entry.slice(&(*first..first + bytes.len() as u64)), Some(&**bytes));
+            assert_eq!(*parts.joined(), *body);
+            for (first, bytes) in parts.list() {
+                let range = *first..first + bytes.len() as u64;
+                assert!(range.end <= complete && entry.covers(&range));
+                assert_eq!(entry.piece(&range), Some(&**bytes));
             }
         }
         Content::Pending | Content::Of(_) | Content::Form(_) => panic!("no such thing is written"),
     }
-    assert_eq!(entry.slice(&(complete..complete.saturating_add(1))), None);
+    assert_eq!(entry.piece(&(complete..complete.saturating_add(1))), None);
 }

@@ -4,7 +4,7 @@ mod make;
 mod parts;
 
 pub use make::Make;
-pub use parts::Parts;
+pub use parts::{PARTS_MAX, Parts};
 
 use super::form::{Form, Marks, Verdict};
 use super::memory::Held;
@@ -212,19 +212,26 @@ impl Entry {
         }
     }
 
-    /// The bytes `range` of its content, if it has all of them.
+    /// What it has of the bytes `range` from the first one on, in one piece; `None` if it does not have the first one.
     #[must_use]
-    pub fn slice(&self, range: &Range<u64>) -> Option<&[u8]> {
-        let within = |bytes: &'_ [u8], from: u64| {
-            let (start, end) = (range.start.checked_sub(from)?, range.end.checked_sub(from)?);
-            Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?).filter(|at| at.end <= bytes.len())
-        };
+    pub fn piece(&self, range: &Range<u64>) -> Option<&[u8]> {
         match self.content() {
-            Content::Whole(bytes) => within(bytes, 0).map(|at| &bytes[at]),
-            Content::Parts(parts) => {
-                parts.list.iter().find_map(|(from, bytes)| within(bytes, *from).map(|at| &bytes[at]))
+            Content::Whole(bytes) => {
+                let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
+                bytes.get(usize::try_from(range.start).ok()?..end).filter(|piece| !piece.is_empty())
             }
+            Content::Parts(parts) => parts.piece(range),
             Content::Pending | Content::Of(_) | Content::Form(_) => None,
+        }
+    }
+
+    /// Whether it has all bytes of `range`.
+    #[must_use]
+    pub fn covers(&self, range: &Range<u64>) -> bool {
+        match self.content() {
+            Content::Whole(bytes) => range.end <= bytes.len() as u64,
+            Content::Parts(parts) => range.end <= parts.complete() && parts.missing(range).is_none(),
+            Content::Pending | Content::Of(_) | Content::Form(_) => false,
         }
     }
 
@@ -233,7 +240,7 @@ impl Entry {
     pub fn complete(&self) -> Option<u64> {
         match self.content() {
             Content::Whole(bytes) => Some(bytes.len() as u64),
-            Content::Parts(parts) => Some(parts.complete),
+            Content::Parts(parts) => Some(parts.complete()),
             Content::Pending | Content::Of(_) | Content::Form(_) => None,
         }
     }
@@ -282,7 +289,7 @@ impl Entry {
             Content::Pending => 0,
             Content::Whole(bytes) => rounded(bytes.len()),
             Content::Of(entry) => entry.bytes(),
-            Content::Parts(parts) => parts.list.iter().map(|(_, bytes)| rounded(bytes.len()) + 32).sum(),
+            Content::Parts(parts) => parts.list().iter().map(|(_, bytes)| rounded(bytes.len()) + PART_BYTES).sum(),
             Content::Form(form) => rounded(form.held()),
         };
         self.head_bytes() + content
@@ -306,6 +313,9 @@ impl Held for Entry {
         &self.mark
     }
 }
+
+/// What is known of a part beside its bytes, with what shares them.
+const PART_BYTES: usize = std::mem::size_of::<(u64, bytes::Bytes)>() + 32;
 
 /// What an allocation takes: steps of an eighth to a quarter of the next power of two, as size classes are.
 fn rounded(bytes: usize) -> usize {

@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::entry::{Content, Entry, Make, Parts};
+use super::entry::{Content, Entry, Make, PARTS_MAX, Parts};
 use crate::http::{FieldName, Fields, Life, TAGS_MAX, is_hop_by_hop, is_name, is_selecting, is_value};
+use bytes::Bytes;
 
 /// What is known of `entry`. Its content is kept beside it in one piece, parts in order and with nothing between them.
 /// `None` for what is not stored, or has more than a record may.
@@ -15,8 +16,8 @@ use crate::http::{FieldName, Fields, Life, TAGS_MAX, is_hop_by_hop, is_name, is_
 pub fn encode(entry: &Entry) -> Option<Vec<u8>> {
     let shape = match entry.content() {
         Content::Whole(_) => WHOLE,
-        Content::Parts(parts) if has_room(parts) => PARTS,
-        Content::Parts(_) | Content::Pending | Content::Of(_) | Content::Form(_) => return None,
+        Content::Parts(_) => PARTS,
+        Content::Pending | Content::Of(_) | Content::Form(_) => return None,
     };
     let tags = entry.tags();
     let [key, selecting, lines] = [entry.key(), entry.selecting(), entry.lines()];
@@ -87,26 +88,14 @@ fn life(flags: u8, take: &mut Take<'_>) -> Option<Life> {
     (flags & !(FORBIDS_STALE | NO_CACHE | IMMUTABLE) == 0).then_some(life)
 }
 
-/// Whether parts are as [`Parts::joined`] leaves them, and not too many.
-fn has_room(parts: &Parts) -> bool {
-    let mut free_from = 0;
-    let in_order = parts.list.iter().all(|(first, bytes)| {
-        let end = first.checked_add(bytes.len() as u64).filter(|end| *end <= parts.complete);
-        // One that touches the one before would be one with it.
-        let is_apart = *first >= free_from && !bytes.is_empty();
-        free_from = end.map_or(u64::MAX, |end| end.saturating_add(1));
-        is_apart && end.is_some()
-    });
-    let is_all = matches!(parts.list.as_slice(), [(0, bytes)] if bytes.len() as u64 == parts.complete);
-    in_order && !is_all && (1..=PARTS_MAX).contains(&parts.list.len())
-}
-
+/// Parts that touch are written as one.
 fn push_parts(parts: &Parts, out: &mut Vec<u8>) {
-    out.extend_from_slice(&parts.complete.to_le_bytes());
-    out.extend_from_slice(&(parts.list.len() as u32).to_le_bytes());
-    for (first, bytes) in &parts.list {
-        out.extend_from_slice(&first.to_le_bytes());
-        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let runs = parts.runs();
+    out.extend_from_slice(&parts.complete().to_le_bytes());
+    out.extend_from_slice(&(runs.len() as u32).to_le_bytes());
+    for run in runs {
+        out.extend_from_slice(&run.start.to_le_bytes());
+        out.extend_from_slice(&(run.end - run.start).to_le_bytes());
     }
 }
 
@@ -117,11 +106,13 @@ fn parts(take: &mut Take<'_>, body: &[u8]) -> Option<Parts> {
     for _ in 0..count {
         let (first, length) = (take.u64()?, take.u64()?);
         let (part, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-        list.push((first, part.into()));
+        list.push((first, Bytes::copy_from_slice(part)));
         rest = after;
     }
-    let parts = Parts { complete, list };
-    (rest.is_empty() && has_room(&parts)).then_some(parts)
+    let parts = Parts::of(complete, list).filter(|_| rest.is_empty())?;
+    // Those that touch were written as one, and all of them would be the whole.
+    let is_it = parts.runs().len() == parts.list().len() && parts.missing(&(0..complete)).is_some();
+    is_it.then_some(parts)
 }
 
 /// Statuses that entries have: partial content stands as what it is part of.
@@ -196,8 +187,6 @@ const IMMUTABLE: u8 = 4;
 
 /// Bytes of key, selecting fields, lines and tags together.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// Parts of one response.
-const PARTS_MAX: usize = 1024;
 /// A group is found by two hashes.
 const TAG_HASHES_MAX: usize = 2 * TAGS_MAX;
 /// Bytes before the texts of a response that is whole.

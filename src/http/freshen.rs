@@ -11,6 +11,11 @@ pub fn strip_unstored(fields: &mut Fields, directives: &ResponseDirectives) {
     fields.retain(|name, _, _| !is_hop_by_hop(name) && !matches!(name, FieldName::Age | FieldName::WeirCacheControl));
 }
 
+/// RFC 9530 §2: these are of the content of one message; no part of it, and nothing that it is a part of, has the same.
+pub fn strip_content_digests(fields: &mut Fields) {
+    DIGESTS.iter().for_each(|name| fields.remove_named(name));
+}
+
 /// RFC 9111 §3.2: the fields of a stored response after a 304 (or HEAD) with the fields `new`.
 #[must_use]
 pub fn freshened(stored: &Fields, new: &Fields, directives: &ResponseDirectives) -> Fields {
@@ -46,6 +51,7 @@ fn is_kept(name: FieldName, text: &[u8]) -> bool {
     ) || (name == FieldName::Other && KEPT.iter().any(|kept| text.eq_ignore_ascii_case(kept)))
 }
 
+const DIGESTS: [&[u8]; 2] = [b"content-md5", b"content-digest"];
 const KEPT: [&[u8]; 4] = [b"content-md5", b"content-digest", b"accept-ranges", b"repr-digest"];
 
 /// Whether anything is left out of what is stored.

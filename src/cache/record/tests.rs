@@ -41,9 +41,12 @@ fn lives() -> impl Strategy<Value = Life> {
 
 fn contents() -> impl Strategy<Value = Content> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..40).prop_map(Vec::into_boxed_slice);
-    let parts = prop::collection::vec((0_u64..300, bytes()), 1..5).prop_map(|list| {
-        let list = list.into_iter().filter(|(_, bytes)| !bytes.is_empty()).chain([(400, Box::from(&b"x"[..]))]);
-        Parts::joined(500, list.collect())
+    let parts = prop::collection::vec((0_u64..100, bytes()), 1..5).prop_map(|list| {
+        // Each in a place of its own, and none at the end of another.
+        let apart = list.into_iter().enumerate().map(|(at, (first, bytes))| (at as u64 * 200 + first, bytes));
+        let list = apart.filter(|(_, bytes)| !bytes.is_empty()).map(|(first, bytes)| (first, bytes.into()));
+        let list = list.chain([(1900, Bytes::from_static(b"x"))]).collect();
+        Content::Parts(Box::new(Parts::of(2000, list).unwrap()))
     });
     prop_oneof![3 => bytes().prop_map(Content::Whole), 2 => parts]
 }
@@ -64,7 +67,7 @@ prop_compose! {
             url_at: scope.len(),
             selecting: &selecting,
             tags: &tags,
-            status: if matches!(content, Content::Parts(_)) { 200 } else { status },
+            status: if matches!(content, Content::Whole(_)) { status } else { 200 },
             fields: &response,
             life,
             born: numbers[1],
@@ -76,7 +79,7 @@ prop_compose! {
 fn body(entry: &Entry) -> Box<[u8]> {
     match entry.content() {
         Content::Whole(bytes) => bytes.clone(),
-        Content::Parts(parts) => parts.list.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect(),
+        Content::Parts(parts) => parts.joined(),
         Content::Pending | Content::Of(_) | Content::Form(_) => Box::default(),
     }
 }
@@ -128,8 +131,16 @@ fn what_shares_its_content_is_written_with_it() {
 #[test]
 fn what_is_not_stored_is_not_written() {
     assert_eq!(encode(&made(Content::Pending)), None);
-    let beyond = Parts { complete: 5, list: vec![(3, b"abc"[..].into())] };
-    assert_eq!(encode(&made(Content::Parts(Box::new(beyond)))), None);
+}
+
+#[test]
+fn parts_that_touch_are_written_as_one() {
+    let part = |first| (first, Bytes::from_static(b"abc"));
+    let touching = Parts::of(20, vec![part(3), part(6), part(12)]).unwrap();
+    let made = made(Content::Parts(Box::new(touching)));
+    let again = decode(&encode(&made).unwrap(), body(&made), 7).unwrap();
+    let Content::Parts(parts) = again.content() else { panic!("parts") };
+    assert_eq!((parts.list().len(), parts.runs()), (2, vec![3..9, 12..15]));
 }
 
 #[test]

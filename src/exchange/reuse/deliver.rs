@@ -8,7 +8,7 @@ use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Broken, Chunk, Downstream, Reply};
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
-    conditions, content_range, has_conditions, push_number, range_may, ranges, unsatisfied,
+    conditions, content_range, has_conditions, push_number, range_may, ranges, strip_content_digests, unsatisfied,
 };
 use crate::telemetry::access::End;
 use bytes::Bytes;
@@ -140,15 +140,27 @@ impl Sending<'_> {
         reply: &mut R,
     ) -> Result<u64, Broken> {
         let entry = self.serving.entry;
-        let content = entry.slice(range).unwrap_or_default();
+        let length = range.end - range.start;
         response.status = 206;
         self.fill(&mut response.fields);
+        strip_content_digests(&mut response.fields);
         response.fields.set(FieldName::ContentRange, content_range(range, complete(entry)).as_bytes());
         self.edit(response);
-        reply.head(response, Length::Known(content.len() as u64)).await?;
-        self.content(content, false, reply).await?;
+        reply.head(response, Length::Known(length)).await?;
+        self.stored(range, false, reply).await?;
         reply.end(None).await?;
-        Ok(content.len() as u64)
+        Ok(length)
+    }
+
+    /// The bytes `range`, all of which are stored.
+    async fn stored<R: Reply>(&self, range: &Range<u64>, more: bool, reply: &mut R) -> Result<(), Broken> {
+        let mut left = range.clone();
+        while !left.is_empty() {
+            let piece = self.serving.entry.piece(&left).ok_or(Broken::Closed)?;
+            left.start += piece.len() as u64;
+            self.content(piece, more || !left.is_empty(), reply).await?;
+        }
+        Ok(())
     }
 
     /// In pieces, so that whoever takes them slowly is seen to take them.
@@ -172,6 +184,7 @@ impl Sending<'_> {
         let entry = self.serving.entry;
         response.status = 206;
         self.fill(&mut response.fields);
+        strip_content_digests(&mut response.fields);
         let boundary = format!("{:032x}", entry.hash ^ u128::from(self.question.now_ms));
         let content_type = response.fields.get(FieldName::ContentType).map(<[u8]>::to_vec);
         let multipart = Multipart::new(ranges, complete(entry), content_type.as_deref(), &boundary);
@@ -180,7 +193,7 @@ impl Sending<'_> {
         reply.head(response, Length::Known(multipart.length())).await?;
         for (head, range) in multipart.parts() {
             reply.data(Chunk::Lent(head), true).await?;
-            self.content(entry.slice(range).unwrap_or_default(), true, reply).await?;
+            self.stored(range, true, reply).await?;
         }
         reply.data(Chunk::Lent(multipart.closing()), false).await?;
         reply.end(None).await?;
@@ -254,8 +267,8 @@ fn form(entry: &Entry, request: &RequestHead, now_ms: u64) -> Form {
 /// Whether a request is for a range of which all is stored.
 pub(super) fn is_part_of(entry: &Entry, request: &RequestHead, now_ms: u64) -> bool {
     match form(entry, request, now_ms) {
-        Form::Part(range) => entry.slice(&range).is_some(),
-        Form::Parts(ranges) => ranges.iter().all(|range| entry.slice(range).is_some()),
+        Form::Part(range) => entry.covers(&range),
+        Form::Parts(ranges) => ranges.iter().all(|range| entry.covers(range)),
         Form::NotModified | Form::Failed | Form::Unsatisfiable => true,
         Form::Whole => false,
     }

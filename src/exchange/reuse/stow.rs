@@ -12,7 +12,7 @@ use crate::exchange::worker::Held;
 use crate::http::{
     Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, Overheard, RequestDirectives,
     ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard, parse_content_range,
-    push_selecting, selected, storable, strip_unstored, tags,
+    push_selecting, selected, storable, strip_content_digests, strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, Tier, cache_defaults};
 use std::rc::Rc;
@@ -107,6 +107,7 @@ impl Stow {
         strip_unstored(&mut fields, directives);
         if part.is_some() {
             fields.remove(FieldName::ContentRange);
+            strip_content_digests(&mut fields);
         }
         let times = Times { asked_ms: self.asked_ms, answered_ms: self.worker.now_ms() };
         let life = Life::of(head.status, &head.fields, directives, &cache_defaults(config, head.status), times);
@@ -265,29 +266,36 @@ impl Stow {
     /// Stores a response that is complete, unless what it is of was changed meanwhile.
     pub(super) fn store(&self, storing: Storing, whole: Box<[u8]>, is_barred: impl Fn() -> bool) {
         let content = match storing.part {
-            None => Content::Whole(whole),
+            None => Some(Content::Whole(whole)),
             Some((first, complete)) => self.combined(&storing.entry, first, complete, whole),
         };
-        let entry = Arc::new(storing.entry.with(storing.entry.life, content));
-        if !is_barred() {
-            self.keep(entry, storing.room == Room::Promised);
+        if let Some(content) = content.filter(|_| !is_barred()) {
+            let entry = storing.entry.with(storing.entry.life, content);
+            self.keep(Arc::new(entry), storing.room == Room::Promised);
         }
     }
 
-    /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one.
-    fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Content {
-        let before = entry.etag().filter(|etag| is_strong(etag)).and_then(|etag| {
-            let found = self.cache().memory.variants(entry.hash);
-            found.into_iter().find(|old| {
-                *old.key() == *entry.key() && *old.selecting() == *entry.selecting() && old.etag() == Some(etag)
-            })
-        });
-        let mut list = match before.as_ref().map(|old| old.content()) {
-            Some(Content::Parts(parts)) if parts.complete == complete => parts.list.clone(),
-            _ => Vec::new(),
-        };
-        list.push((first, part));
-        Parts::joined(complete, list)
+    /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one. `None`: nothing of it is kept.
+    fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Option<Content> {
+        let before = self.cache().memory.variants(entry.hash).into_iter().find(|old| self.is_of_same(old, entry));
+        match before.as_ref().map(|old| (old, old.content())) {
+            // The whole came meanwhile.
+            Some((old, Content::Whole(bytes))) if bytes.len() as u64 == complete => Some(Entry::content_of(old)),
+            Some((_, Content::Parts(parts))) => {
+                Parts::with(Some(parts), complete, (first, part.into()), self.config().max_object)
+            }
+            _ => Parts::with(None, complete, (first, part.into()), self.config().max_object),
+        }
+    }
+
+    /// Whether what is stored is of the same representation, and was not purged.
+    fn is_of_same(&self, old: &Entry, entry: &Entry) -> bool {
+        let coding = |entry: &Entry| entry.fields().get(FieldName::ContentEncoding).map(<[u8]>::to_vec);
+        old.is_same_variant(entry)
+            && old.status == entry.status
+            && entry.etag().is_some_and(|etag| is_strong(etag) && old.etag() == Some(etag))
+            && coding(old) == coding(entry)
+            && self.cache().verdict(old) != Verdict::Gone
     }
 
     /// Puts an entry in the place of the one for the same variant; `promised`: that was said already.

@@ -11,7 +11,7 @@ use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::{
     Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, conditions, content_range, has_conditions,
-    range_may, ranges,
+    range_may, ranges, strip_content_digests,
 };
 use std::future::poll_fn;
 use std::ops::Range;
@@ -81,6 +81,7 @@ impl Course<'_> {
             Growing::Part(range, complete) => {
                 response.status = 206;
                 let value = content_range(&range, complete);
+                strip_content_digests(&mut response.fields);
                 response.fields.push_known(FieldName::ContentRange, value.as_bytes());
                 seat.skip_to(range.start);
                 left = range.end - range.start;

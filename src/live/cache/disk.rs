@@ -139,10 +139,7 @@ async fn read(disk: &Disk, found: &Found) -> Option<Arc<Entry>> {
 /// The content, shared with the entry where it is in one piece.
 fn body(entry: &Arc<Entry>) -> Arc<dyn AsRef<[u8]> + Send + Sync> {
     match entry.content() {
-        Content::Parts(parts) => {
-            let joined: Vec<u8> = parts.list.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-            Arc::new(joined)
-        }
+        Content::Parts(parts) => Arc::new(parts.joined()),
         _ => Arc::new(Whole(Arc::clone(entry))),
     }
 }
