@@ -17,6 +17,16 @@ pub struct Validators<'a> {
     pub date: Option<&'a [u8]>,
 }
 
+impl Validators<'_> {
+    /// Those of a response with these fields.
+    #[must_use]
+    pub fn of(fields: &Fields) -> Validators<'_> {
+        let [etag, last_modified, date] =
+            [FieldName::ETag, FieldName::LastModified, FieldName::Date].map(|name| fields.get(name));
+        Validators { etag, last_modified, date }
+    }
+}
+
 /// What the preconditions of a request make of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {

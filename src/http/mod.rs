@@ -24,6 +24,7 @@ pub mod path;
 mod priority;
 mod range;
 mod renewal;
+mod rest;
 mod status;
 mod storable;
 pub mod structured;
@@ -58,6 +59,7 @@ pub use range::{
     unsatisfied,
 };
 pub use renewal::{Overheard, is_renewed_by, overheard};
+pub use rest::{Known, Rest, rest};
 pub use status::reason;
 pub use storable::{Allowed, Asked, Unstorable, storable};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, Tag, tags};

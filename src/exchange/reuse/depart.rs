@@ -2,9 +2,10 @@
 
 use super::fetch::FetchDown;
 use super::landing::{Failure, Landing};
+use super::rest::Rest;
 use super::stow::Stow;
 use super::worth::Worth;
-use super::{Question, Stale};
+use super::{Basis, Question, Stale};
 use crate::cache::entry::Entry;
 use crate::cache::flight::Flight;
 use crate::cache::key::push_authority;
@@ -41,6 +42,8 @@ pub(in crate::exchange) struct Voyage {
     pub(super) flight_key: (u128, u64),
     /// What is validated.
     pub(super) stale: Option<Arc<Entry>>,
+    /// What is asked for, where parts are stored.
+    pub(super) rest: Option<Rest>,
     /// Errors of the backend are not passed on: what is stale is used.
     pub(super) if_error: bool,
     /// Nobody waits for it.
@@ -62,13 +65,13 @@ impl Course<'_> {
         question: &Question<'_>,
         request: &RequestHead,
         flight: (&Arc<Flight<Failure>>, (u128, u64)),
-        stale: Option<&Stale>,
+        basis: Basis<'_>,
         background: bool,
     ) -> Result<Rc<RefCell<Trail>>, Refusal> {
         let Some((at, route)) = self.route else { return Err(Refusal::NoRoute) };
         let Some(pool) = self.pool(route, request) else { return Err(Refusal::NoBackend) };
         let mut head = request.clone();
-        prepare_fetch(&mut head, question, stale);
+        prepare_fetch(&mut head, question, basis);
         prepare::request(&mut head, self.client, route, self.id)?;
         let ranged = head.fields.has(FieldName::Range);
         let mut stow = self.stow(question, request, ranged);
@@ -79,6 +82,11 @@ impl Course<'_> {
         // What `Connection` takes away on the way does not select a variant.
         strip_hop_by_hop(&mut stow.asked).map_err(|_| Refusal::ConnectionOptions)?;
         let tee = self.tee(at, route, &head, Length::None);
+        let (stale, rest) = match basis {
+            Basis::Nothing => (None, None),
+            Basis::Stale(stale) => (Some(stale), None),
+            Basis::Parts(rest) => (None, Some(rest.clone())),
+        };
         let trail = Rc::<RefCell<Trail>>::default();
         let voyage = Voyage {
             worker: Rc::clone(self.worker),
@@ -92,6 +100,7 @@ impl Course<'_> {
             flight: Arc::clone(flight.0),
             flight_key: flight.1,
             stale: stale.map(|stale| Arc::clone(&stale.entry)),
+            rest,
             if_error: stale.is_some_and(|stale| stale.if_failed == IfFailed::IfError),
             background,
             worth: Cell::new(if background { Worth::Finished } else { Worth::GivenUp }),
@@ -130,13 +139,16 @@ impl Course<'_> {
     pub(super) fn refresh(&self, question: &Question<'_>, entry: &Arc<Entry>, scratch: &Scratch) {
         let mut request = scratch.request.clone();
         request.method = Method::Get;
-        request.fields.remove(FieldName::Range);
+        if entry.whole().is_some() {
+            // Otherwise no more is fetched than is stored.
+            request.fields.remove(FieldName::Range);
+        }
         let key = question.flight_key(&request, Some(entry.selecting()));
         let Some(seat) = self.flights(question).board(key) else { return };
         if seat.leads() {
             let stale = Stale { entry: Arc::clone(entry), if_failed: IfFailed::IfError };
             let flight = Arc::clone(seat.flight());
-            if self.depart(question, &request, (&flight, key), Some(&stale), true).is_err() {
+            if self.depart(question, &request, (&flight, key), Basis::Stale(&stale), true).is_err() {
                 self.flights(question).land(key, &flight);
             }
         }
@@ -144,12 +156,14 @@ impl Course<'_> {
 }
 
 /// Makes the request one whose response may be for all: without conditions of this client's, with those of the cache.
-fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, stale: Option<&Stale>) {
+fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, basis: Basis<'_>) {
     // Forms of the host that are one key are one to the backend, which may reflect them.
     let mut authority = Vec::with_capacity(head.authority.len());
     push_authority(head.scheme, &head.authority, &mut authority);
     head.authority = authority;
     let fields = &mut head.fields;
+    // RFC 9110 §13.1.5: what the client has a part of may be gone, and then it gets the whole of what there is.
+    let if_range = fields.get(FieldName::IfRange).filter(|_| fields.has(FieldName::Range)).map(<[u8]>::to_vec);
     strip_conditions(fields);
     if fields.has(FieldName::AcceptEncoding) {
         let codings = codings(fields);
@@ -160,12 +174,22 @@ fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, stale: Option<
         crate::cache::key::push_target(&head.target, &question.rules.key, &mut target);
         head.target = target;
     }
-    let Some(stale) = stale.filter(|stale| stale.entry.whole().is_some()) else { return };
-    // RFC 9111 §4.3.1
-    if let Some(etag) = stale.entry.etag() {
+    match basis {
+        Basis::Stale(stale) => {
+            validate(&stale.entry, fields);
+            if_range.iter().for_each(|if_range| fields.push_known(FieldName::IfRange, if_range));
+        }
+        Basis::Parts(rest) => rest.ask(fields),
+        Basis::Nothing => {}
+    }
+}
+
+/// RFC 9111 §4.3.1
+fn validate(stale: &Entry, fields: &mut Fields) {
+    if let Some(etag) = stale.etag() {
         fields.push_known(FieldName::IfNoneMatch, etag);
     }
-    if let Some(modified) = stale.entry.last_modified() {
+    if let Some(modified) = stale.last_modified() {
         fields.push_known(FieldName::IfModifiedSince, modified);
     }
 }
@@ -188,15 +212,32 @@ impl Voyage {
         let landing = Landing::of(&self);
         let (mut ended, is_refuted) = self.ask().await;
         if is_refuted {
-            // What was stored turned out to be of another representation: now the whole.
-            self.stale = None;
-            strip_conditions(&mut self.head.fields);
+            // What was stored turned out to be of another representation: now without it.
+            self.forget_what_is_stored();
             ended = self.ask().await.0;
         }
         landing.land(match ended {
             Ended::Refused(refusal) | Ended::Broken(refusal) => Failure::Refused(refusal),
             Ended::ClientGone | Ended::Answered => Failure::Refused(Refusal::BackendClosed),
         });
+    }
+
+    /// Asks for what the client asks for, by itself.
+    fn forget_what_is_stored(&mut self) {
+        let fields = &mut self.head.fields;
+        self.stale = None;
+        self.rest = None;
+        strip_conditions(fields);
+        if !self.stow.ranged {
+            return;
+        }
+        fields.remove(FieldName::Range);
+        // RFC 9110 §13.1.5: a client that has a part of what there was gets the whole of what there is.
+        let asked = &self.stow.asked;
+        if let Some(range) = asked.get(FieldName::Range).filter(|_| !asked.has(FieldName::IfRange)) {
+            fields.push_known(FieldName::Range, range);
+        }
+        self.stow.ranged = fields.has(FieldName::Range);
     }
 
     /// The attempts; whether what they gave is about something else than what was to be validated.

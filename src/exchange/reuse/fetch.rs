@@ -2,13 +2,14 @@
 
 use super::depart::Voyage;
 use super::landing::Failure;
+use super::rest::Rest;
 use super::stow::Storing;
 use super::worth::Worth;
 use crate::cache::entry::{Content, Entry};
-use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Reply, Sink, Source};
+use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source};
 use crate::http::{
-    FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Unstorable, is_renewed_by, leaves_out,
-    strip_unstored,
+    self, FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Unstorable, Validators, is_renewed_by,
+    leaves_out, range_may, strip_unstored,
 };
 use crate::live::LiveCache;
 use bytes::Bytes;
@@ -24,7 +25,8 @@ pub(super) struct FetchDown<'v> {
 
 impl<'v> FetchDown<'v> {
     pub(super) fn of(voyage: &'v Voyage) -> FetchDown<'v> {
-        let reply = FetchReply { voyage, mode: Mode::Waiting, pending: Vec::new(), taken: 0, is_refuted: false };
+        let (pending, mode) = (Vec::new(), Mode::Waiting);
+        let reply = FetchReply { voyage, mode, joining: None, pending, taken: 0, is_refuted: false };
         FetchDown { body: NoContent(voyage), reply }
     }
 
@@ -74,11 +76,13 @@ impl Body for NoContent<'_> {
 pub(super) struct FetchReply<'v> {
     voyage: &'v Voyage,
     mode: Mode,
+    /// It is the rest of what is stored; bytes of it that are to come.
+    joining: Option<u64>,
     /// Content that was not published yet.
     pending: Vec<u8>,
     /// Bytes of content received.
     taken: u64,
-    /// A 304 was about something else than what was validated.
+    /// It is about something else than what is stored.
     is_refuted: bool,
 }
 
@@ -107,15 +111,27 @@ impl FetchReply<'_> {
     /// Decides what becomes of the response.
     fn receive(&mut self, head: &ResponseHead, length: Length) -> Mode {
         let voyage = self.voyage;
+        if let Some(rest) = &voyage.rest {
+            match rest.judge(head, length) {
+                http::Rest::Fits if !rest.is_purged(self.cache()) => return self.join(rest, head),
+                http::Rest::Fits | http::Rest::Misfit => return self.refute(),
+                http::Rest::Other => {}
+            }
+        }
+        if head.status == 206 && !range_may(&voyage.head, &Validators::of(&head.fields)) {
+            return self.refute();
+        }
         if let (304, Some(stale)) = (head.status, &voyage.stale) {
             if !is_renewed_by(&stale.validators(), &head.fields) {
                 // RFC 9111 §4.3.4: it is about another representation, so what is stored is not what there is now.
-                self.cache().invalidate(stale.hash, stale.key());
-                self.is_refuted = true;
-                return Mode::Discard;
+                return self.refute();
             }
             match voyage.stow.freshen(stale, head, || voyage.flight.is_barred()) {
                 Ok(entry) => voyage.flight.done(entry),
+                // Of parts this client may not have all that it wants.
+                Err(entry) if entry.whole().is_none() => {
+                    self.is_refuted = true;
+                }
                 Err(entry) => self.give_away(entry),
             }
             return Mode::Discard;
@@ -129,13 +145,7 @@ impl FetchReply<'_> {
         match voyage.stow.storing(head, length, &directives) {
             Ok(storing) => {
                 self.cache().unstored.forget(voyage.stow.hash);
-                let (mut shown, extra) = self.shown(head, &directives, &storing.entry);
-                if let Some(why) = storing.why_not() {
-                    // Those who ask meanwhile share it all the same.
-                    voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
-                    shown = shown.because(why);
-                }
-                voyage.flight.head(Arc::new(shown), length, true, extra);
+                self.show(&storing, head, length, &directives);
                 Mode::Store(Box::new(storing))
             }
             Err(why) => {
@@ -155,6 +165,48 @@ impl FetchReply<'_> {
                 Mode::Pass
             }
         }
+    }
+
+    /// What is stored is not what there is now: that is to be asked for by itself.
+    fn refute(&mut self) -> Mode {
+        self.cache().invalidate(self.voyage.stow.hash, &self.voyage.stow.key);
+        self.is_refuted = true;
+        Mode::Discard
+    }
+
+    /// The rest is there: it comes between what is stored.
+    fn join(&mut self, rest: &Rest, head: &ResponseHead) -> Mode {
+        let voyage = self.voyage;
+        let head = rest.head(head);
+        let directives = ResponseDirectives::of(&head.fields);
+        let length = Length::Known(rest.wanted_bytes());
+        let mut storing = match voyage.stow.storing(&head, length, &directives) {
+            Ok(storing) => storing,
+            Err(Unstorable::Authorization) => {
+                // It is due to this request alone, and says nothing of what is stored.
+                self.is_refuted = true;
+                return Mode::Discard;
+            }
+            Err(_) => return self.refute(),
+        };
+        storing.length = Length::Known(rest.missing_bytes());
+        self.cache().unstored.forget(voyage.stow.hash);
+        self.show(&storing, &rest.shown(head), length, &directives);
+        rest.before().into_iter().for_each(|piece| voyage.flight.data(piece));
+        self.joining = Some(rest.missing_bytes());
+        Mode::Store(Box::new(storing))
+    }
+
+    /// Tells all who wait of a response that may be stored.
+    fn show(&self, storing: &Storing, head: &ResponseHead, length: Length, directives: &ResponseDirectives) {
+        let voyage = self.voyage;
+        let (mut shown, extra) = self.shown(head, directives, &storing.entry);
+        if let Some(why) = storing.why_not() {
+            // Those who ask meanwhile share it all the same.
+            voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
+            shown = shown.because(why);
+        }
+        voyage.flight.head(Arc::new(shown), length, true, extra);
     }
 
     /// What was validated is for the leader alone, and for the last time.
@@ -219,6 +271,10 @@ impl FetchReply<'_> {
         if let Mode::Discard = self.mode {
             return if self.taken > DISCARDED_BYTES_MAX { Err(Broken::Closed) } else { Ok(()) };
         }
+        if let Some(left) = &mut self.joining {
+            // More than was asked for is no part of it.
+            *left = left.checked_sub(bytes.len() as u64).ok_or(Broken::Closed)?;
+        }
         self.pending.extend_from_slice(bytes);
         if !more || self.pending.len() >= GATHERED_BYTES {
             self.publish();
@@ -255,15 +311,25 @@ impl FetchReply<'_> {
         self.publish();
         self.cache().misses.note(&self.voyage.stow.key, self.taken);
         let flight = &self.voyage.flight;
+        let rest = self.voyage.rest.as_ref().filter(|_| self.joining.is_some());
+        if let Some(rest) = rest {
+            if self.joining != Some(0) {
+                // It is short: nothing may come after it.
+                return flight.fail(Failure::Refused(Refusal::BackendClosed));
+            }
+            rest.after().into_iter().for_each(|piece| flight.data(piece));
+        }
         // For a moment there are two of it.
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
             && storing.why_not().is_none()
             && (self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(self.taken))
             && let Some(whole) = flight.whole()
         {
-            self.voyage.stow.store(*storing, whole, || flight.is_barred());
+            let is_purged = rest.is_some_and(|rest| rest.is_purged(self.cache()));
+            self.voyage.stow.store(*storing, whole, || is_purged || flight.is_barred());
         }
-        flight.end(trailers.cloned());
+        // What ends a part is not said of all.
+        flight.end(trailers.filter(|_| rest.is_none()).cloned());
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Question;
 use super::deliver::Serving;
 use super::landing::Failure;
+use super::question::holds;
 use crate::cache::entry::Entry;
 use crate::cache::flight::{Heard, Seat};
 use crate::exchange::attempts::{Ended, Trail};
@@ -28,7 +29,7 @@ pub(super) enum Followed {
 /// One reader of a fetch.
 pub(super) struct Reading<'a> {
     pub(super) forward: Forward,
-    /// The range that this client wants of what is fetched as a whole.
+    /// The range that this client wants, where the whole comes.
     pub(super) range: Option<&'a [u8]>,
     /// What the leader's fetch did.
     pub(super) fetched: Option<Rc<RefCell<Trail>>>,
@@ -79,6 +80,9 @@ impl Course<'_> {
         let fits = entry.is_selected_by(&scratch.request.fields, &question.rules.normal);
         if !seat.leads() && !fits {
             return Followed::Other(Some(entry));
+        }
+        if is_done && !holds(&entry, &scratch.request, question.now_ms) {
+            return Followed::Other(None);
         }
         let status = CacheStatus {
             forward: Some(reading.forward),

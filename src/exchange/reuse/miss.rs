@@ -3,7 +3,7 @@
 use super::deliver::Serving;
 use super::follow::{Followed, Reading};
 use super::landing::Failure;
-use super::{Keep, Looked, Question, Reused, Stale, outcome};
+use super::{Basis, Keep, Looked, Question, Reused, Stale, outcome};
 use crate::cache::flight::Flights;
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
@@ -23,6 +23,11 @@ impl Question<'_> {
         if let Some(range) = request.fields.get(FieldName::Range) {
             text.extend_from_slice(b"\0range ");
             text.extend_from_slice(range);
+            // Whoever has a part of what was gets the whole of what is, and others a part of that.
+            for condition in request.fields.all(FieldName::IfRange) {
+                text.extend_from_slice(b"\0if-range ");
+                text.extend_from_slice(condition);
+            }
         }
         text.extend_from_slice(&self.rules.cache.purges.generation().to_le_bytes());
         (self.hash, secret.hash64(&text))
@@ -56,7 +61,8 @@ impl Course<'_> {
             // RFC 9111 §5.2.1.7
             return Reused::Ended(self.refuse(Refusal::OnlyIfCached, scratch, down, trail).await);
         }
-        if let Some(detail) = self.goes_alone(question, &scratch.request, stale.as_ref()) {
+        let rest = if stale.is_none() { question.rest(&scratch.request) } else { None };
+        if let Some(detail) = self.goes_alone(question, &scratch.request, stale.is_some() || rest.is_some()) {
             let mut forwarded = question.forwarded(self, forward, Some(detail));
             forwarded.keep = self.overhears(question, &scratch.request);
             return Reused::Forward(Box::new(forwarded));
@@ -90,7 +96,12 @@ impl Course<'_> {
                     scratch.request = request;
                     return Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await);
                 }
-                match self.depart(question, &request, (&flight, key), stale.as_ref(), false) {
+                let basis = match (&stale, &rest) {
+                    (Some(stale), _) => Basis::Stale(stale),
+                    (None, Some(rest)) => Basis::Parts(rest),
+                    (None, None) => Basis::Nothing,
+                };
+                match self.depart(question, &request, (&flight, key), basis, false) {
                     Ok(trail) => fetched = Some(trail),
                     Err(refusal) => {
                         self.flights(question).land(key, &flight);
@@ -98,7 +109,7 @@ impl Course<'_> {
                     }
                 }
             }
-            let reading = Reading { forward, range: if whole { range.as_deref() } else { None }, fetched };
+            let reading = Reading { forward, range: range.as_deref(), fetched };
             scratch.request = request;
             if let (true, Some(range)) = (whole, &range) {
                 scratch.request.fields.push_known(FieldName::Range, range);
@@ -172,12 +183,7 @@ impl Course<'_> {
     }
 
     /// Why a request does not share a fetch.
-    fn goes_alone(
-        &self,
-        question: &Question<'_>,
-        request: &RequestHead,
-        stale: Option<&Stale>,
-    ) -> Option<&'static str> {
+    fn goes_alone(&self, question: &Question<'_>, request: &RequestHead, is_known: bool) -> Option<&'static str> {
         let fields = &request.fields;
         if request.method != Method::Get {
             return Some("head");
@@ -185,7 +191,8 @@ impl Course<'_> {
         if question.directives.no_store {
             return Some("no-store");
         }
-        if stale.is_none() && fields.has(FieldName::Range) && fields.has(FieldName::IfRange) {
+        // What If-Range is about is known only where something of it is stored.
+        if !is_known && fields.has(FieldName::Range) && fields.has(FieldName::IfRange) {
             return Some("if-range");
         }
         question.rules.cache.unstored.knows(question.hash, question.now_ms).then_some("not-storable")

@@ -11,6 +11,7 @@ mod landing;
 mod miss;
 mod purge;
 mod question;
+mod rest;
 mod stow;
 mod stream;
 mod whole;
@@ -31,6 +32,7 @@ use crate::http::{CacheStatus, Forward, IfFailed, Reuse};
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::CacheOutcome;
 use deliver::Serving;
+use rest::Rest;
 use std::sync::Arc;
 
 /// What the cache made of a request.
@@ -59,6 +61,16 @@ struct Stale {
     entry: Arc<Entry>,
     /// What it is good for if that fails.
     if_failed: IfFailed,
+}
+
+/// What is stored of what is to be fetched.
+#[derive(Clone, Copy)]
+enum Basis<'a> {
+    Nothing,
+    /// What is to be validated.
+    Stale(&'a Stale),
+    /// Parts, which the rest is to be joined with.
+    Parts(&'a Rest),
 }
 
 impl Course<'_> {

@@ -1,4 +1,5 @@
 use super::deliver::is_part_of;
+use super::rest::may_be_joined;
 use super::{Forwarded, Looked, Stale, is_within};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::key::{Secret, push_key};
@@ -121,17 +122,22 @@ impl<'a> Question<'a> {
         if stale.is_some() || !cache.may_be_on_disk(self.hash) {
             return Looked::Miss(forward, stale);
         }
+        // Where memory has parts, the disk has no others.
+        let may_be_joined = |entry: &Entry| forward != Forward::Partial && may_be_joined(entry);
         let is_wanted = |entry: &Entry| {
             *entry.key() == *self.key
                 && entry.is_selected_by(&head.fields, &self.rules.normal)
-                && holds(entry, head, self.now_ms)
+                && (holds(entry, head, self.now_ms) || may_be_joined(entry))
                 && cache.verdict(entry) != Verdict::Gone
         };
-        let Some(entry) = cache.read(self.hash, is_wanted).await else { return Looked::Miss(forward, None) };
-        self.judge(entry, course)
+        match cache.read(self.hash, is_wanted).await {
+            None => Looked::Miss(forward, None),
+            Some(entry) if !holds(&entry, head, self.now_ms) => Looked::Miss(Forward::Partial, None),
+            Some(entry) => self.judge(entry, course),
+        }
     }
 
-    /// What the fetch of another stored between the look and the boarding: whole, and to be reused.
+    /// What the fetch of another stored between the look and the boarding: all that is wanted, and to be reused.
     pub(super) fn landed_meanwhile(
         &self,
         course: &Course<'_>,
@@ -140,8 +146,8 @@ impl<'a> Question<'a> {
     ) -> Option<(Arc<Entry>, Reuse)> {
         let entry = self.rules.cache.memory.find(self.hash, |entry| {
             let is_wanted = *entry.key() == *self.key
-                && entry.whole().is_some()
-                && entry.is_selected_by(&head.fields, &self.rules.normal);
+                && entry.is_selected_by(&head.fields, &self.rules.normal)
+                && holds(entry, head, self.now_ms);
             is_wanted.then(|| Arc::clone(entry))
         })?;
         if known.is_some_and(|known| Arc::ptr_eq(known, &entry)) {
@@ -176,7 +182,7 @@ impl<'a> Question<'a> {
 }
 
 /// Whether the stored content has what is asked for (RFC 9111 §3.3).
-fn holds(entry: &Entry, head: &RequestHead, now_ms: u64) -> bool {
+pub(super) fn holds(entry: &Entry, head: &RequestHead, now_ms: u64) -> bool {
     matches!(entry.content(), Content::Whole(_)) || is_part_of(entry, head, now_ms)
 }
 

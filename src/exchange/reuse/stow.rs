@@ -15,6 +15,7 @@ use crate::http::{
     push_selecting, selected, storable, strip_content_digests, strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, Tier, cache_defaults};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -45,8 +46,8 @@ pub(super) struct Stow {
 pub(super) struct Storing {
     /// As it will be stored, without content.
     pub(super) entry: Entry,
-    /// Where it begins in the whole, and how long that is.
-    part: Option<(u64, u64)>,
+    /// Which bytes of the whole it has, and how long that is.
+    part: Option<(Range<u64>, u64)>,
     pub(super) length: Length,
     room: Room,
 }
@@ -267,7 +268,9 @@ impl Stow {
     pub(super) fn store(&self, storing: Storing, whole: Box<[u8]>, is_barred: impl Fn() -> bool) {
         let content = match storing.part {
             None => Some(Content::Whole(whole)),
-            Some((first, complete)) => self.combined(&storing.entry, first, complete, whole),
+            // What is shorter or longer than it says is no part of anything.
+            Some((range, _)) if range.end - range.start != whole.len() as u64 => None,
+            Some((range, complete)) => self.combined(&storing.entry, range.start, complete, whole),
         };
         if let Some(content) = content.filter(|_| !is_barred()) {
             let entry = storing.entry.with(storing.entry.life, content);
@@ -278,13 +281,14 @@ impl Stow {
     /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one. `None`: nothing of it is kept.
     fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Option<Content> {
         let before = self.cache().memory.variants(entry.hash).into_iter().find(|old| self.is_of_same(old, entry));
+        // Sizes are rounded up to those that the allocator has.
+        let in_memory = self.cache().memory.largest().saturating_sub(entry.bytes_with(0)) as u64 / 4 * 3;
+        let room_bytes = self.config().max_object.min(in_memory);
         match before.as_ref().map(|old| (old, old.content())) {
             // The whole came meanwhile.
             Some((old, Content::Whole(bytes))) if bytes.len() as u64 == complete => Some(Entry::content_of(old)),
-            Some((_, Content::Parts(parts))) => {
-                Parts::with(Some(parts), complete, (first, part.into()), self.config().max_object)
-            }
-            _ => Parts::with(None, complete, (first, part.into()), self.config().max_object),
+            Some((_, Content::Parts(parts))) => Parts::with(Some(parts), complete, (first, part.into()), room_bytes),
+            _ => Parts::with(None, complete, (first, part.into()), room_bytes),
         }
     }
 
@@ -311,10 +315,10 @@ impl Stow {
     }
 }
 
-/// The first byte of a part and the bytes of the whole.
-fn part(fields: &Fields) -> Option<(u64, u64)> {
+/// The bytes of a part and how many the whole has.
+fn part(fields: &Fields) -> Option<(Range<u64>, u64)> {
     let ContentRange { range, complete } = parse_content_range(fields.get(FieldName::ContentRange)?)?;
-    Some((range.start, complete?))
+    Some((range, complete?))
 }
 
 fn has_validator(fields: &Fields) -> bool {

@@ -10,6 +10,10 @@ use std::sync::Arc;
 
 impl Sending<'_> {
     pub(super) async fn whole<R: Reply>(&mut self, response: &mut ResponseHead, reply: &mut R) -> Result<u64, Broken> {
+        if self.serving.entry.whole().is_none() {
+            // What has only parts does not come here; it would be a short response.
+            return Err(Broken::Closed);
+        }
         response.status = self.serving.entry.status;
         let is_head = self.request.method == Method::Head;
         let bare = is_head || matches!(response.status, 204 | 304);
