@@ -360,6 +360,27 @@ fn who_wants_the_same_shares_one_fetch_of_the_rest() {
 }
 
 #[test]
+fn who_has_a_part_does_not_share_with_who_has_none() {
+    let (origin, weir, mut client) = with_a_part();
+    let (mut other, gates) = (weir.client(), [Gate::new(), Gate::new()]);
+    let head = "HTTP/1.1 206 P\r\nCache-Control: max-age=60\r\nETag: \"2\"\r\nContent-Range: bytes 7-8/12\r\n";
+    for gate in &gates {
+        origin.says("").after(gate).then(format!("{head}Content-Length: 2\r\n\r\nhi"));
+    }
+    client.get("/x").field("Range", "bytes=4-8").sent();
+    asked(&origin, 1, Some("bytes=7-8"), Some("\"1\""));
+    other.get("/x").field("Range", "bytes=4-8").field("If-Range", "\"1\"").sent();
+    asked(&origin, 2, Some("bytes=7-8"), Some("\"1\""));
+    sends(&origin, LETTERS, 4, 8, "\"2\"");
+    gates[0].open();
+    client.sees(206).field("content-range", "bytes 4-8/12").body("efghi");
+    sends_all(&origin, LETTERS, "\"2\"");
+    gates[1].open();
+    other.sees(200).lacks("content-range").body(LETTERS);
+    asked(&origin, 4, None, None);
+}
+
+#[test]
 fn parts_on_disk_are_joined_with_the_rest_after_a_restart() {
     let origin = Origin::start();
     sends(&origin, DIGITS, 2, 6, "\"1\"");
