@@ -9,7 +9,6 @@ use crate::clock::boot_time;
 use crate::config::Cluster;
 use crate::live::{Fleet, Outgoing, Purge, Told};
 use redis::Script;
-use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,12 +44,12 @@ pub(super) struct Beat {
 }
 
 /// How far this member is: it has all purges up to a number, of that epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    epoch: String,
-    number: u64,
+    pub(super) epoch: String,
+    pub(super) number: u64,
     /// Of the purge of that number; empty: there was none.
-    id: String,
+    pub(super) id: String,
 }
 
 /// What Redis says at each beat.
