@@ -101,7 +101,9 @@ impl Gate {
             return Err(Barred::Unknown);
         }
         let sum = SecretSum::of(secret.trim_ascii());
-        self.tokens.iter().filter(|token| token.secret.is(&sum)).last().ok_or(Barred::Unknown)
+        let found =
+            self.tokens.iter().fold(None, |found, token| if token.secret.is(&sum) { Some(token) } else { found });
+        found.ok_or(Barred::Unknown)
     }
 
     fn has_operator(&self) -> bool {

@@ -1,4 +1,4 @@
-use super::{Load, Registration};
+use super::{Load, Moment, Registration};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,10 @@ pub struct Lease {
     pub by: Registrant,
     /// When it was granted.
     pub since: Duration,
-    /// When it was renewed last.
-    pub renewed: Duration,
+    /// From when its time counts: when it was renewed last.
+    pub renewed: Moment,
+    /// When its backend said so; long ago if that is not known any more. Of two words on a lease the later one counts.
+    pub said: Moment,
     /// How it stands.
     pub state: State,
     /// Nothing was heard of it for more than half of its time.
@@ -85,6 +87,7 @@ impl Lease {
         wish: &Registration,
         ttl: Duration,
         by: Registrant,
+        said: Moment,
         now: Duration,
     ) -> Lease {
         Lease {
@@ -96,7 +99,8 @@ impl Lease {
             load: Load::default().moved(wish.load),
             by,
             since: now,
-            renewed: now,
+            renewed: said,
+            said,
             state: State::Serving,
             silent: false,
         }
@@ -105,14 +109,14 @@ impl Lease {
     /// When it runs out unless it is renewed.
     #[must_use]
     pub fn ends(&self) -> Duration {
-        self.renewed.saturating_add(self.ttl)
+        self.renewed.plus(self.ttl)
     }
 
     /// From when on nothing was heard of it for more than half of its time: who renews at a third of it, as is asked of
     /// them, has missed a renewal by then.
     #[must_use]
     pub fn falls_silent(&self) -> Duration {
-        self.renewed.saturating_add(self.ttl / 2)
+        self.renewed.plus(self.ttl / 2)
     }
 
     /// The weight that its backend has in the pool: none while it drains.

@@ -1,7 +1,7 @@
 //! The leases of one pool.
 
-use super::Registration;
 use super::lease::{Lease, Leave, Registrant, State};
+use super::{Moment, Registration};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,9 @@ use std::time::Duration;
 /// The leases of one pool, by address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leases {
-    leases: BTreeMap<SocketAddr, Lease>,
+    pub(super) leases: BTreeMap<SocketAddr, Lease>,
+    /// When some were given back, for as long as an older word on them may come.
+    pub(super) given_back: BTreeMap<SocketAddr, Moment>,
     /// When time passed last.
     looked: Duration,
     /// Some were kept then.
@@ -20,7 +22,7 @@ pub struct Leases {
 /// What happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Leases renewed.
+    /// Leases renewed, here.
     pub renewals: u64,
     /// Leases that ran out, and whose backends had to go.
     pub expiries: u64,
@@ -104,29 +106,53 @@ impl Leases {
         rules: Rules,
         now: Duration,
     ) -> Result<Granted, Full> {
+        self.grant(address, wish, by, rules, (Moment::at(now), now))
+    }
+
+    /// The same, of what was said at a moment and is heard now.
+    pub(super) fn grant(
+        &mut self,
+        address: SocketAddr,
+        wish: &Registration,
+        by: &Registrant,
+        rules: Rules,
+        (said, now): (Moment, Duration),
+    ) -> Result<Granted, Full> {
         let ttl = wish.ttl.unwrap_or(rules.ttl).min(rules.ttl);
         let is_full = self.leases.len() >= Leases::MAX;
         let Some(lease) = self.leases.get_mut(&address) else {
             if is_full {
                 return Err(Full);
             }
-            self.leases.insert(address, Lease::granted(address, wish, ttl, by.clone(), now));
+            self.leases.insert(address, Lease::granted(address, wish, ttl, by.clone(), said, now));
             return Ok(Granted { is_new: true, ttl, touched: Touched::Seats, changed: true });
         };
         let before = lease.clone();
         let is_new = lease.is_draining();
-        *lease = Lease::granted(address, wish, ttl, by.clone(), now);
+        *lease = Lease::granted(address, wish, ttl, by.clone(), said, now);
         if !is_new {
             lease.since = before.since;
             lease.load = before.load.moved(wish.load);
-            self.counts.renewals += 1;
+            self.counts.renewals += u64::from(by.member.is_none());
         }
         Ok(Granted { is_new, ttl, touched: touched(&before, lease), changed: is_new || terms(&before) != terms(lease) })
     }
 
     /// Gives a lease back: its backend drains, if it does not already. `None`: there is none.
     pub fn remove(&mut self, address: SocketAddr, rules: Rules, now: Duration) -> Option<Touched> {
+        self.take_back(address, rules, (Moment::at(now), now))
+    }
+
+    pub(super) fn take_back(
+        &mut self,
+        address: SocketAddr,
+        rules: Rules,
+        (said, now): (Moment, Duration),
+    ) -> Option<Touched> {
         let lease = self.leases.get_mut(&address)?;
+        if self.given_back.len() < Leases::MAX {
+            self.given_back.insert(address, said);
+        }
         if let State::Draining { why, .. } = &mut lease.state {
             *why = Leave::Asked;
             return Some(Touched::Nothing);
@@ -138,7 +164,7 @@ impl Leases {
     /// Puts what was known of a lease before a restart back, with all of its time before it.
     pub fn restore(&mut self, lease: Lease, now: Duration) {
         if self.leases.len() < Leases::MAX {
-            let fresh = Lease { since: now, renewed: now, state: State::Serving, silent: false, ..lease };
+            let fresh = Lease { since: now, renewed: Moment::at(now), state: State::Serving, silent: false, ..lease };
             self.leases.insert(fresh.address, fresh);
         }
     }
@@ -146,6 +172,7 @@ impl Leases {
     /// Lets time pass: leases run out, backends that left are gone. To be called when it is [`due`](Self::due).
     pub fn tick(&mut self, rules: Rules, signs: &impl Signs, now: Duration) -> Vec<Turn> {
         self.looked = now;
+        self.given_back.retain(|_, said| said.plus(rules.ttl) > now);
         let mut turns = Vec::new();
         for lease in self.leases.values_mut().filter(|lease| !lease.is_draining()) {
             if !lease.silent && lease.falls_silent() <= now {
@@ -196,6 +223,12 @@ impl Leases {
         self.leases.get(&address)
     }
 
+    /// When one was given back, for as long as that is remembered.
+    #[must_use]
+    pub fn given_back(&self, address: SocketAddr) -> Option<Moment> {
+        self.given_back.get(&address).copied()
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -231,9 +264,10 @@ impl Leases {
 impl Lease {
     /// What becomes of one whose time is over. `keeps`: more than half of the pool is silent.
     fn turn(&mut self, keeps: bool, rules: Rules, signs: &impl Signs, now: Duration) -> Option<Turn> {
+        let is_over = self.ends() <= now;
         let ends = match &mut self.state {
             State::Draining { .. } => return None,
-            State::Serving if self.renewed.saturating_add(self.ttl) > now => return None,
+            State::Serving if !is_over => return None,
             State::Serving if keeps => {
                 self.state = State::Kept { leaves: None, dead_since: None };
                 return Some(Turn::Kept(self.address));

@@ -8,22 +8,31 @@
 //! - *draining*: it was given back or ran out; its backend gets nothing new, and goes once its exchanges have ended.
 //! - *kept*: it ran out together with more than half of its pool. That is rather a network that is cut than so many
 //!   backends that died, and must not empty the pool.
+//!
+//! What another member of a fleet grants or takes back comes in as a [`Word`], by [`hear`](Registry::hear). The later of two words
+//! on a backend counts, in whatever order they come: members that heard the same have the same leases.
 
 mod address;
+mod hear;
 mod lease;
 mod leases;
 mod load;
+mod moment;
 mod pools;
 mod record;
 mod registration;
+mod word;
 
 #[cfg(test)]
 mod model;
 
 pub use address::parse as parse_address;
+pub use hear::Heard;
 pub use lease::{Lease, Leave, Registrant, State};
 pub use leases::{Counts, Full, Granted, Leases, Rules, Signs, Touched, Turn};
 pub use load::{Load, SHARE_FULL};
+pub use moment::{Clocks, Moment};
 pub use pools::Registry;
 pub use record::{decode, encode};
 pub use registration::Registration;
+pub use word::{Says, Word};

@@ -70,7 +70,7 @@ impl Pool {
 
     /// As a backend does it: when a third of its time is over, or it is not in the pool.
     fn renew(&mut self, n: u8) {
-        let is_time = |lease: &Lease| lease.is_draining() || lease.renewed + lease.ttl / 3 <= self.now;
+        let is_time = |lease: &Lease| lease.is_draining() || lease.renewed.plus(lease.ttl / 3) <= self.now;
         if self.leases.get(at(n)).is_none_or(is_time) {
             self.put(n);
         }
@@ -268,7 +268,7 @@ impl Bystander {
     fn note(&mut self, leases: &Leases) {
         self.heard.retain(|address, _| leases.get(*address).is_some_and(|lease| !lease.is_draining()));
         for lease in leases.iter().filter(|lease| !lease.is_draining()) {
-            self.heard.insert(lease.address, (lease.renewed, lease.ttl));
+            self.heard.insert(lease.address, (lease.renewed.plus(Duration::ZERO), lease.ttl));
         }
     }
 

@@ -1,7 +1,9 @@
+use super::hear::Heard;
 use super::leases::{Full, Granted, Leases, Rules, Signs, Touched, Turn};
-use super::{Lease, Registrant, Registration};
+use super::{Clocks, Lease, Registrant, Registration, Word};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The leases of all pools, by name.
@@ -33,6 +35,23 @@ impl Registry {
     /// As [`Leases::remove`].
     pub fn remove(&mut self, pool: &str, address: SocketAddr, rules: Rules, now: Duration) -> Option<Touched> {
         self.pools.get_mut(pool)?.remove(address, rules, now)
+    }
+
+    /// As [`Leases::hear`].
+    ///
+    /// # Errors
+    /// [`Full`]: the pool has as many leases as it may have.
+    pub fn hear(&mut self, word: &Word, rules: Rules, clocks: Clocks) -> Result<Heard, Full> {
+        match self.pools.get_mut(&word.pool) {
+            Some(leases) => leases.hear(word, rules, clocks),
+            None => self.pools.entry(word.pool.clone()).or_default().hear(word, rules, clocks),
+        }
+    }
+
+    /// As [`Leases::words`], of all pools.
+    #[must_use]
+    pub fn words(&self, me: &Arc<str>, clocks: Clocks) -> Vec<Word> {
+        self.pools.iter().flat_map(|(pool, leases)| leases.words(pool, me, clocks)).collect()
     }
 
     /// As [`Leases::restore`].

@@ -1,6 +1,6 @@
 //! Leases as they are kept over a restart: JSON, one object a lease. Those that drain are on their way out, and left out.
 
-use super::{Lease, Load, Registrant, Registration, Registry, State, parse_address};
+use super::{Lease, Load, Moment, Registrant, Registration, Registry, State, parse_address};
 use crate::config::Register;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// As it is written.
 #[must_use]
 pub fn encode(registry: &Registry) -> Vec<u8> {
-    let staying = registry.iter().filter(|(_, lease)| !lease.is_draining() && lease.by.member.is_none());
+    let staying = registry.iter().filter(|(_, lease)| !lease.is_draining());
     let leases: Vec<Value> = staying.map(|(pool, lease)| written(pool, lease)).collect();
     json!({ "leases": leases }).to_string().into_bytes()
 }
@@ -21,6 +21,7 @@ fn written(pool: &str, lease: &Lease) -> Value {
         "weight": lease.weight,
         "zone": lease.zone,
         "by": &*lease.by.name,
+        "member": lease.by.member.as_deref(),
     })
 }
 
@@ -41,9 +42,10 @@ fn read(value: &Value) -> Option<(String, Lease)> {
         zone,
         reported: None,
         load: Load::default(),
-        by: Registrant::here(value["by"].as_str()?),
+        by: Registrant { name: value["by"].as_str()?.into(), member: value["member"].as_str().map(Into::into) },
         since: Duration::ZERO,
-        renewed: Duration::ZERO,
+        renewed: Moment::at(Duration::ZERO),
+        said: Moment::LONG_AGO,
         state: State::Serving,
         silent: false,
     };

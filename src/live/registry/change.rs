@@ -1,5 +1,6 @@
-use crate::registry::{Lease, Leave};
+use crate::registry::{Clocks, Lease, Leave, Moment, Word};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Something that happened to a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub struct LeaseChange {
     pub lease: Option<Lease>,
     /// What.
     pub what: LeaseTurn,
+    /// Another member of the fleet said so.
+    pub heard: bool,
+    /// When it was given back last, if that is not long ago.
+    pub(super) given_back: Option<Moment>,
 }
 
 /// What happened to a lease.
@@ -28,4 +33,20 @@ pub enum LeaseTurn {
     Draining(Leave),
     /// It is gone.
     Left(Leave),
+}
+
+impl LeaseChange {
+    /// What is to be told of it to the other members of a fleet as the word of `me`. `None`: they know it, or find it out by
+    /// themselves as time passes.
+    #[must_use]
+    pub fn word(&self, me: &Arc<str>, clocks: Clocks) -> Option<Word> {
+        match (self.what, &self.lease, self.given_back) {
+            _ if self.heard => None,
+            (LeaseTurn::Granted { .. }, Some(lease), _) => Some(Word::of(&self.pool, lease, me, clocks)),
+            (LeaseTurn::Draining(Leave::Asked), _, Some(at)) => {
+                Some(Word::given_back(&self.pool, self.address, at, me, clocks))
+            }
+            _ => None,
+        }
+    }
 }

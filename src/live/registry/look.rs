@@ -40,7 +40,7 @@ pub(super) fn of<'l>(leases: impl Iterator<Item = &'l Lease>, rules: &PoolRules,
         lease: lease.clone(),
         left: lease.ends().saturating_sub(now),
         age: now.saturating_sub(lease.since),
-        quiet: now.saturating_sub(lease.renewed),
+        quiet: lease.renewed.ago(now),
         health: shown.get(lease.address).map(|backend| {
             let standing = match lease.seat_weight() {
                 0 => Standing::Draining,

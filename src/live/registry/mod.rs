@@ -2,8 +2,9 @@
 //!
 //! Any thread may [`put`](LiveRegistry::put), [`remove`](LiveRegistry::remove) and look. The keeper's thread lets time
 //! pass ([`tick`](LiveRegistry::tick)) and gives pools their members; what it has done so far is
-//! [`applied`](LiveRegistry::applied). Other ways to register (the interfaces of other registries, other members of a fleet)
-//! come in through the same methods, and hear of changes by [`changes`](LiveRegistry::changes).
+//! [`applied`](LiveRegistry::applied). Other interfaces to register by come in through the same methods. What
+//! other members of a fleet say comes in by [`hear`](LiveRegistry::hear); what is to be told to them is in
+//! [`changes`](LiveRegistry::changes), and all of it in [`words`](LiveRegistry::words).
 
 mod change;
 mod look;
@@ -17,7 +18,7 @@ pub use rules::Who;
 
 use super::state::lock;
 use super::{Snapshot, StateDir, StateError, StateFile};
-use crate::registry::{self, Granted, Lease, Registrant, Registration, Registry, Touched, Turn};
+use crate::registry::{self, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Touched, Turn, Word};
 use crate::telemetry::metrics::{LeasesLook, Look};
 use rules::PoolRules;
 use std::collections::{BTreeMap, HashMap};
@@ -133,46 +134,48 @@ impl LiveRegistry {
     ) -> Result<Registered, Refused> {
         let mut book = lock(&self.book);
         book.rules(pool, who)?.may_stand(address, who)?;
-        self.grant(&mut book, pool, address, wish, &Registrant::here(who.name()), now)
+        let (rules, by) = (book.rules.get(pool).ok_or(Refused::NoPool)?.rules, Registrant::here(who.name()));
+        let granted =
+            book.registry.put(pool, address, wish, &by, rules, now).map_err(|registry::Full| Refused::Full)?;
+        self.granted(&mut book, pool, address, granted, false);
+        Ok(Registered { granted, version: book.version })
     }
 
-    /// The same, as another member of the fleet granted it.
+    /// Takes the word of another member of the fleet. What is to be waited for until it is in the pool; `None`: it was no news.
     ///
     /// # Errors
-    /// [`Refused`]: here there is no such pool, or no room.
-    pub fn put_from(
-        &self,
-        pool: &str,
-        address: SocketAddr,
-        wish: &Registration,
-        by: &Registrant,
-        now: Duration,
-    ) -> Result<Registered, Refused> {
-        self.grant(&mut lock(&self.book), pool, address, wish, by, now)
+    /// [`Refused`]: here there is no such pool, no room, or the address is this process's own or stands in the configuration.
+    pub fn hear(&self, word: &Word, clocks: Clocks) -> Result<Option<u64>, Refused> {
+        let mut book = lock(&self.book);
+        let rules = book.rules.get(&word.pool).ok_or_else(|| book.why_no_rules(&word.pool))?;
+        rules.may_stand_at_all(word.address)?;
+        let rules = rules.rules;
+        let (pool, address) = (&*word.pool, word.address);
+        match book.registry.hear(word, rules, clocks).map_err(|registry::Full| Refused::Full)? {
+            Heard::Old => return Ok(None),
+            Heard::Granted(granted) => self.granted(&mut book, pool, address, granted, true),
+            Heard::GivenBack(touched) => self.given_back(&mut book, pool, address, touched, true),
+        }
+        Ok(Some(book.version))
     }
 
-    fn grant(
-        &self,
-        book: &mut Book,
-        pool: &str,
-        address: SocketAddr,
-        wish: &Registration,
-        by: &Registrant,
-        now: Duration,
-    ) -> Result<Registered, Refused> {
-        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
-        let granted = book.registry.put(pool, address, wish, by, rules, now).map_err(|registry::Full| Refused::Full)?;
+    /// All that is to be told of leases to a member that knows of none, those heard from others included; what this process
+    /// granted as that of `me`.
+    #[must_use]
+    pub fn words(&self, me: &Arc<str>, clocks: Clocks) -> Vec<Word> {
+        lock(&self.book).registry.words(me, clocks)
+    }
+
+    fn granted(&self, book: &mut Book, pool: &str, address: SocketAddr, granted: Granted, heard: bool) {
         if granted.touched > Touched::Nothing {
             book.touch(pool, granted.touched);
         }
         book.unwritten |= granted.changed;
-        let version = book.version;
         if granted.is_new {
-            tracing::info!(pool, %address, ttl = ?granted.ttl, by = &*by.name, "registered");
+            tracing::info!(pool, %address, ttl = ?granted.ttl, elsewhere = heard, "registered");
         }
-        self.tell(book, pool, address, LeaseTurn::Granted { is_new: granted.is_new });
+        self.tell(book, pool, address, LeaseTurn::Granted { is_new: granted.is_new }, heard);
         self.turned.notify_one();
-        Ok(Registered { granted, version })
     }
 
     /// Takes a backend out: it drains, and goes. What is to be waited for by who wants it to get nothing new.
@@ -182,28 +185,20 @@ impl LiveRegistry {
     pub fn remove(&self, pool: &str, address: SocketAddr, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
         let mut book = lock(&self.book);
         book.rules(pool, who)?;
-        self.take_back(&mut book, pool, address, now)
-    }
-
-    /// The same, as another member of the fleet took it back.
-    ///
-    /// # Errors
-    /// [`Refused`]: here there is no such pool, or no such lease.
-    pub fn remove_from(&self, pool: &str, address: SocketAddr, now: Duration) -> Result<u64, Refused> {
-        self.take_back(&mut lock(&self.book), pool, address, now)
-    }
-
-    fn take_back(&self, book: &mut Book, pool: &str, address: SocketAddr, now: Duration) -> Result<u64, Refused> {
         let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
         let touched = book.registry.remove(pool, address, rules, now).ok_or(Refused::NoLease)?;
+        self.given_back(&mut book, pool, address, touched, false);
+        Ok(book.version)
+    }
+
+    fn given_back(&self, book: &mut Book, pool: &str, address: SocketAddr, touched: Touched, heard: bool) {
         if touched > Touched::Nothing {
-            tracing::info!(pool, %address, "given back: it drains");
+            tracing::info!(pool, %address, elsewhere = heard, "given back: it drains");
             book.touch(pool, touched);
             book.unwritten = true;
-            self.tell(book, pool, address, LeaseTurn::Draining(registry::Leave::Asked));
+            self.tell(book, pool, address, LeaseTurn::Draining(registry::Leave::Asked), heard);
             self.turned.notify_one();
         }
-        Ok(book.version)
     }
 
     /// Whether there is a lease, on its way out or not.
@@ -241,7 +236,7 @@ impl LiveRegistry {
                 Turn::Left(address, why) => (*address, LeaseTurn::Left(*why)),
             };
             book.unwritten = true;
-            self.tell(book, pool, address, what);
+            self.tell(book, pool, address, what, false);
         }
     }
 
@@ -314,10 +309,13 @@ impl LiveRegistry {
         }
     }
 
-    fn tell(&self, book: &Book, pool: &str, address: SocketAddr, what: LeaseTurn) {
+    fn tell(&self, book: &Book, pool: &str, address: SocketAddr, what: LeaseTurn, heard: bool) {
         if self.changes.receiver_count() > 0 {
-            let lease = book.registry.pool(pool).and_then(|leases| leases.get(address)).cloned();
-            let _ = self.changes.send(LeaseChange { pool: pool.to_owned(), address, lease, what });
+            let leases = book.registry.pool(pool);
+            let (lease, given_back) =
+                (leases.and_then(|it| it.get(address)), leases.and_then(|it| it.given_back(address)));
+            let (pool, lease) = (pool.to_owned(), lease.cloned());
+            let _ = self.changes.send(LeaseChange { pool, address, lease, what, heard, given_back });
         }
     }
 }

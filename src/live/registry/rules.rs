@@ -76,9 +76,16 @@ impl PoolRules {
     pub(super) fn may_stand(&self, address: SocketAddr, who: Who<'_>) -> Result<(), Refused> {
         match who {
             Who::Token(token) if !token.reaches(address.ip()) => Err(Refused::Outside),
-            _ if self.is_own(address) => Err(Refused::Own),
-            _ if self.configured.contains(&address) => Err(Refused::Configured),
-            _ => Ok(()),
+            _ => self.may_stand_at_all(address),
+        }
+    }
+
+    /// Whether anybody may.
+    pub(super) fn may_stand_at_all(&self, address: SocketAddr) -> Result<(), Refused> {
+        match () {
+            () if self.is_own(address) => Err(Refused::Own),
+            () if self.configured.contains(&address) => Err(Refused::Configured),
+            () => Ok(()),
         }
     }
 

@@ -230,15 +230,13 @@ fn leases(pools: &[PoolLook], page: &mut Page<'_>) {
             page.sample(&f::LEASES, &[pool, state], n);
         }
     }
-    let counts: [(&Family, fn(&LeasesLook) -> u64); 3] = [
-        (&f::LEASE_RENEWALS, |it| it.renewals),
-        (&f::LEASE_EXPIRIES, |it| it.expiries),
-        (&f::LEASES_KEPT, |it| it.kept),
-    ];
-    for (family, count) in counts {
+    let mut count = |family: &Family, of: fn(&LeasesLook) -> u64| {
         page.family(family);
-        leases().for_each(|(pool, look)| page.sample(family, &[pool], count(&look)));
-    }
+        leases().for_each(|(pool, look)| page.sample(family, &[pool], of(&look)));
+    };
+    count(&f::LEASE_RENEWALS, |it| it.renewals);
+    count(&f::LEASE_EXPIRIES, |it| it.expiries);
+    count(&f::LEASES_KEPT, |it| it.kept);
 }
 
 fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
