@@ -1,6 +1,7 @@
 //! `weir`: flags to a command, a command to an exit code.
 
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ enum Verb {
         #[command(flatten)]
         running: Running,
     },
+    /// Run a backend's own command, and keep the backend registered for as long as it is healthy.
+    Register(Register),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
 }
@@ -95,6 +98,9 @@ struct Running {
     /// Its admin listener.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<AdminListen>,
+    /// A file with the secret of one of its tokens, where it wants one.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 /// Which backend is meant.
@@ -112,6 +118,42 @@ impl OneBackend {
     fn drain(self, drain: bool, out: &mut dyn std::io::Write) -> std::io::Result<ExitCode> {
         let OneBackend { pool, address, running } = self;
         command::drain::drain(&running.into(), &Drain { pool, backend: address, drain }, out)
+    }
+}
+
+/// Which backend is to be registered, and what runs it.
+#[derive(Args)]
+struct Register {
+    /// The name of the pool.
+    #[arg(long)]
+    pool: String,
+    /// Where the backend listens: an IP address with a port.
+    #[arg(long, value_name = "ADDRESS", value_parser = weir::registry::parse_address)]
+    address: SocketAddr,
+    /// It is healthy if a GET of this path is answered with a status from 200 to 399; else if it accepts a connection.
+    #[arg(long, value_name = "PATH")]
+    check: Option<String>,
+    /// How long it stays registered if nothing is heard of it; the pool says how long at most.
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<String>,
+    /// Its share relative to the others.
+    #[arg(long, value_name = "N")]
+    weight: Option<u16>,
+    /// Where it stands.
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    #[command(flatten)]
+    running: Running,
+    /// What runs the backend, with its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Register {
+    fn register(self) -> std::io::Result<ExitCode> {
+        let Register { pool, address, check, ttl, weight, zone, running, command } = self;
+        let wanted = command::register::Wanted { pool, address, check, ttl, weight, zone, command };
+        command::register::register(&running.into(), wanted)
     }
 }
 
@@ -163,8 +205,8 @@ impl Purge {
 }
 
 impl From<Running> for Where {
-    fn from(Running { config, admin }: Running) -> Where {
-        Where { config, admin }
+    fn from(Running { config, admin, token_file }: Running) -> Where {
+        Where { config, admin, token: token_file }
     }
 }
 
@@ -189,6 +231,10 @@ fn main() -> ExitCode {
         Verb::Status { running, json } => done(command::status::status(&running.into(), json, &mut out)),
         Verb::Drain(backend) => done(backend.drain(true, &mut out)),
         Verb::Undrain(backend) => done(backend.drain(false, &mut out)),
+        Verb::Register(register) => register.register().unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }),
         Verb::Purge(purge) => done(purge.purge(&mut out)),
         Verb::Top { n, cache, once, running } => {
             let wanted = command::top::Wanted { keys: n.into(), cache };

@@ -16,6 +16,8 @@ pub struct Where {
     pub config: PathBuf,
     /// The admin listener itself, if the file does not say it, or no longer.
     pub admin: Option<AdminListen>,
+    /// A file that holds the secret of one of its tokens.
+    pub token: Option<PathBuf>,
 }
 
 /// Why there is no answer.
@@ -25,15 +27,27 @@ pub(super) enum NoAnswer {
     Config(ConfigErrors),
     /// It has no admin listener.
     NoAdmin(PathBuf),
+    /// The file of the token cannot be read, or holds none.
+    NoToken(PathBuf, io::Error),
     /// Nobody is there, or it breaks off.
     Io(AdminListen, io::Error),
     /// Something else is there.
     Strange(AdminListen),
 }
 
+/// What is asked.
+struct Question<'a> {
+    method: &'a str,
+    path: &'a str,
+    content: &'a str,
+    secret: Option<String>,
+    /// How long the answer may take.
+    limit: Duration,
+}
+
 /// What the process says.
 pub(super) struct Answer {
-    status: u16,
+    pub(super) status: u16,
     pub(super) content: Value,
 }
 
@@ -45,14 +59,19 @@ impl Where {
 
     /// Sends a POST for `path`.
     pub(super) fn ask_with(&self, path: &str, content: &Value) -> Result<Answer, NoAnswer> {
-        let answer = self.exchange("POST", path, &content.to_string())?;
+        self.send("POST", path, &content.to_string(), ANSWER_MAX)
+    }
+
+    /// Sends a request that changes something.
+    pub(super) fn send(&self, method: &str, path: &str, content: &str, limit: Duration) -> Result<Answer, NoAnswer> {
+        let answer = self.exchange(method, path, content, limit)?;
         let is_ours = answer.1.content["applied"].is_boolean();
         if is_ours { Ok(answer.1) } else { Err(NoAnswer::Strange(answer.0)) }
     }
 
     /// Reads what is at `path`.
     pub(super) fn read(&self, path: &str) -> Result<Value, NoAnswer> {
-        match self.exchange("GET", path, "{}")? {
+        match self.exchange("GET", path, "{}", ANSWER_MAX)? {
             (_, Answer { status: 200, content }) => Ok(content),
             (listen, _) => Err(NoAnswer::Strange(listen)),
         }
@@ -60,7 +79,7 @@ impl Where {
 
     /// As [`read`](Self::read), but where there may be nothing; then why.
     pub(super) fn look(&self, path: &str) -> Result<Result<Value, String>, NoAnswer> {
-        match self.exchange("GET", path, "{}")? {
+        match self.exchange("GET", path, "{}", ANSWER_MAX)? {
             (_, Answer { status: 200, content }) => Ok(Ok(content)),
             (listen, Answer { content, .. }) => match content["error"].as_str() {
                 Some(why) => Ok(Err(why.to_owned())),
@@ -69,16 +88,37 @@ impl Where {
         }
     }
 
-    fn exchange(&self, method: &str, path: &str, content: &str) -> Result<(AdminListen, Answer), NoAnswer> {
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        content: &str,
+        limit: Duration,
+    ) -> Result<(AdminListen, Answer), NoAnswer> {
+        let question = Question { method, path, content, secret: self.secret()?, limit };
         let listen = match &self.admin {
             Some(listen) => listen.clone(),
             None => found(&self.config)?,
         };
-        let text = exchange(&listen, method, path, content).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
+        let text = exchange(&listen, &question).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
         match parse(&text) {
             Some(answer) => Ok((listen, answer)),
             None => Err(NoAnswer::Strange(listen)),
         }
+    }
+}
+
+impl Where {
+    /// The secret of the token, read anew each time: whoever deals them out may replace it.
+    pub(super) fn secret(&self) -> Result<Option<String>, NoAnswer> {
+        let Some(file) = &self.token else { return Ok(None) };
+        let no = |error| NoAnswer::NoToken(file.clone(), error);
+        let text = std::fs::read_to_string(file).map_err(no)?;
+        let secret = text.trim();
+        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(no(io::Error::new(io::ErrorKind::InvalidData, "it holds no secret that can be sent")));
+        }
+        Ok(Some(secret.to_owned()))
     }
 }
 
@@ -94,19 +134,19 @@ fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
     }
 }
 
-fn exchange(listen: &AdminListen, method: &str, path: &str, content: &str) -> io::Result<Vec<u8>> {
+fn exchange(listen: &AdminListen, question: &Question<'_>) -> io::Result<Vec<u8>> {
     match listen {
         AdminListen::Tcp(address) => {
             let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX)?;
-            stream.set_read_timeout(Some(ANSWER_MAX))?;
+            stream.set_read_timeout(Some(question.limit))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, method, path, content)
+            over(stream, question)
         }
         AdminListen::Unix(file) => {
             let stream = UnixStream::connect(file)?;
-            stream.set_read_timeout(Some(ANSWER_MAX))?;
+            stream.set_read_timeout(Some(question.limit))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, method, path, content)
+            over(stream, question)
         }
     }
 }
@@ -121,11 +161,14 @@ fn near(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn over(mut stream: impl Read + Write, method: &str, path: &str, content: &str) -> io::Result<Vec<u8>> {
+fn over(mut stream: impl Read + Write, question: &Question<'_>) -> io::Result<Vec<u8>> {
+    let Question { method, path, content, secret, .. } = question;
+    let authorization = secret.as_ref().map(|secret| format!("Authorization: Bearer {secret}\r\n"));
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{content}",
+         {}Content-Length: {}\r\n\r\n{content}",
+        authorization.unwrap_or_default(),
         content.len()
     )?;
     let mut text = Vec::new();
@@ -165,6 +208,7 @@ impl fmt::Display for NoAnswer {
                 writeln!(f, "error: {} has no [admin] listener to ask", file.display())?;
                 write!(f, "  = send the process a signal: SIGHUP reloads, SIGUSR2 upgrades; its log says how it went")
             }
+            NoAnswer::NoToken(file, error) => write!(f, "error: {}: {error}", file.display()),
             NoAnswer::Io(listen, error) => {
                 writeln!(f, "error: no answer from the admin listener on {listen}: {error}")?;
                 write!(f, "  = if it is elsewhere: --admin ADDRESS")

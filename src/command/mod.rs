@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod drain;
 pub mod purge;
+pub mod register;
 pub mod reload;
 pub mod schema;
 pub mod status;

@@ -1,0 +1,185 @@
+//! `weir register`: a backend's own command at work, in the pool for as long as it is healthy.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod support;
+
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+use support::{Backend, Crowd, Mood, Registered, Weir, eventually, free_port};
+
+const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+    tokens = [{ name = \"workers\", role = \"registrar\", secret = { file = \"workers.token\" } }]\n\
+    [pool.app]\nregister = { tokens = [\"workers\"], ttl = \"1s\" }\n[[route]]\npool = \"app\"\n";
+
+/// What waits until it is asked to end, says so, and ends with 7.
+const WAITS: &str =
+    "trap 'echo asked > asked; exit 7' TERM; trap 'echo heard > heard' USR1; while :; do sleep 0.05; done";
+
+fn weir() -> Weir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("workers.token"), "secret-of-workers\n").unwrap();
+    Weir::start_in(directory, OPEN, &[])
+}
+
+/// Registers the backend at that address, with a shell script for a command.
+fn registered(weir: &Weir, address: &str, more: &[&str], script: &str) -> Registered {
+    Registered::start(weir, address, more, &["sh", "-c", script])
+}
+
+fn is_there(file: &Path) -> bool {
+    file.exists()
+}
+
+#[test]
+fn it_is_in_the_pool_once_it_is_healthy_and_leaves_before_its_command_hears_of_it() {
+    let (weir, backend) = (weir(), Backend::start());
+    backend.health(503);
+    let (address, more) = (backend.address(), ["--check", "/healthz", "--weight", "3", "--zone", "eu/a"]);
+    let mut it = registered(&weir, &address, &more, WAITS);
+    backend.is_probed(2);
+    assert_eq!(weir.leases("app"), []);
+    backend.health(204);
+    weir.leases_are("app", &[(&address, "serving")]);
+    assert!(it.said("registered"));
+    let lease = &weir.backends("app")[0]["lease"];
+    assert_eq!((&lease["weight"], &lease["zone"], &lease["by"]), (&json!(3), &json!("eu/a"), &json!("workers")));
+    // It outlives its lease many times.
+    let renewals = "weir_lease_renewals_total{pool=\"app\"}";
+    eventually("it is renewed", || weir.metric(renewals) >= 5.0);
+    assert_eq!(weir.leases("app"), [(address.clone(), "serving".to_owned())]);
+    let asked = it.path("asked");
+    backend.is(Mood::Slow(Duration::from_millis(700)));
+    let mut client = weir.client();
+    client.get("/slow").sent();
+    eventually("it is there", || backend.exchanges() == 1);
+    it.signal("USR1");
+    eventually("other signals are passed on", || is_there(&it.path("heard")));
+    it.signal("TERM");
+    weir.leases_are("app", &[(&address, "draining")]);
+    assert!(!is_there(&asked), "the command heard of it before the backend was drained");
+    client.sees(200);
+    assert_eq!(it.ends(), Some(7));
+    assert!(is_there(&asked));
+    assert_eq!(weir.leases("app"), []);
+}
+
+#[test]
+fn it_ends_as_its_command_does_and_is_gone_at_once() {
+    let (weir, backend) = (weir(), Backend::start());
+    for (script, code) in [
+        ("while [ ! -e end ]; do sleep 0.05; done; exit 3", 3),
+        ("while [ ! -e end ]; do sleep 0.05; done", 0),
+        ("while [ ! -e end ]; do sleep 0.05; done; kill -9 $$", 137),
+    ] {
+        let mut it = registered(&weir, &backend.address(), &["--ttl", "1s"], script);
+        weir.leases_are("app", &[(&backend.address(), "serving")]);
+        std::fs::write(it.path("end"), "").unwrap();
+        assert_eq!(it.ends(), Some(code), "{script}");
+        weir.leases_are("app", &[]);
+    }
+    weir.counts("weir_lease_expiries_total{pool=\"app\"}", 0.0);
+}
+
+#[test]
+fn whoever_asks_twice_does_not_wait_for_the_drain() {
+    let (weir, backend) = (weir(), Backend::start());
+    let mut it = registered(&weir, &backend.address(), &[], WAITS);
+    weir.leases_are("app", &[(&backend.address(), "serving")]);
+    backend.is(Mood::Slow(Duration::from_secs(9)));
+    let mut client = weir.client();
+    client.get("/slow").sent();
+    eventually("it is there", || backend.exchanges() == 1);
+    it.signal("TERM");
+    weir.leases_are("app", &[(&backend.address(), "draining")]);
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+    assert_eq!(weir.leases("app"), [(backend.address(), "draining".to_owned())]);
+}
+
+#[test]
+fn one_that_falls_ill_is_not_renewed_and_comes_back_by_itself() {
+    let (weir, ill, well) = (weir(), Backend::start(), [0; 2].map(|_| Backend::start()));
+    let others = well.each_ref().map(|backend| registered(&weir, &backend.address(), &[], WAITS));
+    let it = registered(&weir, &ill.address(), &["--check", "/healthz"], WAITS);
+    eventually("all are there", || weir.leases("app").len() == 3);
+    ill.health(500);
+    eventually("it has left", || weir.leases("app").len() == 2);
+    assert!(it.said("not healthy, and not renewed: status 500"));
+    ill.health(200);
+    eventually("it is back", || weir.leases("app").len() == 3);
+    drop(others);
+}
+
+#[test]
+fn it_serves_on_without_weir_and_registers_with_the_next_one() {
+    let (mut weir, backend) = (weir(), Backend::start());
+    let mut it = registered(&weir, &backend.address(), &[], WAITS);
+    weir.leases_are("app", &[(&backend.address(), "serving")]);
+    weir.is_killed();
+    assert!(it.said("not registered: no answer from the admin listener"));
+    weir.starts_again();
+    weir.leases_are("app", &[(&backend.address(), "serving")]);
+    // With nobody to tell, it ends without delay.
+    weir.is_killed();
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let (weir, backend) = (weir(), Backend::start());
+    let address = backend.address();
+    std::fs::write(weir.path("other.token"), "secret-of-nobody").unwrap();
+    let mut it = Registered::start_with(&weir, &address, "other.token", &[], &["sh", "-c", WAITS]);
+    assert!(it.said("not registered: nobody has that token"));
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+    for (more, why) in [
+        (["--ttl", "1d"], "ttl: a duration"),
+        (["--check", "healthz"], "--check: a path begins with `/`"),
+        (["--zone", "a b"], "zone: 1 to 64"),
+        (["--token-file", "nowhere"], "nowhere"),
+    ] {
+        let token = if more[0] == "--token-file" { "" } else { "workers.token" };
+        let mut it = Registered::start_with(&weir, &address, token, &more, &["sh", "-c", "touch ran"]);
+        assert_eq!(it.ends(), Some(1));
+        assert!(it.said(why) && !is_there(&it.path("ran")), "{why}");
+    }
+    let mut it = Registered::start(&weir, &address, &[], &["no-such-program"]);
+    assert_eq!(it.ends(), Some(1));
+    assert!(it.said("no-such-program: "));
+}
+
+#[test]
+fn backends_are_replaced_under_load_and_nobody_notices() {
+    let weir = weir();
+    let worker = tempfile::tempdir().unwrap();
+    let start = || {
+        let port = free_port();
+        let file = worker.path().join(format!("{port}.toml"));
+        let text = format!(
+            "version = 1\n[[listener]]\naddress = \"127.0.0.1:{port}\"\n[[route]]\nrespond = {{ body = \"a worker\" }}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let binary = env!("CARGO_BIN_EXE_weir");
+        let command = [binary, "run", "-c", file.to_str().unwrap()];
+        Registered::start(&weir, &format!("127.0.0.1:{port}"), &["--check", "/"], &command)
+    };
+    let mut old = [start(), start()];
+    eventually("both serve", || weir.leases("app").len() == 2);
+    let crowd = Crowd::on(weir.address(), 8, Duration::from_millis(2));
+    for old in &mut old {
+        let before = crowd.seen();
+        let new = start();
+        eventually("the new one serves", || weir.leases("app").len() == 3);
+        old.signal("TERM");
+        assert_eq!(old.ends(), Some(0));
+        eventually("the load goes on", || crowd.seen() > before + 200);
+        *old = new;
+    }
+    let seen = crowd.ends();
+    println!("{} fine, {} failed", seen.fine, seen.failures.len());
+    assert!(seen.failures.is_empty() && seen.fine > 400, "{:?}", seen.failures.first());
+}
