@@ -13,6 +13,7 @@ fn every_example_loads_without_warnings() {
     // As `htpasswd -B -C 10` makes it.
     let user = "ann:$2y$10$wMjLYufF2dECbUjnPuTUyuhdrBYxhu1MxmeDy.toyAY5h4YPXZPO.\n";
     fs::write(dir.path().join("staff.htpasswd"), user).unwrap();
+    fs::write(dir.path().join("workers.token"), "a secret of workers".replace(' ', "-")).unwrap();
     let mut loaded = 0;
     for entry in fs::read_dir(dir.path()).unwrap() {
         let path = entry.unwrap().path();

@@ -2,7 +2,8 @@ use super::gate::Peer;
 use super::job::{Job, ask, drain};
 use super::leases::Place;
 use super::status::status;
-use super::{AdminState, Drain, leases, purge, top};
+use super::{AdminState, Drain, consul, leases, nacos, purge, top};
+use crate::config::Dialect;
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -20,6 +21,12 @@ where
         (Some(job), ..) => ask(job, &request, state, peer).await,
         (None, Some(wanted), _) => drain(&wanted, &request, state, peer),
         (None, None, Some(place)) => leases::leases(place, request, state, peer).await,
+        (None, None, None) if consul::is_ours(path) && state.gate.load().speaks(Dialect::Consul) => {
+            consul::answer(request, state, peer).await
+        }
+        (None, None, None) if nacos::is_ours(path) && state.gate.load().speaks(Dialect::Nacos) => {
+            nacos::answer(request, state, peer).await
+        }
         (None, None, None) if path == purge::PATH => purge::purge(request, state, peer).await,
         (None, None, None) if path == top::PATH => top::top(&request, state, peer),
         (None, None, None) => page(&request, state),

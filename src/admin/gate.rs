@@ -1,7 +1,7 @@
 //! Who may change what: `[admin] tokens`, and where a request comes from.
 
 use super::job::said;
-use crate::config::{SecretSum, Token};
+use crate::config::{Dialect, Interfaces, SecretSum, Token};
 use crate::live::Who;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -19,10 +19,11 @@ pub(super) enum Peer {
     Far,
 }
 
-/// The tokens that there are.
+/// The tokens that there are, and what is spoken beside the listener's own interface.
 #[derive(Debug, Default)]
 pub struct Gate {
     tokens: Vec<Token>,
+    interfaces: Interfaces,
 }
 
 /// Why somebody may not.
@@ -39,8 +40,13 @@ pub(super) enum Barred {
 impl Gate {
     /// One for these.
     #[must_use]
-    pub fn new(tokens: Vec<Token>) -> Gate {
-        Gate { tokens }
+    pub fn new(tokens: Vec<Token>, interfaces: Interfaces) -> Gate {
+        Gate { tokens, interfaces }
+    }
+
+    /// Whether the interface of that registry is served.
+    pub(super) fn speaks(&self, dialect: Dialect) -> bool {
+        self.interfaces.speaks.contains(&dialect)
     }
 
     /// Whether a request that changes the process may. Once there is an operator's token, it is needed; until then whoever
@@ -51,13 +57,13 @@ impl Gate {
         if by_token {
             self.operator(fields)?;
         }
-        // Fetch: browsers add these to every POST, and ask first before they send that content type elsewhere.
-        let by_browser = fields.contains_key(header::ORIGIN) || fields.contains_key("sec-fetch-site");
+        // Browsers ask first before they send that content type elsewhere.
+        let by_browser = is_by_browser(fields);
         match () {
             () if !by_token && peer == Peer::Far => {
                 forbidden("this is asked over the loopback or a unix socket only, as no operator has a token")
             }
-            () if !by_token && by_browser => forbidden("this is not asked by a page in a browser"),
+            () if !by_token && by_browser => forbidden(BROWSER),
             () if !is_json(fields) => forbidden("send content-type: application/json"),
             () => Ok(()),
         }
@@ -81,6 +87,27 @@ impl Gate {
         }
     }
 
+    /// Who asks through the interface of another registry, whose clients send the secret in their own way, or have none to send:
+    /// then, from this machine, he may count as the holder of a token.
+    pub(super) fn who_else(&self, secret: Option<&[u8]>, fields: &HeaderMap, peer: Peer) -> Result<Who<'_>, Barred> {
+        if let Some(secret) = secret {
+            return self.holder(secret).map(Who::Token).ok_or(Barred::Unknown);
+        }
+        let guest = self.tokens.iter().find(|token| Some(&token.name) == self.interfaces.loopback_as.as_ref());
+        match guest {
+            // Forms are sent by any page, without asking first.
+            Some(_) if is_by_browser(fields) => Err(Barred::Forbidden(BROWSER.into())),
+            Some(guest) if peer == Peer::Near && !fields.contains_key(header::AUTHORIZATION) => Ok(Who::Token(guest)),
+            _ => self.who(fields, peer),
+        }
+    }
+
+    /// Who has that secret. All are compared, so that the time does not tell which it was like.
+    pub(super) fn holder(&self, secret: &[u8]) -> Option<&Token> {
+        let sum = SecretSum::of(secret);
+        self.tokens.iter().fold(None, |found, token| if token.secret.is(&sum) { Some(token) } else { found })
+    }
+
     fn operator(&self, fields: &HeaderMap) -> Result<&Token, Barred> {
         let token = self.token(fields)?;
         match Who::Token(token).is_operator() {
@@ -93,17 +120,14 @@ impl Gate {
         }
     }
 
-    /// The token that a request has (RFC 6750 §2.1). All are compared, so that the time does not tell which it was like.
+    /// The token that a request has (RFC 6750 §2.1).
     fn token(&self, fields: &HeaderMap) -> Result<&Token, Barred> {
         let value = fields.get(header::AUTHORIZATION).ok_or(Barred::Nameless)?;
         let (scheme, secret) = value.as_bytes().split_at_checked(BEARER.len()).ok_or(Barred::Unknown)?;
         if !scheme.eq_ignore_ascii_case(BEARER) {
             return Err(Barred::Unknown);
         }
-        let sum = SecretSum::of(secret.trim_ascii());
-        let found =
-            self.tokens.iter().fold(None, |found, token| if token.secret.is(&sum) { Some(token) } else { found });
-        found.ok_or(Barred::Unknown)
+        self.holder(secret.trim_ascii()).ok_or(Barred::Unknown)
     }
 
     fn has_operator(&self) -> bool {
@@ -112,13 +136,22 @@ impl Gate {
 }
 
 impl Barred {
+    /// In words.
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Barred::Nameless => NAMELESS,
+            Barred::Unknown => UNKNOWN,
+            Barred::Forbidden(why) => why,
+        }
+    }
+
     /// What he gets.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let (status, why, challenge) = match self {
             Barred::Nameless => (StatusCode::UNAUTHORIZED, NAMELESS, Some("Bearer realm=\"weir\"")),
             Barred::Unknown => {
                 let challenge = "Bearer realm=\"weir\", error=\"invalid_token\"";
-                (StatusCode::UNAUTHORIZED, "nobody has that token", Some(challenge))
+                (StatusCode::UNAUTHORIZED, UNKNOWN, Some(challenge))
             }
             Barred::Forbidden(why) => (StatusCode::FORBIDDEN, why.as_str(), None),
         };
@@ -131,6 +164,11 @@ impl Barred {
     }
 }
 
+/// Fetch: browsers add these to every POST.
+fn is_by_browser(fields: &HeaderMap) -> bool {
+    fields.contains_key(header::ORIGIN) || fields.contains_key("sec-fetch-site")
+}
+
 fn is_json(fields: &HeaderMap) -> bool {
     fields.get(header::CONTENT_TYPE).is_some_and(|value| {
         let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
@@ -139,6 +177,10 @@ fn is_json(fields: &HeaderMap) -> bool {
 }
 
 const BEARER: &[u8] = b"Bearer ";
+
+const UNKNOWN: &str = "nobody has that token";
+
+const BROWSER: &str = "this is not asked by a page in a browser";
 
 const NAMELESS: &str = "this needs a token: send Authorization: Bearer SECRET, of one of [admin] tokens";
 
@@ -154,7 +196,7 @@ mod tests {
             secret: SecretSum::of(format!("{name}-secret").as_bytes()),
             networks: Token::networks_default(),
         };
-        Gate::new(roles.iter().map(token).collect())
+        Gate::new(roles.iter().map(token).collect(), Interfaces::default())
     }
 
     fn fields(list: &[(&'static str, &str)]) -> HeaderMap {

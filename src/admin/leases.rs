@@ -3,6 +3,7 @@
 use super::AdminState;
 use super::answer::Page;
 use super::drain::{decoded, encoded};
+use super::foreign::refusal_status;
 use super::gate::Peer;
 use super::job::said;
 use crate::config::{parse_duration, show_duration};
@@ -267,13 +268,7 @@ fn of_lease(look: &LeaseLook) -> Value {
 }
 
 fn refusal(refused: Refused) -> Response<Full<Bytes>> {
-    let status = match refused {
-        Refused::NoPool | Refused::NoLease => StatusCode::NOT_FOUND,
-        Refused::Closed | Refused::NotYours | Refused::Outside | Refused::Own => StatusCode::FORBIDDEN,
-        Refused::Configured => StatusCode::CONFLICT,
-        Refused::Full => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    not(status, &refused.to_string())
+    not(refusal_status(refused), &refused.to_string())
 }
 
 fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
@@ -281,7 +276,7 @@ fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
 }
 
 impl Registrations {
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
     }
 }

@@ -2,10 +2,14 @@
 
 mod answer;
 mod bind;
+mod consul;
 mod drain;
+mod foreign;
 mod gate;
 mod job;
 mod leases;
+mod nacos;
+mod parameters;
 mod purge;
 mod serve;
 mod status;

@@ -50,7 +50,7 @@ pub use resilience::{Breaker, Outlier, Retry, Statuses};
 pub use route::{
     Action, ErrorPage, FieldEdits, HostPattern, Mirror, PathPattern, Rewrite, Route, RouteTimeouts, ValuePattern,
 };
-pub use token::{Role, SecretSum, Token};
+pub use token::{Dialect, Interfaces, Role, SecretSum, Token};
 pub use users::{BCRYPT_HASH_BYTES, PasswordHash, Users};
 pub use waiting::{Bind, WaitingRoom, WaitingRoomId};
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// `[admin] tokens`; who may change what.
     pub tokens: Vec<Token>,
+    /// `[admin] speaks` and `loopback_as`.
+    pub interfaces: Interfaces,
     /// Events and access log.
     pub log: Log,
     /// In the order of the file.

@@ -28,6 +28,24 @@ pub enum Role {
     Registrar,
 }
 
+/// Interfaces of other registries that the admin listener serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// Which; default: none.
+    pub speaks: Vec<Dialect>,
+    /// The name of the token as whose holder counts who asks through them from this machine and sends none.
+    pub loopback_as: Option<String>,
+}
+
+/// An interface of another registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// That of Consul's agent.
+    Consul,
+    /// The open API of Nacos 1.x.
+    Nacos,
+}
+
 /// The SHA-256 of a secret: enough to know it again, whatever its length, in a time that does not depend on it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretSum([u8; 32]);

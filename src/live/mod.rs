@@ -40,6 +40,9 @@ pub use pressure::Pressure;
 pub use queue::{Displaced, Place, Queue};
 pub use registry::{LeaseChange, LeaseLook, LeaseTurn, LeasedHealth, LiveRegistry, Refused, Registered, Who, Work};
 pub use room::{Entering, LiveRoom, RoomRules};
+pub use registry::{
+    LeaseChange, LeaseLook, LeaseTurn, LeasedHealth, LiveRegistry, Refused, Registered, ServiceLook, Who, Work,
+};
 pub use rules::probes;
 pub use snapshot::Snapshot;
 pub use state::PoolState;

@@ -84,7 +84,8 @@ mod tests {
     }
 
     fn granted(n: u8, said: Duration, ttl: u64) -> Word {
-        let says = Says::Granted { ttl: secs(ttl), weight: 1, zone: None, load: None, by: "workers".into() };
+        let says =
+            Says::Granted { ttl: secs(ttl), weight: 1, zone: None, load: None, by: "workers".into(), probed: false };
         Word { pool: "p".into(), address: at(n), member: "other".into(), said: EPOCH + said, says }
     }
 

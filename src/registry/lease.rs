@@ -30,6 +30,8 @@ pub struct Lease {
     pub state: State,
     /// Nothing was heard of it for more than half of its time.
     pub silent: bool,
+    /// Nobody renews it: whether its backend answers is to be looked at all the time.
+    pub probed: bool,
 }
 
 /// Who registers.
@@ -103,6 +105,7 @@ impl Lease {
             said,
             state: State::Serving,
             silent: false,
+            probed: wish.probed,
         }
     }
 

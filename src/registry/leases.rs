@@ -306,7 +306,7 @@ impl Lease {
 }
 
 fn touched(before: &Lease, after: &Lease) -> Touched {
-    let seat = |lease: &Lease| (lease.seat_weight(), lease.silent, lease.state.label());
+    let seat = |lease: &Lease| (lease.seat_weight(), lease.silent || lease.probed, lease.state.label());
     match () {
         () if seat(before) != seat(after) => Touched::Seats,
         () if before.load.share() != after.load.share() => Touched::Share,

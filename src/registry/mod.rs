@@ -21,6 +21,8 @@ mod moment;
 mod pools;
 mod record;
 mod registration;
+mod service;
+mod services;
 mod word;
 
 #[cfg(test)]
@@ -33,6 +35,8 @@ pub use leases::{Counts, Full, Granted, Leases, Rules, Signs, Touched, Turn};
 pub use load::{Load, SHARE_FULL};
 pub use moment::{Clocks, Moment};
 pub use pools::Registry;
-pub use record::{decode, encode};
+pub use record::{Kept, decode, encode};
 pub use registration::Registration;
+pub use service::{Service, ServiceCheck, Status};
+pub use services::{Act, Services};
 pub use word::{Says, Word};

@@ -344,7 +344,7 @@ proptest! {
                     let mut registry = Registry::default();
                     pool.leases.iter().for_each(|lease| if !lease.is_draining() { registry.restore("p", lease.clone(), pool.now) });
                     let mut leases = Leases::default();
-                    for (_, lease) in decode(&encode(&registry)).unwrap() {
+                    for (_, lease) in decode(&encode(&registry, &Services::default())).unwrap().leases {
                         leases.restore(lease, pool.now);
                     }
                     prop_assert!(leases.iter().all(|lease| lease.ends() == pool.now + lease.ttl));

@@ -16,11 +16,13 @@ pub struct Registration {
     pub zone: Option<String>,
     /// How busy it is.
     pub load: Option<Load>,
+    /// Nobody renews it: it is there for as long as its backend answers, which is to be looked at.
+    pub probed: bool,
 }
 
 impl Default for Registration {
     fn default() -> Registration {
-        Registration { ttl: None, weight: 1, zone: None, load: None }
+        Registration { ttl: None, weight: 1, zone: None, load: None, probed: false }
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Says {
         load: Option<Load>,
         /// The name of the token.
         by: Arc<str>,
+        /// Nobody renews it; see [`Lease::probed`].
+        probed: bool,
     },
     /// It was given back.
     GivenBack,
@@ -58,6 +60,7 @@ impl Word {
                 zone: lease.zone.clone(),
                 load: lease.reported,
                 by: Arc::clone(&lease.by.name),
+                probed: lease.probed,
             },
         }
     }
@@ -74,8 +77,9 @@ impl Word {
 
     /// The registration that it tells of, and of whom; `None`: it was given back.
     pub(super) fn granted(&self) -> Option<(Registration, Registrant)> {
-        let Says::Granted { ttl, weight, zone, load, by } = &self.says else { return None };
-        let wish = Registration { ttl: Some(*ttl), weight: *weight, zone: zone.clone(), load: *load };
+        let Says::Granted { ttl, weight, zone, load, by, probed } = &self.says else { return None };
+        let (ttl, zone) = (Some(*ttl), zone.clone());
+        let wish = Registration { ttl, weight: *weight, zone, load: *load, probed: *probed };
         Some((wish, Registrant { name: Arc::clone(by), member: Some(Arc::clone(&self.member)) }))
     }
 
@@ -89,13 +93,14 @@ impl Word {
             "member": &*self.member,
             "said_us": micros(self.said),
         });
-        if let Says::Granted { ttl, weight, zone, load, by } = &self.says {
+        if let Says::Granted { ttl, weight, zone, load, by, probed } = &self.says {
             word["granted"] = json!({
                 "ttl_us": micros(*ttl),
                 "weight": weight,
                 "zone": zone,
                 "load": load.map(Load::as_f64),
                 "by": &**by,
+                "probed": probed,
             });
         }
         word.to_string().into_bytes()
@@ -126,6 +131,7 @@ impl Word {
             zone: if zone.as_deref().is_none_or(Registration::is_zone) { zone } else { None },
             load: value["load"].as_f64().and_then(Load::of),
             by: value["by"].as_str()?.into(),
+            probed: value["probed"].as_bool().unwrap_or(false),
         })
     }
 }
@@ -155,6 +161,7 @@ mod tests {
                     zone,
                     load: load.and_then(|load| Load::of(load.into())),
                     by: "workers".into(),
+                    probed: weight % 2 == 0,
                 }),
         ];
         (".{1,9}", any::<[u8; 3]>(), 1u16.., 0u64..1 << 52, says).prop_map(|(pool, ip, port, said, says)| Word {

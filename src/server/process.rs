@@ -105,7 +105,7 @@ impl Process {
         let scribe = Scribe::start(&latest, &state_dir, began).map_err(RunError::System)?;
         let (asker, asks) = mpsc::channel(admin::ASKS_MAX);
         let state = admin_state(&metrics, &latest, asker, began);
-        state.set_gate(Gate::new(latest.load().snapshot.config.tokens.clone()));
+        state.set_gate(gate(&latest.load().snapshot.config));
         state.set_registry(Arc::clone(&registry), began);
         let admin = admin_listen.map(|listen| start_admin(listen, &mut inherited, state)).transpose()?;
         let process = Process {
@@ -266,6 +266,11 @@ fn start_speaker(
         now: Box::new(move || began.elapsed()),
     };
     Speaker::start(cluster, fleet, inbox, hands).map(Some)
+}
+
+/// Who may ask the admin listener for what.
+pub(super) fn gate(config: &Config) -> Gate {
+    Gate::new(config.tokens.clone(), config.interfaces.clone())
 }
 
 fn admin_state(

@@ -5,7 +5,7 @@ use super::build::{Built, build};
 use super::process::Process;
 use super::systemd::State;
 use super::worker::{Handle, Order};
-use crate::admin::{Gate, Verdict};
+use crate::admin::Verdict;
 use crate::config::Config;
 use crate::telemetry::access::Prepared;
 use std::future::Future;
@@ -100,7 +100,7 @@ impl Process {
         self.latest.store(generation);
         self.registry.configure(&self.latest.load().snapshot);
         if let Some((_, state)) = &self.admin {
-            state.set_gate(Gate::new(self.latest.load().snapshot.config.tokens.clone()));
+            state.set_gate(super::process::gate(&self.latest.load().snapshot.config));
         }
         self.scribe.changed();
         for state in &listeners {

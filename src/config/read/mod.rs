@@ -73,6 +73,7 @@ pub(crate) fn config(report: &Report<'_>) -> Option<Config> {
             .collect(),
         routes: routes.iter().filter_map(|table| route::read(table, &names)).collect(),
         warnings: Vec::new(),
+        interfaces: token::interfaces(&admin, &token::names(&admin)),
         tokens,
     };
     cache::apart(&config.caches, |name| {

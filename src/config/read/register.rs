@@ -27,7 +27,7 @@ fn within(table: &Table<'_>, name: &str, value: Duration, (min, shown): (Duratio
 }
 
 /// The name of a token that there is.
-fn known(node: &Node<'_>, tokens: &[String]) -> Option<String> {
+pub(super) fn known(node: &Node<'_>, tokens: &[String]) -> Option<String> {
     let name = node.text()?;
     if tokens.iter().any(|token| *token == name) {
         return Some(name.into_owned());

@@ -1,8 +1,10 @@
 use super::matching::network;
+use super::register::known;
 use super::secret::secret;
+use crate::config::file::node::Node;
 use crate::config::file::report::Wrong;
 use crate::config::file::table::Table;
-use crate::config::{Role, SecretSum, Token};
+use crate::config::{Dialect, Interfaces, Role, SecretSum, Token};
 
 /// `[admin] tokens`
 pub(super) fn tokens(admin: &Table<'_>) -> Vec<Token> {
@@ -19,6 +21,23 @@ pub(super) fn tokens(admin: &Table<'_>) -> Vec<Token> {
         }
     }
     tokens
+}
+
+/// `[admin] speaks` and `loopback_as`
+pub(super) fn interfaces(admin: &Table<'_>, tokens: &[String]) -> Interfaces {
+    let dialect = |node: &Node<'_>| {
+        Some(match &*node.text()? {
+            "consul" => Dialect::Consul,
+            _ => Dialect::Nacos,
+        })
+    };
+    let speaks =
+        if admin.has("speaks") { admin.elements("speaks").iter().filter_map(dialect).collect() } else { Vec::new() };
+    let loopback_as = admin.get("loopback_as").and_then(|node| known(&node, tokens));
+    if let Some(node) = admin.get("loopback_as").filter(|_| speaks.is_empty()) {
+        node.wrong(Wrong::new("no other registry's interface is served").help("add: speaks = [\"consul\"]"));
+    }
+    Interfaces { speaks, loopback_as }
 }
 
 /// The names of all, also of those with which something else is wrong.

@@ -10,15 +10,19 @@ mod change;
 mod look;
 mod refused;
 mod rules;
+mod services;
 
 pub use change::{LeaseChange, LeaseTurn};
 pub use look::{LeaseLook, LeasedHealth};
 pub use refused::Refused;
 pub use rules::Who;
+pub use services::ServiceLook;
 
 use super::state::lock;
 use super::{Snapshot, StateDir, StateError, StateFile};
-use crate::registry::{self, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Touched, Turn, Word};
+use crate::registry::{
+    self, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Services, Touched, Turn, Word,
+};
 use crate::telemetry::metrics::{LeasesLook, Look};
 use rules::PoolRules;
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +44,8 @@ pub struct LiveRegistry {
 #[derive(Default)]
 struct Book {
     registry: Registry,
+    /// Services that an agent of another registry would have.
+    services: Services,
     /// Pools that take registrations, by name.
     rules: HashMap<String, PoolRules>,
     /// All pools that there are.
@@ -91,17 +97,19 @@ impl LiveRegistry {
     /// # Errors
     /// A newer version wrote it, or it cannot be read.
     pub fn recall(&self, now: Duration) -> Result<u64, StateError> {
-        let leases = match self.state.read(&LEASES)?.map(|kept| registry::decode(&kept.content)) {
-            Some(Some(leases)) => leases,
+        let kept = match self.state.read(&LEASES)?.map(|kept| registry::decode(&kept.content)) {
+            Some(Some(kept)) => kept,
             Some(None) => {
                 self.state.set_aside(&LEASES, "its content is none of leases");
-                Vec::new()
+                registry::Kept::default()
             }
-            None => Vec::new(),
+            None => registry::Kept::default(),
         };
         let mut book = lock(&self.book);
         book.registry = Registry::default();
-        leases.into_iter().for_each(|(pool, lease)| book.registry.restore(&pool, lease, now));
+        book.services = Services::default();
+        kept.leases.into_iter().for_each(|(pool, lease)| book.registry.restore(&pool, lease, now));
+        kept.services.into_iter().for_each(|service| book.services.restore(service, now));
         let pools: Vec<String> = book.rules.keys().cloned().collect();
         pools.iter().for_each(|pool| book.touch(pool, Touched::Seats));
         self.turned.notify_one();
@@ -113,8 +121,9 @@ impl LiveRegistry {
         let mut book = lock(&self.book);
         book.rules = PoolRules::of(snapshot);
         book.pools = snapshot.config.pools.iter().map(|pool| pool.name.clone()).collect();
-        let Book { registry, rules, .. } = &mut *book;
-        if registry.retain(|pool| rules.contains_key(pool)) {
+        let Book { registry, services, rules, .. } = &mut *book;
+        let forgot = services.retain(|pool| rules.contains_key(pool));
+        if registry.retain(|pool| rules.contains_key(pool)) || forgot {
             book.unwritten = true;
             self.turned.notify_one();
         }
@@ -222,6 +231,9 @@ impl LiveRegistry {
             let turns = book.registry.tick(&pool, its, &signs, now);
             self.turned_by_itself(&mut book, &pool, &turns);
         }
+        if !book.is_over {
+            self.sweep(&mut book, now);
+        }
         Work { touched: std::mem::take(&mut book.touched), version: book.version }
     }
 
@@ -242,7 +254,9 @@ impl LiveRegistry {
 
     /// Waits until there may be something to do: somebody came or went, or it is time. Cancel-safe.
     pub async fn due(&self, now: impl Fn() -> Duration) {
-        let due = Some(lock(&self.book)).filter(|book| !book.is_over).and_then(|book| book.registry.due());
+        let due = Some(lock(&self.book))
+            .filter(|book| !book.is_over)
+            .and_then(|book| book.registry.due().into_iter().chain(book.services.due()).min());
         let wait = due.map_or(Duration::MAX, |due| due.saturating_sub(now()));
         tokio::select! {
             () = self.turned.notified() => {}
@@ -305,7 +319,7 @@ impl LiveRegistry {
     pub fn write(&self) {
         let mut book = lock(&self.book);
         if std::mem::take(&mut book.unwritten) {
-            self.state.keep(&LEASES, registry::encode(&book.registry));
+            self.state.keep(&LEASES, registry::encode(&book.registry, &book.services));
         }
     }
 

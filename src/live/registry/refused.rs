@@ -19,6 +19,12 @@ pub enum Refused {
     Full,
     /// There is no lease for that address.
     NoLease,
+    /// No service is called that.
+    NoService,
+    /// No check is called that, or none whose service answers for it.
+    NoCheck,
+    /// A check allows more time than a lease of the pool lasts.
+    TooLong,
 }
 
 impl fmt::Display for Refused {
@@ -32,6 +38,11 @@ impl fmt::Display for Refused {
             Refused::Configured => "that address stands in `backends` of the pool, and is not to be registered",
             Refused::Full => "that pool has as many registrations as it may have",
             Refused::NoLease => "no such backend is registered",
+            Refused::NoService => "no service of that ID is registered",
+            Refused::NoCheck => "no TTL check of that ID is registered",
+            Refused::TooLong => {
+                "the TTL of a check is longer than leases of that pool last: raise `ttl` of its `register`"
+            }
         })
     }
 }

@@ -118,7 +118,7 @@ impl Leases {
 }
 
 fn leased(lease: &Lease) -> Leased {
-    Leased { address: lease.address, weight: lease.seat_weight(), is_doubted: lease.silent }
+    Leased { address: lease.address, weight: lease.seat_weight(), is_doubted: lease.silent || lease.probed }
 }
 
 /// Takes from each backend's share what its load takes.

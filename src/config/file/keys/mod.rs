@@ -109,6 +109,16 @@ pub(crate) static ADMIN: Spec = Spec {
             Kind::List(&Kind::Table(&TOKEN)),
             "Who may change what. With an operator's among them, nobody else changes anything over TCP.",
         ),
+        optional(
+            "speaks",
+            Kind::List(&Kind::Choice(&["consul", "nacos"], &[])),
+            "Registries whose interfaces are served beside Weir's own, for services written for them.",
+        ),
+        optional(
+            "loopback_as",
+            Kind::Text("the name of a token"),
+            "Who registers through these from this machine and sends no token counts as the holder of this one.",
+        ),
     ],
 };
 

@@ -1,0 +1,267 @@
+//! Services that are registered as an agent of another registry takes them: what is known of each, and what that makes of leases.
+
+use super::{Registration, Service, ServiceCheck, Status};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All services, by their own names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Services {
+    by_id: BTreeMap<String, Service>,
+    swept: Duration,
+}
+
+/// What is to become of a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// To be granted or renewed, for who registered the service.
+    Put(String, SocketAddr, Registration, Arc<str>),
+    /// To be taken back, if it is there.
+    Remove(String, SocketAddr),
+}
+
+impl Services {
+    /// Registers a service, in the place of one of the same name. A check that there was keeps its standing. `None`: there are
+    /// too many.
+    pub fn register(&mut self, mut service: Service, now: Duration) -> Option<Vec<Act>> {
+        let before = self.by_id.remove(&service.id);
+        if before.is_none() && self.by_id.len() >= Services::MAX {
+            return None;
+        }
+        let mut acts = Vec::new();
+        if let Some(before) = before {
+            for check in &mut service.checks {
+                let known = before.checks.iter().find(|known| known.id == check.id && known.ttl == check.ttl);
+                if let Some(known) = known {
+                    (check.status, check.heard, check.note) = (known.status, known.heard, known.note.clone());
+                }
+            }
+            if (&before.pool, before.address) != (&service.pool, service.address) {
+                acts.push(Act::Remove(before.pool, before.address));
+            }
+        }
+        acts.push(act(&service, now));
+        self.by_id.insert(service.id.clone(), service);
+        Some(acts)
+    }
+
+    /// Forgets a service. `None`: there is none.
+    pub fn deregister(&mut self, id: &str) -> Option<Act> {
+        self.by_id.remove(id).map(|service| Act::Remove(service.pool, service.address))
+    }
+
+    /// A service says how a check of it stands. `None`: there is no such check that is said.
+    pub fn hear(&mut self, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.values_mut().find(|service| service.checks.iter().any(|known| known.id == check))?;
+        let known = service.checks.iter_mut().find(|known| known.id == check && known.ttl.is_some())?;
+        (known.status, known.heard) = (status, now);
+        known.note = note.chars().take(NOTE_CHARS_MAX).collect();
+        Some(act(service, now))
+    }
+
+    /// Adds a check to a service, or replaces one. `None`: there is no such service, or it has too many.
+    pub fn add_check(&mut self, id: &str, check: ServiceCheck, now: Duration) -> Option<Act> {
+        let service = self.by_id.get_mut(id)?;
+        service.checks.retain(|known| known.id != check.id);
+        if service.checks.len() >= Services::CHECKS_MAX {
+            return None;
+        }
+        service.checks.push(check);
+        Some(act(service, now))
+    }
+
+    /// Takes a check away. `None`: there is none.
+    pub fn remove_check(&mut self, check: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.values_mut().find(|service| service.checks.iter().any(|known| known.id == check))?;
+        service.checks.retain(|known| known.id != check);
+        Some(act(service, now))
+    }
+
+    /// A service is to get nothing for now, or something again. `None`: there is none.
+    pub fn maintain(&mut self, id: &str, maintenance: bool, now: Duration) -> Option<Act> {
+        let service = self.by_id.get_mut(id)?;
+        service.maintenance = maintenance;
+        Some(act(service, now))
+    }
+
+    /// Lets time pass: renews those that do not answer for themselves, and forgets those that were critical for too long.
+    pub fn sweep(&mut self, is_up: impl Fn(&str, SocketAddr) -> bool, now: Duration) -> Vec<Act> {
+        self.swept = now;
+        let mut acts = Vec::new();
+        self.by_id.retain(|_, service| {
+            let is_ill = !service.has_ttl() && !is_up(&service.pool, service.address);
+            service.ill_since = if is_ill { service.ill_since.or(Some(now)) } else { None };
+            let is_over = service.is_over(now);
+            match is_over {
+                true => acts.push(Act::Remove(service.pool.clone(), service.address)),
+                false if !service.has_ttl() && !service.maintenance => acts.push(act(service, now)),
+                false => {}
+            }
+            !is_over
+        });
+        acts
+    }
+
+    /// When [`sweep`](Self::sweep) has something to do next.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        let passes = |service: &Service| {
+            !service.has_ttl() || service.checks.iter().any(|check| check.deregister_after.is_some())
+        };
+        self.by_id.values().any(passes).then(|| self.swept.saturating_add(SWEEP))
+    }
+
+    /// Puts back what was known before a restart: checks have all of their time before them.
+    pub fn restore(&mut self, mut service: Service, now: Duration) {
+        service.checks.iter_mut().for_each(|check| check.heard = now);
+        if self.by_id.len() < Services::MAX {
+            self.by_id.insert(service.id.clone(), service);
+        }
+    }
+
+    /// Forgets those of pools that are not `wanted`; whether there were any.
+    pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+        let before = self.by_id.len();
+        self.by_id.retain(|_, service| wanted(&service.pool));
+        self.by_id.len() < before
+    }
+
+    /// One.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Service> {
+        self.by_id.get(id)
+    }
+
+    /// The one that has that check.
+    #[must_use]
+    pub fn of_check(&self, check: &str) -> Option<&Service> {
+        self.by_id.values().find(|service| service.checks.iter().any(|known| known.id == check))
+    }
+
+    /// All, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.by_id.values()
+    }
+
+    /// So many services.
+    pub const MAX: usize = 4_096;
+
+    /// So many checks a service.
+    pub const CHECKS_MAX: usize = 16;
+}
+
+fn act(service: &Service, now: Duration) -> Act {
+    let pool = service.pool.clone();
+    match service.lease(now) {
+        Some(wish) => Act::Put(pool, service.address, wish, Arc::clone(&service.by)),
+        None => Act::Remove(pool, service.address),
+    }
+}
+
+/// How often those are renewed that do not answer for themselves: more than twice in the shortest lease that there is.
+const SWEEP: Duration = Duration::from_millis(300);
+
+/// Characters of what is said with a check that are kept.
+const NOTE_CHARS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn check(id: &str, ttl: Option<u64>, deregister: Option<u64>) -> ServiceCheck {
+        ServiceCheck {
+            id: id.into(),
+            name: id.into(),
+            ttl: ttl.map(secs),
+            status: if ttl.is_some() { Status::Critical } else { Status::Passing },
+            heard: secs(0),
+            note: String::new(),
+            deregister_after: deregister.map(secs),
+        }
+    }
+
+    fn service(port: u16, checks: Vec<ServiceCheck>) -> Service {
+        Service {
+            id: "a".into(),
+            pool: "app".into(),
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            weights: (10, 1),
+            by: "workers".into(),
+            checks,
+            maintenance: false,
+            ill_since: None,
+            shown: json!({}),
+        }
+    }
+
+    /// The weight and the time of a lease; `None`: it is taken back.
+    fn lease(act: &Act) -> Option<(u16, Option<Duration>)> {
+        match act {
+            Act::Put(_, _, wish, _) => Some((wish.weight, wish.ttl)),
+            Act::Remove(..) => None,
+        }
+    }
+
+    #[test]
+    fn one_that_answers_for_itself_has_a_lease_from_its_first_word_until_its_time_is_over() {
+        let mut all = Services::default();
+        let acts = all.register(service(1, vec![check("c", Some(10), None)]), secs(1)).unwrap();
+        assert_eq!(acts.iter().map(lease).collect::<Vec<_>>(), [None], "nothing was heard of it yet");
+        let mut hear = |status, now| lease(&all.hear("c", status, "", secs(now)).unwrap());
+        assert_eq!(hear(Status::Passing, 2), Some((10, Some(secs(10)))));
+        assert_eq!(hear(Status::Warning, 3), Some((1, Some(secs(10)))));
+        assert_eq!(hear(Status::Critical, 4), None);
+        assert_eq!(hear(Status::Passing, 20), Some((10, Some(secs(10)))));
+        let it = all.get("a").unwrap();
+        assert_eq!([29, 30].map(|now| it.status(secs(now))), [Status::Passing, Status::Critical]);
+        assert_eq!(all.hear("other", Status::Passing, "", secs(20)), None);
+        assert_eq!((all.due(), all.deregister("b")), (None, None));
+        assert_eq!(all.deregister("a").map(|act| lease(&act)), Some(None));
+        assert_eq!(all.hear("c", Status::Passing, "", secs(20)), None);
+    }
+
+    #[test]
+    fn of_several_checks_the_worst_counts_and_the_first_that_lapses() {
+        let mut all = Services::default();
+        all.register(service(1, vec![check("c", Some(10), None), check("d", Some(4), None)]), secs(0)).unwrap();
+        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(1)).unwrap()), None);
+        assert_eq!(lease(&all.hear("d", Status::Warning, "", secs(3)).unwrap()), Some((1, Some(secs(4)))));
+        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(6)).unwrap()), Some((1, Some(secs(1)))));
+        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(7)).unwrap()), None);
+        assert_eq!(lease(&all.remove_check("d", secs(7)).unwrap()), Some((10, Some(secs(10)))));
+        assert_eq!(lease(&all.maintain("a", true, secs(7)).unwrap()), None);
+        assert_eq!(lease(&all.maintain("a", false, secs(8)).unwrap()), Some((10, Some(secs(9)))));
+        // Registered again it goes on where it was; elsewhere it leaves the place that it had.
+        let again = all.register(service(1, vec![check("c", Some(10), None)]), secs(9)).unwrap();
+        assert_eq!(again.iter().map(lease).collect::<Vec<_>>(), [Some((10, Some(secs(8))))]);
+        let moved = all.register(service(2, vec![check("c", Some(10), None)]), secs(9)).unwrap();
+        assert_eq!(moved.iter().map(lease).collect::<Vec<_>>(), [None, Some((10, Some(secs(8))))]);
+    }
+
+    #[test]
+    fn one_that_does_not_is_renewed_and_one_that_is_ill_for_long_is_forgotten() {
+        let mut all = Services::default();
+        let acts = all.register(service(1, vec![check("c", None, Some(60))]), secs(0)).unwrap();
+        assert_eq!(acts.iter().map(lease).collect::<Vec<_>>(), [Some((10, None))]);
+        assert_eq!(all.hear("c", Status::Passing, "", secs(1)), None, "nobody answers for that");
+        let mut sweep = |is_up: bool, now| all.sweep(|_, _| is_up, secs(now)).iter().map(lease).collect::<Vec<_>>();
+        let (stays, goes) = (vec![Some((10, None))], vec![None]);
+        assert_eq!((sweep(true, 1), sweep(false, 2), sweep(true, 60)), (stays.clone(), stays.clone(), stays.clone()));
+        assert_eq!(
+            (sweep(false, 61), sweep(false, 120), sweep(false, 121), sweep(false, 122)),
+            (stays.clone(), stays, goes, vec![])
+        );
+        let mut all = Services::default();
+        all.register(service(1, vec![check("c", Some(10), Some(60))]), secs(0)).unwrap();
+        all.hear("c", Status::Passing, "", secs(5));
+        assert_eq!(all.sweep(|_, _| true, secs(74)), []);
+        assert_eq!(all.sweep(|_, _| true, secs(75)).len(), 1);
+    }
+}

@@ -1,0 +1,289 @@
+//! Services written for another registry: Consul's agent and Nacos, with their own clients where those are installed.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Backend, Python, Registrar, Weir, eventually, json_of};
+
+const WORKERS: &str = "secret-of-workers";
+
+/// One pool, `app`; `more` of `[admin]`, and of the pool.
+fn open(admin: &str, more: &str) -> String {
+    format!(
+        "[admin]\nlisten = \"127.0.0.1:{{admin}}\"\nspeaks = [\"consul\", \"nacos\"]\n{admin}\n\
+         tokens = [{{ name = \"workers\", role = \"registrar\", secret = \"{WORKERS}\" }},\n\
+         {{ name = \"others\", role = \"registrar\", secret = \"secret-of-others\" }}]\n\
+         [pool.app]\nregister = {{ tokens = [\"workers\"], ttl = \"10s\" }}\n{more}\n\
+         [pool.other]\nregister = {{ tokens = [\"others\"] }}\n\
+         [[route]]\npath = \"/other\"\npool = \"other\"\n[[route]]\npool = \"app\"\n"
+    )
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().1
+}
+
+fn is_served(weir: &Weir, address: &str) {
+    assert_eq!(weir.client().get("/").sees(200).text(), address);
+}
+
+/// The states of the leases of `app`.
+fn leases(weir: &Weir) -> Vec<String> {
+    weir.leases("app").into_iter().map(|(_, state)| state).collect()
+}
+
+#[test]
+fn nobody_is_spoken_to_in_a_language_that_is_not_switched_on() {
+    let text = open("", "").replace("speaks = [\"consul\", \"nacos\"]\n", "");
+    let weir = Weir::start(&text, &[]);
+    for path in ["/v1/agent/services", "/v1/health/service/app", "/nacos/v1/ns/instance/list?serviceName=app"] {
+        assert_eq!(weir.admin(path).status, 404, "{path}");
+    }
+    let said = Registrar::new(&weir, WORKERS).asks("PUT", "/v1/agent/service/register", "{}");
+    assert_eq!(said.status, 404);
+}
+
+#[test]
+fn a_service_of_consuls_registers_answers_for_itself_and_leaves() {
+    let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    let address = one.address();
+    let service = format!(
+        "{{\"Name\": \"app\", \"ID\": \"app-1\", \"Address\": \"127.0.0.1\", \"Port\": {}, \"Tags\": [\"a\"], \
+         \"Weights\": {{\"Passing\": 5, \"Warning\": 2}}, \"Check\": {{\"TTL\": \"2s\"}}}}",
+        port(&address)
+    );
+    let asks = |method: &str, path: &str, json: &str| workers.asks(method, path, json).status;
+    assert_eq!(asks("PUT", "/v1/agent/service/register", &service), 200);
+    // It has not said yet that it is well.
+    assert_eq!(leases(&weir), Vec::<String>::new());
+    let passing = |wanted: usize| {
+        let health = weir.admin("/v1/health/service/app?passing");
+        assert_eq!(json_of_list(&health).as_array().unwrap().len(), wanted);
+    };
+    passing(0);
+    assert_eq!(asks("PUT", "/v1/agent/check/pass/service:app-1?note=fine", ""), 200);
+    is_served(&weir, &address);
+    passing(1);
+    let shown = json_of(&weir.admin("/v1/agent/checks"));
+    let check = &shown["service:app-1"];
+    assert_eq!((&check["Status"], &check["Output"]), (&json!("passing"), &json!("fine")));
+    assert_eq!(asks("PUT", "/v1/agent/check/warn/service:app-1", ""), 200);
+    assert_eq!(weir.backends("app")[0]["lease"]["weight"], json!(2));
+    assert_eq!(asks("PUT", "/v1/agent/check/fail/service:app-1", ""), 200);
+    weir.leases_are("app", &[]);
+    assert_eq!(asks("PUT", "/v1/agent/check/pass/service:app-1", ""), 200);
+    is_served(&weir, &address);
+    assert_eq!(asks("PUT", "/v1/agent/service/maintenance/app-1?enable=true", ""), 200);
+    weir.leases_are("app", &[]);
+    assert_eq!(asks("PUT", "/v1/agent/service/maintenance/app-1?enable=false", ""), 200);
+    is_served(&weir, &address);
+    assert_eq!(asks("PUT", "/v1/agent/service/deregister/app-1", ""), 200);
+    weir.leases_are("app", &[]);
+    assert_eq!(asks("PUT", "/v1/agent/check/pass/service:app-1", ""), 404);
+    assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+}
+
+/// Content that is a list.
+fn json_of_list(response: &support::Response) -> Value {
+    assert_eq!(response.status, 200, "{}", response.text());
+    serde_json::from_slice(&response.body).unwrap()
+}
+
+#[test]
+fn one_that_does_not_answer_for_itself_is_there_for_as_long_as_it_answers_others() {
+    let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    let service = format!("{{\"name\": \"app\", \"port\": {}}}", port(&one.address()));
+    assert_eq!(workers.asks("PUT", "/v1/agent/service/register", &service).status, 200);
+    is_served(&weir, &one.address());
+    one.dies();
+    eventually("it is down", || weir.backends("app").iter().any(|backend| backend["state"] == "down"));
+    assert_eq!(json_of_list(&weir.admin("/v1/health/service/app?passing=1")), json!([]));
+    one.comes_back();
+    eventually("it serves", || weir.client().get("/").gets().unwrap().status == 200);
+    assert_eq!(workers.asks("PUT", "/v1/agent/service/deregister/app", "").status, 200);
+    weir.leases_are("app", &[]);
+}
+
+#[test]
+fn services_survive_upgrades_and_restarts() {
+    let text = format!("[server]\nworkers = 1\nstate = \"kept\"\n{}", open("", ""));
+    let (mut weir, one) = (Weir::start(&text, &[]), Backend::start());
+    let service = format!("{{\"name\": \"app\", \"port\": {}, \"check\": {{\"ttl\": \"9s\"}}}}", port(&one.address()));
+    let asks = |weir: &Weir, path: &str, json: &str| Registrar::new(weir, WORKERS).asks("PUT", path, json).status;
+    assert_eq!(asks(&weir, "/v1/agent/service/register", &service), 200);
+    assert_eq!(asks(&weir, "/v1/agent/check/pass/service:app", ""), 200);
+    weir.upgrade().unwrap();
+    is_served(&weir, &one.address());
+    assert_eq!(asks(&weir, "/v1/agent/check/pass/service:app", ""), 200);
+    weir.signal("TERM");
+    weir.first_ends();
+    weir.ends();
+    weir.starts_again();
+    is_served(&weir, &one.address());
+    assert_eq!(asks(&weir, "/v1/agent/check/pass/service:app", ""), 200);
+    assert_eq!(asks(&weir, "/v1/agent/service/deregister/app", ""), 200);
+    weir.leases_are("app", &[]);
+}
+
+#[test]
+fn who_may_not_register_may_not_do_it_in_another_language() {
+    let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
+    let service = |name: &str, more: &str| {
+        format!("{{\"name\": \"{name}\", \"id\": \"s\", \"port\": {}{more}}}", port(&one.address()))
+    };
+    let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;
+    let register = "/v1/agent/service/register";
+    assert_eq!(asks("", register, &service("app", "")), 401);
+    assert_eq!(asks("secret-of-nobody", register, &service("app", "")), 401);
+    assert_eq!(asks("secret-of-others", register, &service("app", "")), 403);
+    assert_eq!(asks(WORKERS, register, &service("nowhere", "")), 404);
+    assert_eq!(asks(WORKERS, register, &service("app", ", \"address\": \"169.254.169.254\"")), 403);
+    assert_eq!(asks(WORKERS, register, &service("app", ", \"check\": {\"ttl\": \"11s\"}")), 400);
+    assert_eq!(asks(WORKERS, register, &service("app", ", \"check\": {\"ttl\": \"10s\"}")), 200);
+    for path in
+        ["/v1/agent/service/deregister/s", "/v1/agent/check/pass/service:s", "/v1/agent/check/deregister/service:s"]
+    {
+        assert_eq!(asks("secret-of-others", path, ""), 403, "{path}");
+    }
+    // Nor is a service taken over by its name.
+    assert_eq!(asks("secret-of-others", register, &service("other", "")), 403);
+    assert_eq!(asks("", &format!("/v1/agent/check/pass/service:s?token={WORKERS}"), ""), 200);
+    let instance = format!("ip=127.0.0.1&port={}&serviceName=app", port(&one.address()));
+    let nacos = |method: &str, query: &str| {
+        Registrar::new(&weir, "").asks(method, &format!("/nacos/v1/ns/instance?{query}"), "").status
+    };
+    assert_eq!(nacos("POST", &instance), 403);
+    assert_eq!(nacos("POST", &format!("{instance}&accessToken=secret-of-others")), 403);
+    assert_eq!(nacos("POST", &format!("{instance}&accessToken={WORKERS}")), 200);
+    assert_eq!(nacos("DELETE", &instance), 403);
+}
+
+#[test]
+fn without_a_token_only_this_machine_is_believed_and_no_page_in_a_browser() {
+    let (weir, one) = (Weir::start(&open("loopback_as = \"workers\"", ""), &[]), Backend::start());
+    let query = format!("/nacos/v1/ns/instance?ip=127.0.0.1&port={}&serviceName=app", port(&one.address()));
+    let mut browser = support::Client::connect(weir.at("admin"));
+    let said = browser.ask("POST", &query).field("Origin", "http://evil.example").gets().unwrap();
+    assert_eq!((said.status, leases(&weir).len()), (403, 0), "{}", said.text());
+    let nobody = Registrar::new(&weir, "");
+    assert_eq!(nobody.asks("POST", &query, "").status, 200);
+    is_served(&weir, &one.address());
+    // Weir's own interface wants a token all the same.
+    assert_eq!(nobody.puts("app", &one.address(), "").status, 401);
+    assert_eq!(nobody.asks("POST", &query.replace("=app", "=other"), "").status, 403);
+}
+
+#[test]
+fn a_query_that_waits_hears_of_what_changes() {
+    let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
+    let index = weir.admin("/v1/health/service/app").fields.get("x-consul-index").unwrap().to_owned();
+    let waits = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| weir.admin(&format!("/v1/health/service/app?index={index}&wait=8s")));
+        let service = format!("{{\"name\": \"app\", \"port\": {}}}", port(&one.address()));
+        assert_eq!(Registrar::new(&weir, WORKERS).asks("PUT", "/v1/agent/service/register", &service).status, 200);
+        waiting.join().unwrap()
+    });
+    assert_eq!(json_of_list(&waits).as_array().unwrap().len(), 1);
+    assert_ne!(waits.fields.get("x-consul-index").unwrap(), index);
+}
+
+/// The two clients have one interface, but for how the token is sent.
+fn consuls_client(package: &str, admin: &str, token: &str) {
+    let (weir, one) = (Weir::start(&open(admin, ""), &[]), Backend::start());
+    let begin = format!("import consul\nc = consul.Consul(host='127.0.0.1', port={}{token})", weir.at("admin").port());
+    let Some(mut python) = Python::with(package, &begin) else { return };
+    let (address, port) = (one.address(), port(&one.address()).to_owned());
+    let register = format!(
+        "c.agent.service.register('app', service_id='app-1', address='127.0.0.1', port={port}, tags=['a'], check=consul.Check.ttl('2s'))"
+    );
+    assert_eq!(python.does(&register), json!(true));
+    assert_eq!(python.does("c.agent.services()['app-1']['Port']"), json!(port.parse::<u16>().unwrap()));
+    assert_eq!(python.does("c.agent.checks()['service:app-1']['Status']"), json!("critical"));
+    assert_eq!(python.does("c.agent.check.ttl_pass('service:app-1', 'fine')"), json!(true));
+    is_served(&weir, &address);
+    assert_eq!(python.does("c.health.service('app', passing=True)[1][0]['Service']['ID']"), json!("app-1"));
+    assert_eq!(python.does("c.catalog.service('app')[1][0]['ServiceTags']"), json!(["a"]));
+    assert_eq!(python.does("list(c.catalog.services()[1])"), json!(["app"]));
+    // It beats, and outlives its time; then it does not, and is out.
+    let renewals = "weir_lease_renewals_total{pool=\"app\"}";
+    let before = weir.metric(renewals);
+    eventually("it beats", || {
+        assert_eq!(python.does("c.agent.check.ttl_pass('service:app-1')"), json!(true));
+        weir.metric(renewals) > before + 5.0
+    });
+    assert_eq!(python.does("c.agent.check.ttl_warn('service:app-1')"), json!(true));
+    is_served(&weir, &address);
+    assert_eq!(python.does("c.agent.check.ttl_fail('service:app-1')"), json!(true));
+    weir.leases_are("app", &[]);
+    assert_eq!(python.does("c.agent.check.ttl_pass('service:app-1')"), json!(true));
+    is_served(&weir, &address);
+    assert_eq!(python.does("c.agent.service.deregister('app-1')"), json!(true));
+    weir.leases_are("app", &[]);
+    assert_eq!(python.does("c.agent.services()"), json!({}));
+    // A check by itself, and one that is Weir's to make.
+    let plain = format!("c.agent.service.register('app', port={port}, address='127.0.0.1')");
+    assert_eq!(python.does(&plain), json!(true));
+    is_served(&weir, &address);
+    let check = "c.agent.check.register('alive', check=consul.Check.ttl('5s'), check_id='mine', service_id='app')";
+    assert_eq!(python.does(check), json!(true));
+    weir.leases_are("app", &[]);
+    assert_eq!(python.does("c.agent.check.ttl_pass('mine')"), json!(true));
+    is_served(&weir, &address);
+    assert_eq!(python.does("c.agent.check.deregister('mine')"), json!(true));
+    let refused = python.does("c.agent.service.register('nowhere', port=1, address='127.0.0.1')");
+    assert_eq!(refused, json!(false), "no pool is called so");
+}
+
+#[test]
+fn python_consul_needs_no_change() {
+    // It has no way to send a token with what a check says.
+    consuls_client("python-consul", "loopback_as = \"workers\"", "");
+}
+
+#[test]
+fn py_consul_needs_no_change() {
+    consuls_client("py-consul", "", &format!(", token='{WORKERS}'"));
+}
+
+#[test]
+fn the_client_of_nacos_needs_no_change() {
+    let (weir, one) = (Weir::start(&open("", "").replace("ttl = \"10s\"", "ttl = \"2s\""), &[]), Backend::start());
+    let begin = format!(
+        "import nacos\nc = nacos.NacosClient('127.0.0.1:{}', namespace='', username='workers', password='{WORKERS}')",
+        weir.at("admin").port()
+    );
+    let Some(mut python) = Python::with("nacos-sdk-python", &begin) else { return };
+    let (address, port) = (one.address(), port(&one.address()).to_owned());
+    let add = format!(
+        "c.add_naming_instance('app', '127.0.0.1', {port}, weight=2.0, cluster_name='eu', heartbeat_interval=0.3)"
+    );
+    assert_eq!(python.does(&add), json!(true));
+    is_served(&weir, &address);
+    let lease = &weir.backends("app")[0]["lease"];
+    assert_eq!((&lease["weight"], &lease["zone"], &lease["by"]), (&json!(2), &json!("eu"), &json!("workers")));
+    // Its thread beats, and it outlives its time.
+    eventually("it beats", || weir.metric("weir_lease_renewals_total{pool=\"app\"}") > 8.0);
+    weir.leases_are("app", &[(&address, "serving")]);
+    let listed = python.does("c.list_naming_instance('app', healthy_only=True)['hosts']");
+    assert_eq!((&listed[0]["port"], &listed[0]["healthy"]), (&json!(port.parse::<u16>().unwrap()), &json!(true)));
+    let modify = format!("c.modify_naming_instance('app', '127.0.0.1', {port}, weight=4.0)");
+    assert_eq!(python.does(&modify), json!(true));
+    let beat = python.does(&format!("c.send_heartbeat('app', '127.0.0.1', {port}, weight=4.0)"));
+    assert_eq!(beat["clientBeatInterval"], json!(666));
+    let got = python.does(&format!("c.get_naming_instance('app', '127.0.0.1', {port})['clusterName']"));
+    assert!(got.is_string(), "{got}");
+    assert_eq!(python.does(&format!("c.remove_naming_instance('app', '127.0.0.1', {port})")), json!(true));
+    eventually("it has left", || weir.leases("app").is_empty());
+    assert_eq!(python.does("c.list_naming_instance('app')['hosts']"), json!([]));
+    // A beat of one that is not there brings it back, as after a restart of the registry.
+    python.does(&format!("c.send_heartbeat('app', '127.0.0.1', {port})"));
+    is_served(&weir, &address);
+    // Without beats it goes, or is kept as the last of its pool.
+    weir.leases_are("app", &[(&address, "kept")]);
+    let wrong = python.does("nacos.NacosClient('127.0.0.1:1', username='a', password='b').list_naming_instance('app')");
+    assert!(wrong["raised"].is_string(), "{wrong}");
+}
