@@ -86,10 +86,10 @@ impl LivePool {
         let max = pool.connections.max;
         let members = self.members.load();
         let usable = members.list.iter().filter(|member| member.standing(now, pool.slow_start).available());
-        let rooms = usable.map(|member| member.room(max));
-        rooms.fold(Some((0, 0)), |sum, room| {
-            let ((capacity, free), (more, more_free)) = (sum?, room?);
-            Some((more.saturating_add(capacity), more_free.saturating_add(free)))
+        let mut rooms = usable.map(|member| member.room(max));
+        rooms.try_fold((0u32, 0u32), |(capacity, free), room| {
+            let (more, more_free) = room?;
+            Some((capacity.saturating_add(more), free.saturating_add(more_free)))
         })
     }
 

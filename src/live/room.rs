@@ -203,10 +203,9 @@ mod tests {
 
     #[test]
     fn pools_are_full_together_and_one_without_bound_never_is() {
-        let all = |rooms: &[(Option<(u32, u32)>, u32, u32)]| headroom(rooms.iter().copied(), 2, 7);
-        let two = all(&[(Some((10, 4)), 500, 0), (Some((5, 0)), 0, 3)]);
+        let two = headroom([(Some((10, 4)), 500, 0), (Some((5, 0)), 0, 3)].into_iter(), 2, 7);
         assert_eq!(two, Headroom { capacity: Some(15), queue: 500, busy: 16, done: 7 });
-        assert_eq!(all(&[(Some((10, 4)), 500, 0), (None, 500, 0)]).capacity, None);
-        assert_eq!(all(&[(Some((0, 0)), 500, 0)]).capacity, Some(0), "no backend is there");
+        assert_eq!(headroom([(Some((10, 4)), 500, 0), (None, 500, 0)].into_iter(), 0, 0).capacity, None);
+        assert_eq!(headroom([(Some((0, 0)), 500, 0)].into_iter(), 0, 0).capacity, Some(0), "no backend is there");
     }
 }

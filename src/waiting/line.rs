@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((line.present(), line.before(15), line.before(17)), (7, 3, 4));
         assert!(line.saw(22, at(101)) && line.saw(15, at(101)));
         let (gone, unheard) = line.gaps(at(102));
-        assert_eq!((&gone, &unheard), (&vec![11..12], &vec![20..22, 23..25]));
+        assert_eq!((&gone, &unheard), (&vec![Range { start: 11, end: 12 }], &vec![20..22, 23..25]));
         let saved = Saved { front: 11, front_to: 11, next: 25, next_to: 25, gone, unheard, ..Saved::default() };
         assert!(saved.is_sound());
         let again = Line::recovered(&saved, at(0), at(30));

@@ -92,11 +92,11 @@ impl Page<'_> {
     fn html(&self) -> String {
         let mut main = String::new();
         if let Some(note) = self.note {
-            let _ = write!(main, "<p>{}</p>\n", said(note));
+            let _ = writeln!(main, "<p>{}</p>", said(note));
         }
         let lines = self.lines();
         for line in lines {
-            let _ = write!(main, "<p>{line}</p>\n");
+            let _ = writeln!(main, "<p>{line}</p>");
         }
         let title = self.title();
         format!(

@@ -23,6 +23,10 @@ fn full() -> Room {
     room
 }
 
+fn ranges(edges: &[(u64, u64)]) -> Vec<Range<u64>> {
+    edges.iter().map(|(start, end)| *start..*end).collect()
+}
+
 fn waiting(verdict: Verdict) -> Waiting {
     match verdict {
         Verdict::Wait(waiting) => waiting,
@@ -196,7 +200,7 @@ fn what_was_not_written_by_a_room_is_no_sound_state() {
         front_to: 4,
         session: 60,
         called: vec![1, 2],
-        gone: vec![3..4, 4..5],
+        gone: ranges(&[(3, 4), (4, 5)]),
         ..Saved::default()
     };
     assert!(sound.is_sound());
@@ -209,10 +213,10 @@ fn what_was_not_written_by_a_room_is_no_sound_state() {
         Saved { next_to: u64::MAX, ..sound.clone() },
         Saved { called: vec![2, 1], ..sound.clone() },
         Saved { called: vec![3], ..sound.clone() },
-        Saved { gone: vec![2..4], ..sound.clone() },
-        Saved { gone: vec![4..6], ..sound.clone() },
-        Saved { gone: vec![4..5, 3..4], ..sound.clone() },
-        Saved { unheard: vec![Range { start: 4, end: 4 }], ..sound.clone() },
+        Saved { gone: ranges(&[(2, 4)]), ..sound.clone() },
+        Saved { gone: ranges(&[(4, 6)]), ..sound.clone() },
+        Saved { gone: ranges(&[(4, 5), (3, 4)]), ..sound.clone() },
+        Saved { unheard: ranges(&[(4, 4)]), ..sound.clone() },
         Saved { called: (0..9000).map(|_| 1).collect(), ..sound.clone() },
     ] {
         assert!(!broken.is_sound(), "{broken:?}");
