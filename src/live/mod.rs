@@ -38,11 +38,10 @@ pub use outcome::{Admitted, Ended, Outcome};
 pub use pool::LivePool;
 pub use pressure::Pressure;
 pub use queue::{Displaced, Place, Queue};
-pub use registry::{LeaseChange, LeaseLook, LeaseTurn, LeasedHealth, LiveRegistry, Refused, Registered, Who, Work};
-pub use room::{Entering, LiveRoom, RoomRules};
 pub use registry::{
     LeaseChange, LeaseLook, LeaseTurn, LeasedHealth, LiveRegistry, Refused, Registered, ServiceLook, Who, Work,
 };
+pub use room::{Entering, LiveRoom, RoomRules};
 pub use rules::probes;
 pub use snapshot::Snapshot;
 pub use state::PoolState;
