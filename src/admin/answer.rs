@@ -2,7 +2,7 @@ use super::gate::Peer;
 use super::job::{Job, ask, drain};
 use super::leases::Place;
 use super::status::status;
-use super::{AdminState, Drain, consul, leases, nacos, purge, top};
+use super::{AdminState, Drain, consul, demand, leases, nacos, purge, top};
 use crate::config::Dialect;
 use crate::telemetry::Exposition;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -17,6 +17,9 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let path = request.uri().path();
+    if let Some(pool) = demand::pool_of(path) {
+        return demand::demand(&pool, &request, state);
+    }
     match (Job::of(path), Drain::of(path), Place::of(path)) {
         (Some(job), ..) => ask(job, &request, state, peer).await,
         (None, Some(wanted), _) => drain(&wanted, &request, state, peer),
@@ -98,6 +101,7 @@ weir
 /readyz    200 while it takes traffic, 503 before and while it drains
 /v1/status what is up, pool by pool, as JSON
 /v1/pools/POOL/backends, .../ADDRESS   who is in a pool, how well, and for how long, as JSON
+/v1/pools/POOL/demand   how many backends the pool needs, and by what, as JSON
 /v1/cache/top?by=misses|bytes&n=20   the keys that cost a cache most, as JSON; for operators
 
 PUT, DELETE, with authorization: Bearer SECRET of a token that the pool names, or of an operator:

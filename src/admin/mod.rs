@@ -3,6 +3,7 @@
 mod answer;
 mod bind;
 mod consul;
+mod demand;
 mod drain;
 mod foreign;
 mod gate;

@@ -22,6 +22,8 @@ pub struct Pool {
     pub connections: Connections,
     /// Finds out how many exchanges each backend bears at once; `None`: only `connections.max` bounds them.
     pub concurrency: Option<Concurrency>,
+    /// `objective = { p99 = … }`: 99 of 100 exchanges are to be answered within that; for who asks how many backends are wanted.
+    pub objective: Option<Duration>,
     /// TLS towards the backends.
     pub tls: Option<PoolTls>,
     /// A PROXY header at the start of each connection, which is then used for one client only.

@@ -8,6 +8,7 @@ use super::mirror::Tee;
 use super::relay::{Bounds, Moved};
 use super::reuse::{Forwarded, Keep, Voyage};
 use super::slot::Slot;
+use super::want::Want;
 use super::worker::Held;
 use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
 use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Priority, Route};
@@ -90,6 +91,19 @@ pub(super) async fn attempts<D: Downstream>(
     down: &mut D,
     trail: &mut Trail,
 ) -> Ended {
+    let want = Want::new(task);
+    let ended = tries(task, &want, response, down, trail).await;
+    want.ended(&ended);
+    ended
+}
+
+async fn tries<D: Downstream>(
+    task: &Task<'_>,
+    want: &Want<'_>,
+    response: &mut ResponseHead,
+    down: &mut D,
+    trail: &mut Trail,
+) -> Ended {
     let live = task.live_pool();
     let Some(admitted) = live.admit(task.now()) else { return Ended::Refused(Refusal::Breaker) };
     live.budget.deposit();
@@ -120,7 +134,7 @@ pub(super) async fn attempts<D: Downstream>(
         if trail.attempts > 1 {
             task.worker.metrics.retried(&live.metrics);
         }
-        let seated = Seated { slot: &slot, crew: &crew, fresh, wanted: affinity.wanted, admitted: &admitted };
+        let seated = Seated { slot: &slot, crew: &crew, want, fresh, wanted: affinity.wanted, admitted: &admitted };
         match attempt(task, &seated, &chances, &mut kept, response, down, trail).await {
             Step::Ended(ended) => return ended,
             Step::Again => again = Some(slot),
@@ -139,6 +153,7 @@ pub(super) async fn attempts<D: Downstream>(
 pub(super) struct Seated<'a> {
     pub(super) slot: &'a Slot<'a>,
     pub(super) crew: &'a Crew,
+    pub(super) want: &'a Want<'a>,
     /// On a new connection, as one that stood was closed under us.
     pub(super) fresh: bool,
     /// The backend that the client's cookie names.

@@ -29,6 +29,7 @@ mod reuse;
 mod serve;
 mod slot;
 mod waiting;
+mod want;
 mod worker;
 
 pub use client::{Client, Gate, TlsFacts};

@@ -107,6 +107,12 @@ impl Refusal {
         }
     }
 
+    /// Whether it is no fault of the client's.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        self.status() >= 500
+    }
+
     /// Its label in metrics; `None` for what is counted as a protocol error.
     #[must_use]
     pub fn reason(self) -> Option<RefusalReason> {

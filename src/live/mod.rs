@@ -4,6 +4,7 @@ mod access;
 mod backend;
 mod cache;
 mod ceiling;
+mod demand;
 mod endpoint;
 mod fleet;
 mod ledger;

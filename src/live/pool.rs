@@ -34,7 +34,12 @@ impl LivePool {
         before: Option<(&config::Pool, &LivePool)>,
         now: Duration,
     ) -> LivePool {
-        let state = before.map(|(_, live)| Arc::clone(&live.state)).unwrap_or_default();
+        let counters = metrics.pool(&pool.name);
+        let state = before.map(|(_, live)| Arc::clone(&live.state)).unwrap_or_else(|| {
+            let state = Arc::<PoolState>::default();
+            state.demand.begin(&counters, now);
+            state
+        });
         let budget = match before {
             Some((_, live)) if live.budget.share() == pool.retry.budget => Arc::clone(&live.budget),
             _ => Arc::new(Budget::new(pool.retry.budget)),
@@ -47,13 +52,7 @@ impl LivePool {
             }
         });
         let members = state.members(pool, metrics, now);
-        LivePool {
-            metrics: metrics.pool(&pool.name),
-            members: Arc::new(ArcSwap::from_pointee(members)),
-            state,
-            budget,
-            breaker,
-        }
+        LivePool { metrics: counters, members: Arc::new(ArcSwap::from_pointee(members)), state, budget, breaker }
     }
 
     /// How it is at `now`.
@@ -78,6 +77,7 @@ impl LivePool {
             backends: self.members.load().list.iter().map(backend).collect(),
             unresolved: self.state.unresolved(),
             leases: None,
+            demand: self.demand(pool, now),
         }
     }
 

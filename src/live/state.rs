@@ -1,3 +1,4 @@
+use super::demand::Watched;
 use super::members::{Leased, Names, seats};
 use super::{Endpoint, LiveBackend, Member, Members, Queue, rules};
 use crate::config::{self, HashTable, Health};
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct PoolState {
     /// Exchanges that wait for room.
     pub queue: Queue,
+    /// How many backends it needs.
+    pub(super) demand: Watched,
     turns: AtomicU64,
     backends: Mutex<HashMap<Key, Weak<LiveBackend>>>,
     names: Mutex<Names>,
@@ -34,6 +37,7 @@ impl Default for PoolState {
         let mut secret = [0; 32];
         PoolState {
             queue: Queue::default(),
+            demand: Watched::default(),
             turns: AtomicU64::default(),
             backends: Mutex::default(),
             names: Mutex::default(),

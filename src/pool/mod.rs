@@ -2,6 +2,7 @@
 
 mod affinity;
 pub mod concurrency;
+pub mod demand;
 pub mod health;
 pub mod policy;
 mod sticky;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
+mod demand;
 mod dialogues;
 mod strained;
 #[path = "../support/mod.rs"]
@@ -14,7 +15,7 @@ mod surge;
 
 use std::time::Duration;
 use strained::Strained;
-use support::Weir;
+use support::{PATIENCE, Weir};
 use surge::{Stream, Surge};
 
 /// What is asked for, and for how long it is measured.
@@ -22,12 +23,14 @@ struct Bars {
     goodput: f64,
     p99: f64,
     seconds: u64,
+    /// A machine that does other things, too, may take any one of them away.
+    tries: usize,
 }
 
 fn bars() -> Bars {
     match std::env::var("WEIR_RUSH").as_deref() {
-        Ok("strict") => Bars { goodput: 0.9, p99: 2.0, seconds: 20 },
-        _ => Bars { goodput: 0.6, p99: 10.0, seconds: 4 },
+        Ok("strict") => Bars { goodput: 0.9, p99: 2.0, seconds: 20, tries: 1 },
+        _ => Bars { goodput: 0.6, p99: 10.0, seconds: 4, tries: 4 },
     }
 }
 
@@ -55,6 +58,17 @@ fn a_backend_whose_latency_triples_does_its_best_and_the_high_priority_hardly_no
     let bars = bars();
     let backend = strained();
     let weir = weir(&backend, "concurrency = \"adaptive\"");
+    let mut missed = Vec::new();
+    while let Err(why) = measure(&weir, &backend, &bars) {
+        missed.push(why);
+        assert!(missed.len() < bars.tries, "{missed:#?}");
+    }
+    let shed = |priority: &str| weir.metric(&format!("weir_pool_shed_total{{pool=\"app\",priority=\"{priority}\"}}"));
+    assert!(shed("low") > 20.0 * shed("high"), "{} {}", shed("low"), shed("high"));
+}
+
+/// Without load, then with; why the bars were not held, if they were not.
+fn measure(weir: &Weir, backend: &Strained, bars: &Bars) -> Result<(), String> {
     let quiet = [Stream { path: "/high/x", per_second: 20.0 }];
     let [alone] = Surge::run(weir.address(), quiet, Duration::ZERO, Duration::from_secs(2));
     let unloaded = alone.percentile(0.99).unwrap();
@@ -63,27 +77,26 @@ fn a_backend_whose_latency_triples_does_its_best_and_the_high_priority_hardly_no
     let [high, low] = Surge::run(weir.address(), rush(), warm, time);
     let goodput = (high.served() + low.served()) as f64 / bars.seconds as f64 / BEST;
     let p99 = high.percentile(0.99).unwrap();
-    println!(
-        "goodput {:.0} % of the best; high: {} of {} served, p50 {:.1?}, p99 {:.1?} ({:.1?} without load, {:.2} times); low: {} of {} \
-         served, {} told to come back; limit {}",
+    let times = p99.as_secs_f64() / unloaded.as_secs_f64();
+    let seen = format!(
+        "goodput {:.0} % of the best; high: {} of {} served, p50 {:.1?}, p99 {p99:.1?} ({unloaded:.1?} without load, {times:.2} \
+         times); low: {} of {} served, {} told to come back; limit {}",
         goodput * 100.0,
         high.served(),
         high.sent,
         high.percentile(0.5).unwrap(),
-        p99,
-        unloaded,
-        p99.as_secs_f64() / unloaded.as_secs_f64(),
         low.served(),
         low.sent,
         low.refused,
         weir.metric(&format!("weir_backend_concurrency_limit{{pool=\"app\",backend=\"{}\"}}", backend.address)),
     );
-    assert!(goodput >= bars.goodput, "{goodput:.3}");
-    assert!(p99.as_secs_f64() <= bars.p99 * unloaded.as_secs_f64(), "{p99:?}, {unloaded:?} without load");
-    assert!(high.served() * 100 >= high.sent * 99, "{} of {}", high.served(), high.sent);
-    assert!(high.broken == 0 && low.broken == 0 && low.refused > 0, "{} {}", high.broken, low.broken);
-    let shed = |priority: &str| weir.metric(&format!("weir_pool_shed_total{{pool=\"app\",priority=\"{priority}\"}}"));
-    assert!(shed("low") > 20.0 * shed("high"), "{} {}", shed("low"), shed("high"));
+    println!("{seen}");
+    let holds = goodput >= bars.goodput
+        && times <= bars.p99
+        && high.served() * 100 >= high.sent * 99
+        && (high.broken, low.broken) == (0, 0)
+        && low.refused > 0;
+    if holds { Ok(()) } else { Err(seen) }
 }
 
 /// What the limit is for.

@@ -34,6 +34,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, tokens: Option<&[String]>) -> 
         },
         connections: connections(&table.table_or_empty("connections")),
         concurrency: concurrency(table),
+        objective: table.table("objective").and_then(|table| table.duration_if_any("p99")),
         tls: table.table("tls").map(|tls| tls_of(&tls)),
         proxy_protocol: table.text("proxy_protocol").map(|version| match &*version {
             "v1" => ProxyProtocolOut::V1,
@@ -105,6 +106,12 @@ fn check(table: &Table<'_>, pool: &Pool) {
     {
         let wrong = Wrong::new(format!("a backend cannot get {min} exchanges at least and {max} at most"));
         node.wrong(wrong.help("wanted: `min` of `concurrency` up to `max` of `connections`"));
+    }
+    if let (Some(node), Some(_), None, None) =
+        (table.get("objective"), pool.objective, pool.concurrency, pool.connections.max)
+    {
+        let wrong = Wrong::new("nobody knows how much a backend bears, so nobody can say how many it takes");
+        node.wrong(wrong.help("add: concurrency = \"adaptive\", or connections = { max = … }"));
     }
     let nameless = |backend: &Backend| matches!(backend.address, BackendAddress::Unix(_));
     if let (Some(node), Some(PoolTls { server_name: None, .. })) = (table.get("tls"), &pool.tls)

@@ -1,6 +1,7 @@
 //! The thread that keeps pools: it probes backends, gives pools the addresses that names stand for and the backends that
-//! registered, and fetches keys.
+//! registered, follows how many backends they need, and fetches keys.
 
+mod demand;
 mod keys;
 mod leases;
 mod names;
@@ -108,6 +109,7 @@ async fn keep(
     spawn_local(async move { ticking.run().await });
     let prober = Prober::new(clock.clone());
     let shared = Rc::new(Shared { clock, prober, metrics, counts, generation: RefCell::default() });
+    spawn_local(demand::follow(Rc::clone(&shared)));
     let mut watches = Watches::default();
     let mut fetches = Fetches::default();
     let mut leases = Leases::new(registry, latest, began.into());

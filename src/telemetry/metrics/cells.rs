@@ -133,6 +133,11 @@ pub(super) struct PoolCells {
     pub(super) first_byte: Histogram,
     pub(super) retries: Count,
     pub(super) shed: [Count; Priority::ALL.len()],
+    pub(super) arrived: Count,
+    pub(super) served: Count,
+    /// By whether the objective was met; nothing where there is none.
+    pub(super) on_time: Count,
+    pub(super) late: Count,
 }
 
 #[derive(Default)]

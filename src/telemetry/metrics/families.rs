@@ -73,8 +73,12 @@ families! {
         "From the end of the request's head to the first byte of the backend's response.";
     RETRIES Counter "weir_retries" None, ["pool"]
         "Attempts after the first of their exchange.";
+    ARRIVED Counter "weir_pool_arrivals" None, ["pool"]
+        "Exchanges that wanted a backend, those that were refused for want of one among them.";
     SHED Counter "weir_pool_shed" None, ["pool", "priority"]
         "Exchanges refused as no backend had room for them, by priority.";
+    OBJECTIVE Counter "weir_pool_objective" None, ["pool", "result"]
+        "Exchanges that met the pool's objective, or failed it; those of pools without one are not counted.";
     CACHE_REQUESTS Counter "weir_cache_requests" None, ["cache", "outcome"]
         "Requests on routes with a cache, by what it made of them.";
     CACHE_COLLAPSED Counter "weir_cache_collapsed" None, ["cache"]
@@ -167,6 +171,18 @@ families! {
         "Registrations that ran out, and whose backends had to go.";
     LEASES_KEPT Counter "weir_leases_kept" None, ["pool"]
         "Registrations that ran out and were kept, as more than half of their pool was silent.";
+    POOL_IN_FLIGHT Gauge "weir_pool_exchanges_in_flight" None, ["pool"]
+        "Exchanges that backends of the pool have now, as far as they count for what a backend bears.";
+    POOL_BEARS Gauge "weir_pool_concurrency_per_backend" None, ["pool"]
+        "How many exchanges a backend bears at once, in the mean; missing where nobody knows.";
+    POOL_CAPACITY Gauge "weir_pool_exchanges_per_second_per_backend" None, ["pool"]
+        "How many exchanges a backend does in a second; missing where nobody knows.";
+    POOL_AVAILABLE Gauge "weir_pool_backends_available" None, ["pool"]
+        "Backends that may be used.";
+    POOL_WANTED Gauge "weir_pool_backends_wanted" None, ["pool"]
+        "Backends that the pool needs for what comes, by its objective if it has one; missing where nobody knows what a backend bears.";
+    POOL_OBJECTIVE Gauge "weir_pool_objective_seconds" Some("seconds"), ["pool"]
+        "Within that 99 of 100 exchanges are to be answered, where the pool has an objective.";
     BREAKER_OPEN Gauge "weir_pool_breaker_open" None, ["pool"]
         "1 while the pool's breaker refuses exchanges, or tries a few.";
     BACKEND_UP Gauge "weir_backend_up" None, ["pool", "backend"]

@@ -152,6 +152,8 @@ pub struct PoolLook {
     pub backends: Vec<BackendLook>,
     /// Names of it that cannot be resolved, and why.
     pub unresolved: Vec<(String, String)>,
+    /// How many backends it needs.
+    pub demand: DemandLook,
     /// Its leases, if backends may register.
     pub leases: Option<LeasesLook>,
 }
@@ -172,6 +174,37 @@ pub struct LeasesLook {
 impl LeasesLook {
     /// How a lease may stand, in the order of [`by_state`](Self::by_state).
     pub const STATES: [&'static str; 3] = ["serving", "kept", "draining"];
+}
+
+/// How many backends a pool needs, and by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DemandLook {
+    /// Exchanges that backends have, as far as they count for what a backend bears.
+    pub in_flight: u32,
+    /// Exchanges that come in a second.
+    pub arrivals: f64,
+    /// Exchanges that backends answer in a second.
+    pub served: f64,
+    /// Exchanges refused in a second for want of room.
+    pub shed: f64,
+    /// What a backend bears at once, in the mean; `None`: nobody knows.
+    pub bears: Option<f64>,
+    /// What a backend does in a second; `None`: nobody knows.
+    pub capacity: Option<f64>,
+    /// How busy the backends are, 1 being all that they can.
+    pub busy: Option<f64>,
+    /// How busy they may be.
+    pub busy_max: f64,
+    /// 99 of 100 exchanges are to be answered within that.
+    pub objective: Option<std::time::Duration>,
+    /// The share of exchanges that were, lately; `None`: too few.
+    pub on_time: Option<f64>,
+    /// The objective is missed, and more backends do not help.
+    pub is_out_of_reach: bool,
+    /// Backends that may be used.
+    pub available: u32,
+    /// Backends that are wanted; `None`: nobody knows what one bears.
+    pub wanted: Option<u32>,
 }
 
 /// A backend as it is now.

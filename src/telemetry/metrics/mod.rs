@@ -21,13 +21,14 @@ pub use labels::{
     RefusalReason, TicketFault,
 };
 pub use look::{
-    AccessLook, BackendLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, Look, Looker, MemoryLook,
-    PRESSURES, PoolLook, RoomLook,
+    AccessLook, BackendLook, CacheLook, DemandLook, DiskLook, FleetLook, LeasesLook, LimitLook, Look, Looker,
+    MemoryLook, PRESSURES, PoolLook, RoomLook,
 };
 pub use worker::{Done, InFlight, WorkerMetrics};
 
+use crate::config::Priority;
 use cells::{
-    AccessCells, BackendCells, CacheCells, LimitCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells,
+    AccessCells, BackendCells, CacheCells, Count, LimitCells, ListenerCells, PoolCells, RouteCells, Series, WorkerCells,
 };
 use registry::Registry;
 use std::num::NonZeroUsize;
@@ -58,6 +59,36 @@ pub struct RouteMetrics(Arc<Series<RouteCells>>);
 /// The counters of one pool.
 #[derive(Clone)]
 pub struct PoolMetrics(Arc<Series<PoolCells>>);
+
+/// What was counted of a pool for whoever wants to know how many backends it needs; each only rises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DemandCounts {
+    /// Exchanges that wanted a backend.
+    pub arrived: u64,
+    /// Exchanges that one answered, errors of its own not among them.
+    pub served: u64,
+    /// Exchanges that met the objective.
+    pub on_time: u64,
+    /// Exchanges that did not.
+    pub late: u64,
+    /// Exchanges refused for want of room.
+    pub shed: u64,
+}
+
+impl PoolMetrics {
+    /// How much it is now.
+    #[must_use]
+    pub fn demand(&self) -> DemandCounts {
+        let sum = |read: fn(&PoolCells) -> &Count| self.0.sum(read);
+        DemandCounts {
+            arrived: sum(|cells| &cells.arrived),
+            served: sum(|cells| &cells.served),
+            on_time: sum(|cells| &cells.on_time),
+            late: sum(|cells| &cells.late),
+            shed: (0..Priority::ALL.len()).map(|at| self.0.sum(|cells| &cells.shed[at])).sum(),
+        }
+    }
+}
 
 /// The counters of one cache.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use super::labels::{
 };
 use super::rooms::rooms;
 use super::{
-    AccessLook, CacheLook, DiskLook, FleetLook, LeasesLook, LimitLook, MemoryLook, Metrics, PRESSURES, PoolLook,
-    process,
+    AccessLook, CacheLook, DemandLook, DiskLook, FleetLook, LeasesLook, LimitLook, MemoryLook, Metrics, PRESSURES,
+    PoolLook, process,
 };
 use crate::config::Priority;
 use crate::http::Unstorable;
@@ -78,12 +78,19 @@ fn pools(metrics: &Metrics, page: &mut Page<'_>) {
         page.histogram(&f::FIRST_BYTE, &[name], series.shards().map(|cells| &cells.first_byte));
     }
     by_name(page, &f::RETRIES, &pools, |cells| &cells.retries);
+    by_name(page, &f::ARRIVED, &pools, |cells| &cells.arrived);
     page.family(&f::SHED);
     for (name, series) in &pools {
         for priority in Priority::ALL {
             let n = series.sum(|cells| &cells.shed[priority as usize]);
             page.sample(&f::SHED, &[name, priority.label()], n);
         }
+    }
+    page.family(&f::OBJECTIVE);
+    for (name, series) in &pools {
+        let [ok, failed] = f::RESULTS;
+        page.sample(&f::OBJECTIVE, &[name, ok], series.sum(|cells| &cells.on_time));
+        page.sample(&f::OBJECTIVE, &[name, failed], series.sum(|cells| &cells.late));
     }
 }
 
@@ -245,6 +252,7 @@ fn looks(pools: &[PoolLook], page: &mut Page<'_>) {
         page.sample(&f::POOL_QUEUE, &[&pool.pool], pool.queue);
     }
     leases(pools, page);
+    demand(pools, page);
     page.family(&f::BREAKER_OPEN);
     for pool in pools {
         page.sample(&f::BREAKER_OPEN, &[&pool.pool], u8::from(pool.breaker_open));
@@ -303,6 +311,20 @@ fn listeners(metrics: &Metrics, page: &mut Page<'_>) {
         page.sample(&f::TLS_HANDSHAKES, &[address, ok], series.sum(|cells| &cells.tls_ok));
         page.sample(&f::TLS_HANDSHAKES, &[address, failed], series.sum(|cells| &cells.tls_failed));
     }
+}
+
+fn demand(pools: &[PoolLook], page: &mut Page<'_>) {
+    let mut gauge = |family: &Family, read: fn(&DemandLook) -> Option<f64>| {
+        page.family(family);
+        let known = pools.iter().filter_map(|pool| Some((&pool.pool, read(&pool.demand)?)));
+        known.for_each(|(pool, value)| page.sample(family, &[pool], value));
+    };
+    gauge(&f::POOL_IN_FLIGHT, |demand| Some(demand.in_flight.into()));
+    gauge(&f::POOL_BEARS, |demand| demand.bears);
+    gauge(&f::POOL_CAPACITY, |demand| demand.capacity);
+    gauge(&f::POOL_AVAILABLE, |demand| Some(demand.available.into()));
+    gauge(&f::POOL_WANTED, |demand| demand.wanted.map(f64::from));
+    gauge(&f::POOL_OBJECTIVE, |demand| demand.objective.map(|objective| objective.as_secs_f64()));
 }
 
 fn h2(metrics: &Metrics, page: &mut Page<'_>) {

@@ -152,6 +152,25 @@ impl WorkerMetrics {
         pool.0.of(self.index).shed[priority as usize].add(1);
     }
 
+    /// An exchange wants a backend of `pool`.
+    #[inline]
+    pub fn arrived(&self, pool: &PoolMetrics) {
+        pool.0.of(self.index).arrived.add(1);
+    }
+
+    /// A backend of `pool` answered an exchange, and not with an error of its own.
+    #[inline]
+    pub fn served(&self, pool: &PoolMetrics) {
+        pool.0.of(self.index).served.add(1);
+    }
+
+    /// An exchange was answered within the objective of `pool`, or was not.
+    #[inline]
+    pub fn judged(&self, pool: &PoolMetrics, is_on_time: bool) {
+        let cells = pool.0.of(self.index);
+        if is_on_time { &cells.on_time } else { &cells.late }.add(1);
+    }
+
     /// An attempt at `backend` begins; `reused`: on a connection that stood.
     #[inline]
     pub fn attempt(&self, backend: &BackendMetrics, reused: bool) {

@@ -179,6 +179,7 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("endpoints", "backends"),
     ("gzip", "compress"),
     ("gzip_types", "types"),
+    ("slo", "objective"),
     ("circuit_breaker", "breaker"),
     ("health_check", "health"),
     ("healthcheck", "health"),

@@ -28,6 +28,11 @@ pub(crate) static POOL: Spec = Spec {
             Kind::Either(&[Kind::Choice(&["adaptive"], &[]), Kind::Table(&CONCURRENCY)]),
             "`\"adaptive\"`: finds out how many exchanges each backend bears at once before it only gets slower, and gives it so many, up to `connections.max`. The others wait, as there.",
         ),
+        optional(
+            "objective",
+            Kind::Table(&OBJECTIVE),
+            "How fast exchanges are to be answered, for whoever adds and removes backends; see docs/autoscaling.md.",
+        ),
         optional("tls", Kind::Table(&TLS), "Speaks TLS to the backends; `{}` will do."),
         optional(
             "proxy_protocol",
@@ -123,6 +128,16 @@ static CONCURRENCY: Spec = Spec {
             "How many times as long as with few in flight exchanges may take. Less keeps them shorter, more gets the last bit of work out of backends.",
         ),
     ],
+};
+
+static OBJECTIVE: Spec = Spec {
+    title: "`objective` of [pool.NAME]",
+    doc: "What the pool is to achieve. Nothing is done for it but to say how many backends it takes.",
+    keys: &[required(
+        "p99",
+        Kind::Duration,
+        "Of 100 exchanges, 99 are to have the head of their response within that, what they wait for a backend included.",
+    )],
 };
 
 static RESOLVE: Spec = Spec {
