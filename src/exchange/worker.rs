@@ -130,7 +130,7 @@ impl Worker {
         Worker {
             index,
             clock: Rc::new(Clock::starting(start)),
-            buffers: Rc::default(),
+            buffers: Rc::new(Buffers::counted(Arc::clone(&pressure))),
             metrics,
             log: RefCell::new(log),
             pressure,

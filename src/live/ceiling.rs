@@ -41,6 +41,8 @@ pub struct Ordered {
     pub level: Level,
     /// What all caches may hold in memory, in bytes.
     pub caches: u64,
+    /// What may be taken, in bytes, until it is judged again, by what grows faster than that.
+    pub room: u64,
 }
 
 /// Keeps the process below a number of bytes.
@@ -61,7 +63,7 @@ impl Ceiling {
     /// What is to be done at `now`, below `bytes`.
     pub fn judge(&mut self, bytes: u64, held: Held, now: Duration) -> Ordered {
         let marks = Marks::of(bytes);
-        let last = self.last.unwrap_or(Ordered { level: Level::Calm, caches: held.caches_max });
+        let last = self.last.unwrap_or(Ordered { level: Level::Calm, caches: held.caches_max, room: 0 });
         let caches = self.caches(&marks, held, last.caches.min(held.caches_max), now);
         // What the caches could still give is taken first.
         let is_spent = held.caches <= marks.least;
@@ -74,7 +76,9 @@ impl Ceiling {
             (false, true) => Level::Tight,
             (false, false) => Level::Calm,
         };
-        *self.last.insert(Ordered { level, caches })
+        // Measured from where new work is refused: what is between that and the ceiling is for what asks nobody.
+        let room = marks.hard.saturating_sub(held.process) / ROOM_OF;
+        *self.last.insert(Ordered { level, caches, room })
     }
 
     /// What caches may hold.
@@ -120,10 +124,13 @@ impl Marks {
 }
 
 /// An eighth below the ceiling, and so much at least.
-const SOFT_LEAST: u64 = 8 << 20;
+const SOFT_LEAST: u64 = 9 << 20;
 
 /// A thirty-second part below it, and so much at least.
-const HARD_LEAST: u64 = 3 << 20;
+const HARD_LEAST: u64 = 4 << 20;
+
+/// What is taken within one look is one part of what is free.
+const ROOM_OF: u64 = 2;
 
 /// Caches that are too large give up an eighth at least, so that it does not go on in small steps.
 const SHRINK_OF: u64 = 8;
@@ -143,11 +150,16 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    fn judged(ceiling: &mut Ceiling, bytes: u64, held: Held, millis: u64) -> (Level, u64) {
+        let Ordered { level, caches, .. } = ceiling.judge(bytes, held, at(millis));
+        (level, caches)
+    }
+
     #[test]
     fn far_below_it_caches_may_hold_what_they_are_given() {
         let mut ceiling = Ceiling::default();
         let held = Held { process: 100 * MIB, caches: 50 * MIB, caches_max: 256 * MIB };
-        assert_eq!(ceiling.judge(4 * GIB, held, at(0)), Ordered { level: Level::Calm, caches: 256 * MIB });
+        assert_eq!(judged(&mut ceiling, 4 * GIB, held, 0), (Level::Calm, 256 * MIB));
     }
 
     #[test]
@@ -157,20 +169,24 @@ mod tests {
         let first = ceiling.judge(GIB, held, at(0));
         assert_eq!((first.level, first.caches), (Level::Tight, 500 * MIB - 500 * MIB / 8));
         held = Held { process: 925 * MIB, caches: 438 * MIB, ..held };
-        assert_eq!(ceiling.judge(GIB, held, at(100)), first, "what they gave is not with the system yet");
+        assert_eq!(
+            judged(&mut ceiling, GIB, held, 100),
+            (first.level, first.caches),
+            "what they gave is not with the system yet"
+        );
         held = Held { process: 1_000 * MIB, ..held };
         let more = ceiling.judge(GIB, held, at(150));
         assert_eq!((more.level, more.caches), (Level::Tight, (438 - 104) * MIB), "this cannot wait");
         held = Held { process: 1_000 * MIB, caches: 0, ..held };
-        assert_eq!(ceiling.judge(GIB, held, at(500)), Ordered { level: Level::Full, caches: 0 });
+        assert_eq!(judged(&mut ceiling, GIB, held, 500), (Level::Full, 0));
         held = Held { process: 950 * MIB, ..held };
         assert_eq!(ceiling.judge(GIB, held, at(550)).level, Level::Full);
         held = Held { process: 940 * MIB, ..held };
         assert_eq!(ceiling.judge(GIB, held, at(600)).level, Level::Tight);
         held = Held { process: 500 * MIB, ..held };
-        assert_eq!(ceiling.judge(GIB, held, at(650)), Ordered { level: Level::Tight, caches: 198 * MIB });
+        assert_eq!(judged(&mut ceiling, GIB, held, 650), (Level::Tight, 198 * MIB));
         held = Held { process: 100 * MIB, caches_max: 300 * MIB, ..held };
-        assert_eq!(ceiling.judge(GIB, held, at(700)), Ordered { level: Level::Calm, caches: 300 * MIB });
+        assert_eq!(judged(&mut ceiling, GIB, held, 700), (Level::Calm, 300 * MIB));
     }
 
     #[test]
@@ -215,6 +231,7 @@ mod tests {
                 let held = Held { process: of(process), caches: of(caches.min(process)), caches_max: of(caches_max) };
                 let ordered = ceiling.judge(bytes, held, at(now));
                 prop_assert!(ordered.caches <= held.caches_max);
+                prop_assert!(ordered.room == 0 || held.process + ordered.room < bytes - HARD_LEAST.min(bytes / 4));
                 prop_assert_eq!(ordered.level == Level::Calm, ordered.caches == held.caches_max && ordered.level != Level::Full);
                 prop_assert!(held.process < bytes || ordered.level == Level::Full);
                 if let Some(before) = before && held.process > bytes {

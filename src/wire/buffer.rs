@@ -1,6 +1,8 @@
 use super::Transport;
+use crate::live::Pressure;
 use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Bytes of a read buffer: content of 64 KiB and its head come in one system call.
@@ -17,13 +19,26 @@ const PARK: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Buffers {
     free: RefCell<Vec<Box<[u8]>>>,
+    /// Where what is new is counted.
+    pressure: Arc<Pressure>,
 }
 
 impl Buffers {
+    /// None yet; what they take is counted.
+    #[must_use]
+    pub fn counted(pressure: Arc<Pressure>) -> Buffers {
+        Buffers { free: RefCell::default(), pressure }
+    }
+
     /// A buffer of [`BUFFER`] bytes, content unspecified.
     #[must_use]
     pub fn lease(&self) -> Box<[u8]> {
-        self.free.borrow_mut().pop().unwrap_or_else(|| vec![0; BUFFER].into_boxed_slice())
+        self.free.borrow_mut().pop().unwrap_or_else(|| self.fresh(BUFFER))
+    }
+
+    fn fresh(&self, size: usize) -> Box<[u8]> {
+        self.pressure.grows(size as u64);
+        vec![0; size].into_boxed_slice()
     }
 
     /// Takes a buffer back.
@@ -31,6 +46,8 @@ impl Buffers {
         let mut free = self.free.borrow_mut();
         if buffer.len() == BUFFER && free.len() < KEPT {
             free.push(buffer);
+        } else if buffer.len() >= BUFFER {
+            self.pressure.shrinks(buffer.len() as u64);
         }
     }
 }
@@ -118,7 +135,7 @@ impl Inbox {
             (self.start, self.end) = (0, self.end - self.start);
         } else if self.end == size {
             // Only a head waits for more while that much is there: its limit, which may be larger, bounds this.
-            self.move_to(vec![0; 2 * size].into_boxed_slice());
+            self.move_to(buffers.fresh(2 * size));
         }
     }
 

@@ -157,8 +157,9 @@ impl FetchReply<'_> {
     /// Whether it is to be stored, and there is more of it than may be.
     fn is_too_large(&self, more: u64) -> bool {
         let Mode::Store(storing) = &self.mode else { return false };
-        let has_room = || self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(more);
-        self.voyage.stow.is_too_large(storing, self.taken) || !has_room()
+        // What is small counts, though it is kept in any case.
+        let has_room = self.voyage.worker.pressure.take(more);
+        self.voyage.stow.is_too_large(storing, self.taken) || (self.taken > SMALL_BYTES_MAX && !has_room)
     }
 
     /// The content is complete.
@@ -181,7 +182,7 @@ impl FetchReply<'_> {
         // For a moment there are two of it.
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
             && storing.why_not().is_none()
-            && (self.taken <= SMALL_BYTES_MAX || self.voyage.worker.pressure.take(self.taken))
+            && (self.voyage.worker.pressure.take(self.taken) || self.taken <= SMALL_BYTES_MAX)
             && let Some(whole) = flight.whole()
         {
             let is_purged = rest.is_some_and(|rest| rest.is_purged(self.cache()));
