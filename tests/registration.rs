@@ -190,10 +190,19 @@ fn haunts(address: SocketAddr) -> Arc<Mutex<Vec<Instant>>> {
 
 #[test]
 fn of_one_that_is_killed_nobody_hears_and_after_its_time_nobody_asks_it() {
+    one_is_killed("");
+}
+
+#[test]
+fn one_that_is_killed_and_not_ejected_for_its_failures_is_asked_until_its_lease_is_over_and_no_longer() {
+    one_is_killed("outlier = \"off\"\nretry = { budget = \"100%\" }");
+}
+
+/// Under load, in a pool that says `more`: nobody sees a failure, and nothing comes to its address once its lease is over.
+fn one_is_killed(more: &str) {
     const TTL: Duration = Duration::from_secs(2);
     let worker = "[[route]]\nrespond = { body = \"from a worker\" }\n";
-    // Nor is it ejected for its failures: only its lease takes it out.
-    let (weir, mut killed) = (Weir::start(&open("outlier = \"off\""), &[]), Weir::start(worker, &[]));
+    let (weir, mut killed) = (Weir::start(&open(more), &[]), Weir::start(worker, &[]));
     let others = [0; 2].map(|_| Weir::start(worker, &[]));
     let workers = Registrar::new(&weir, WORKERS);
     others.iter().for_each(|other| drop(workers.registers("app", &other.address().to_string(), "")));

@@ -52,7 +52,7 @@ impl Registration {
         Ok(registration)
     }
 
-    /// Letters, digits, `-`, `_`, `.`, `/` and `:`, at most [`ZONE_BYTES_MAX`].
+    /// Letters, digits, `-`, `_`, `.`, `/` and `:`, at most 64 of them.
     #[must_use]
     pub fn is_zone(text: &str) -> bool {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
