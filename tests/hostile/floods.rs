@@ -104,8 +104,10 @@ fn slow_readers_cost_a_bounded_share_of_memory_and_are_given_up() {
         honest(&weir, "/honest");
         most = most.max(weir.resident());
     }
-    println!("{} KiB for 20 slow readers", (most - before) / 1024);
-    assert!(most - before < 24 * MIB, "{} MiB for 20 slow readers", (most - before) / MIB);
+    // A cache that filled what there is gave way.
+    let grown = most.saturating_sub(before);
+    println!("{} KiB for 20 slow readers", grown / 1024);
+    assert!(grown < 24 * MIB, "{} MiB for 20 slow readers", grown / MIB);
     for stream in &mut slow {
         ended(stream);
     }
