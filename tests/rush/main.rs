@@ -62,7 +62,6 @@ fn a_backend_whose_latency_triples_does_its_best_and_the_high_priority_hardly_no
     let weir = weir(&backend, "concurrency = \"adaptive\"");
     let mut missed = Vec::new();
     while let Err(why) = measure(&weir, &known, &backend, &bars) {
-    while let Err(why) = measure(&weir, &backend, &bars) {
         missed.push(why);
         assert!(missed.len() < bars.tries, "{missed:#?}");
     }
@@ -75,7 +74,6 @@ fn measure(weir: &Weir, known: &Weir, backend: &Strained, bars: &Bars) -> Result
     let time = Duration::from_secs(bars.seconds);
     let best =
         served(&Surge::run(known.address(), rush(), Duration::from_secs(1), time / 2)) / (time / 2).as_secs_f64();
-fn measure(weir: &Weir, backend: &Strained, bars: &Bars) -> Result<(), String> {
     let quiet = [Stream { path: "/high/x", per_second: 20.0 }];
     let [alone] = Surge::run(weir.address(), quiet, Duration::ZERO, Duration::from_secs(2));
     let unloaded = alone.percentile(0.99).unwrap();
@@ -86,7 +84,6 @@ fn measure(weir: &Weir, backend: &Strained, bars: &Bars) -> Result<(), String> {
     let times = p99.as_secs_f64() / unloaded.as_secs_f64();
     let seen = format!(
         "goodput {:.0} % of the best, {best:.0} a second; high: {} of {} served, p50 {:.1?}, p99 {p99:.1?} ({unloaded:.1?} without load, {times:.2} \
-        "goodput {:.0} % of the best; high: {} of {} served, p50 {:.1?}, p99 {p99:.1?} ({unloaded:.1?} without load, {times:.2} \
          times); low: {} of {} served, {} told to come back; limit {}",
         goodput * 100.0,
         high.served(),
