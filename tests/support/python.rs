@@ -24,16 +24,22 @@ for line in sys.stdin:
 impl Python {
     /// With that package, and a few lines to begin with. `None`: it is not installed.
     pub fn with(package: &str, begin: &str) -> Option<Python> {
-        let packages = clients().join(package);
-        if !packages.is_dir() {
-            eprintln!("SKIPPED: {package} is not installed: .ci/clients does that");
-            return None;
-        }
+        let packages = Python::packages(package)?;
         let mut python = Command::new("python3");
         python.args(["-c", &format!("{begin}\n{LOOP}")]).env("PYTHONPATH", packages).env("NO_PROXY", "*");
         let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (told, said) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Some(Python { child, told, said })
+    }
+
+    /// Where that package is; `None`, and it is said, if it is not installed.
+    pub fn packages(package: &str) -> Option<PathBuf> {
+        let packages = clients().join(package);
+        if !packages.is_dir() {
+            eprintln!("SKIPPED: {package} is not installed: .ci/clients does that");
+            return None;
+        }
+        Some(packages)
     }
 
     /// What an expression comes to.
