@@ -1,4 +1,5 @@
 use super::known::Known;
+use super::leases::Leases;
 use super::limits::Limits;
 use super::link::Link;
 use super::names::Names;
@@ -22,6 +23,7 @@ pub(super) struct Beat {
     inbox: mpsc::Receiver<Outgoing>,
     hands: Arc<Hands>,
     limits: Limits,
+    leases: Leases,
     names: Names,
     renew: Script,
     /// Of this process, random.
@@ -70,19 +72,21 @@ impl Beat {
         if getrandom::fill(&mut random).is_err() {
             random[..4].copy_from_slice(&std::process::id().to_le_bytes());
         }
+        let member = format!("{:032x}", u128::from_le_bytes(random));
         Beat {
             names: Names::of(&cluster.name),
             place: None,
             past: None,
             kept: None,
             lapsed: false,
-            member: format!("{:032x}", u128::from_le_bytes(random)),
             renew: scripts::renew(),
             sent: 0,
             known: Known::default(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
             limits: Limits::new(Arc::clone(&hands)),
+            leases: Leases::new(Arc::clone(&hands), &member),
+            member,
             hands,
             cluster,
             fleet,
@@ -150,6 +154,9 @@ impl Beat {
             if let Err(error) = self.limits.share(link, &self.names, &self.fleet).await {
                 return error;
             }
+            if let Err(error) = self.leases.share(link, &self.names).await {
+                return error;
+            }
         }
     }
 
@@ -168,6 +175,7 @@ impl Beat {
 
     /// Reads all that Redis has, does what is new, tells again what it has forgotten, and leaves `place` at its end.
     async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
+        self.leases.lost();
         self.learn_secret(link).await?;
         let (mut there, mut after, mut first, mut last) = (HashSet::new(), 0, None, String::new());
         let mut past = self.past.take().filter(|past| self.place.is_none() && past.epoch == pulse.epoch).map(Past::of);

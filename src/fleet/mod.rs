@@ -7,6 +7,7 @@ mod beat;
 mod error;
 mod kept;
 mod known;
+mod leases;
 mod limits;
 mod link;
 mod names;
@@ -17,7 +18,7 @@ pub use error::FleetError;
 
 use crate::config::Cluster;
 use crate::limit::Limiter;
-use crate::live::{Fleet, Outgoing, Purge, StateDir};
+use crate::live::{Fleet, LiveRegistry, Outgoing, Purge, StateDir};
 use beat::Beat;
 use std::io;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Hands {
     pub purge: Box<dyn Fn(&Purge) -> bool + Send + Sync>,
     /// The caches that have a disk, and which one.
     pub disks: Box<dyn Fn() -> Vec<(String, String)> + Send + Sync>,
+    /// Backends that register themselves.
+    pub registry: Arc<LiveRegistry>,
     /// Where it is kept how far those are purged.
     pub state: Arc<StateDir>,
     /// The limits that there are now, by name.

@@ -12,6 +12,10 @@ pub(super) struct Names {
     pub(super) epoch: String,
     /// With which all members make keys of limits.
     pub(super) secret: String,
+    /// By pool and address: the last word on a lease.
+    pub(super) leases: String,
+    /// Words on leases, as a stream.
+    pub(super) words: String,
     /// Before the name of a limit and a key.
     rate: String,
 }
@@ -26,6 +30,8 @@ impl Names {
             purges: key("purges"),
             epoch: key("epoch"),
             secret: key("secret"),
+            leases: key("leases"),
+            words: key("words"),
             rate: key("rate"),
         }
     }

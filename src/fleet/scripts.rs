@@ -65,6 +65,23 @@ return heard
     )
 }
 
+/// Tells words on leases, and gives those that followed: `{microseconds of Redis' clock, [id, fields]…}`.
+///
+/// Keys: words, leases. Arguments: the id of the last word that was heard, how many words are kept about, how many are given, then
+/// fields of `leases` with words.
+pub(super) fn leases() -> Script {
+    Script::new(
+        r"
+for i = 4, #ARGV, 2 do
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'word', ARGV[i + 1])
+end
+local time = redis.call('TIME')
+return {time[1] * 1000000 + time[2], redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[3])}
+",
+    )
+}
+
 /// A member goes. Keys: members, applied. Argument: the member.
 pub(super) fn leave() -> Script {
     Script::new(

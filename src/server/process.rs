@@ -96,7 +96,7 @@ impl Process {
         let watched = Watched { latest: &latest, pressure: &pressure, registry: &registry };
         let keeper = Rc::new(start_keeper(&metrics, &watched, began).map_err(RunError::System)?);
         let speaker = inbox
-            .map(|inbox| start_speaker(&latest, inbox, &state_dir, began))
+            .map(|inbox| start_speaker(&latest, inbox, &registry, &state_dir, began))
             .transpose()
             .map_err(RunError::System)?;
         let shared = Shared { began, latest: &latest, pressure: &pressure };
@@ -250,6 +250,7 @@ fn start_keeper(metrics: &Arc<Metrics>, watched: &Watched<'_>, began: Instant) -
 fn start_speaker(
     latest: &Arc<ArcSwap<Generation>>,
     inbox: mpsc::Receiver<Outgoing>,
+    registry: &Arc<LiveRegistry>,
     state: &Arc<StateDir>,
     began: Instant,
 ) -> io::Result<Option<Speaker>> {
@@ -261,6 +262,7 @@ fn start_speaker(
     let hands = Hands {
         purge: Box::new(move |purge| !matches!(caches::purge(&purged.load().snapshot, purge), Purged::Failed(_))),
         disks: Box::new(move || looked_at.load().snapshot.disks()),
+        registry: Arc::clone(registry),
         state: Arc::clone(state),
         limits: Box::new(move || limited.load().snapshot.shared_limits()),
         now: Box::new(move || began.elapsed()),

@@ -1,0 +1,55 @@
+//! Backends that register at one of several Weirs, which share a real Redis. If that is not installed, it is said, and the tests pass.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
+
+mod support;
+
+use support::{Backend, Redis, Registrar, Weir, eventually};
+
+const WORKERS: &str = "secret-of-workers";
+
+fn member(redis: &str) -> Weir {
+    let text = format!(
+        "[admin]\nlisten = \"127.0.0.1:{{admin}}\"\n\
+         tokens = [{{ name = \"workers\", role = \"registrar\", secret = \"{WORKERS}\" }}]\n\
+         [cluster]\nredis = \"{{redis}}\"\n\
+         [pool.app]\nregister = {{ tokens = [\"workers\"], ttl = \"60s\" }}\n[[route]]\npool = \"app\"\n"
+    );
+    Weir::start(&text, &[("redis", redis)])
+}
+
+fn is_up(weir: &Weir) {
+    eventually("it is in touch with Redis", || weir.metric("weir_fleet_up") > 0.5);
+}
+
+#[test]
+fn who_registers_at_one_member_is_known_to_all_and_to_who_comes_later() {
+    let Some(mut redis) = Redis::start() else { return };
+    let weirs = [(); 2].map(|()| member(&redis.url()));
+    let [a, b] = &weirs;
+    weirs.iter().for_each(is_up);
+    let (one, two, three) = (Backend::start(), Backend::start(), Backend::start());
+    let (at_a, at_b) = (Registrar::new(a, WORKERS), Registrar::new(b, WORKERS));
+    at_a.registers("app", &one.address(), "{\"weight\": 2}");
+    at_b.registers("app", &two.address(), "");
+    let both = [(one.address(), "serving"), (two.address(), "serving")];
+    let both = both.each_ref().map(|(address, state)| (address.as_str(), *state));
+    weirs.iter().for_each(|weir| weir.leases_are("app", &both));
+    let heard = b.backends("app").into_iter().find(|backend| backend["address"] == one.address()).unwrap();
+    assert_eq!(heard["lease"]["weight"], 2);
+    let late = member(&redis.url());
+    late.leases_are("app", &both);
+    // Whoever is given back at one has left them all, wherever he registered.
+    at_b.takes_out("app", &one.address());
+    [a, b, &late].into_iter().for_each(|weir| weir.leases_are("app", &both[1..]));
+    // A Redis that has forgotten everything is told again, and what changed meanwhile.
+    redis.kill();
+    for weir in [a, b, &late] {
+        eventually("it knows that it is alone", || weir.metric("weir_fleet_up") < 0.5);
+    }
+    at_a.registers("app", &three.address(), "");
+    at_a.takes_out("app", &two.address());
+    assert!(redis.begin());
+    [a, b, &late].into_iter().for_each(|weir| weir.leases_are("app", &[(&three.address(), "serving")]));
+    assert_eq!(late.client().get("/").sees(200).text(), three.address());
+}
