@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
 use support::{Backend, Redis, Registrar, Weir, eventually};
 
 const WORKERS: &str = "secret-of-workers";
@@ -52,4 +53,36 @@ fn who_registers_at_one_member_is_known_to_all_and_to_who_comes_later() {
     assert!(redis.begin());
     [a, b, &late].into_iter().for_each(|weir| weir.leases_are("app", &[(&three.address(), "serving")]));
     assert_eq!(late.client().get("/").sees(200).text(), three.address());
+}
+
+#[test]
+fn leases_that_others_granted_are_kept_while_redis_hangs() {
+    let Some(redis) = Redis::start() else { return };
+    let weirs = [(); 2].map(|()| member(&redis.url()));
+    let [a, b] = &weirs;
+    weirs.iter().for_each(is_up);
+    let (one, two, three) = (Backend::start(), Backend::start(), Backend::start());
+    let (at_a, at_b) = (Registrar::new(a, WORKERS), Registrar::new(b, WORKERS));
+    at_a.registers("app", &one.address(), "{\"ttl\": \"2s\"}");
+    // So that what cannot be heard is the lesser part.
+    let own = [&two, &three].map(|backend| at_b.registers("app", &backend.address(), "{\"ttl\": \"60s\"}"));
+    assert_eq!(own.len(), 2);
+    let all = [&one, &two, &three].map(|backend| (backend.address(), "serving"));
+    let all = all.each_ref().map(|(address, state)| (address.as_str(), *state));
+    b.leases_are("app", &all);
+    redis.signal("STOP");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        at_a.registers("app", &one.address(), "{\"ttl\": \"2s\"}");
+        let mut now = b.leases("app");
+        now.sort();
+        let mut wanted = all.map(|(address, state)| (address.to_owned(), state.to_owned()));
+        wanted.sort();
+        assert_eq!(now, wanted, "after {:?}", begun.elapsed());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    redis.signal("CONT");
+    weirs.iter().for_each(is_up);
+    // Now its end is heard again, and nobody renews it.
+    weirs.iter().for_each(|weir| weir.leases_are("app", &all[1..]));
 }

@@ -97,6 +97,8 @@ impl Beat {
     /// Until it is told to stop, or nobody is left who could want anything.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         self.remember().await;
+        // Ends with the runtime.
+        let _kept = tokio::task::spawn_local(self.leases.keeper());
         let mut pause = PAUSE_MIN;
         loop {
             let mut link = None;

@@ -4,12 +4,16 @@ use super::link::Link;
 use super::names::Names;
 use super::{FleetError, Hands, scripts};
 use crate::live::LeaseChange;
-use crate::registry::{Clocks, Word};
+use crate::registry::{Clocks, Says, Word};
 use redis::Script;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+use tokio::time::interval;
 
 /// The leases of this member on their way to the others, and theirs on their way here.
 pub(super) struct Leases {
@@ -19,7 +23,16 @@ pub(super) struct Leases {
     changes: Receiver<LeaseChange>,
     /// The last that was heard, as an id of the stream; `None`: all is to be told and heard again.
     after: Option<String>,
-    /// Time of Redis, less that of this process.
+    others: Rc<RefCell<Others>>,
+}
+
+/// What other members granted, for as long as they can be heard.
+#[derive(Default)]
+struct Others {
+    granted: HashMap<(String, SocketAddr), Word>,
+    /// When Redis was heard last.
+    heard: Duration,
+    /// Its time, less that of this process.
     ahead: Duration,
 }
 
@@ -33,12 +46,29 @@ impl Leases {
     pub(super) fn new(hands: Arc<Hands>, member: &str) -> Leases {
         let changes = hands.registry.changes();
         let (me, script) = (Arc::from(member), scripts::leases());
-        Leases { hands, me, script, changes, after: None, ahead: Duration::ZERO }
+        Leases { hands, me, script, changes, after: None, others: Rc::default() }
     }
 
     /// Redis may have forgotten what it was told, or this member missed what others said.
     pub(super) fn lost(&mut self) {
         self.after = None;
+    }
+
+    /// As long as Redis is not heard, nobody can renew here what he renews elsewhere: that is kept.
+    pub(super) fn keeper(&self) -> impl Future<Output = ()> + 'static {
+        let (hands, others) = (Arc::clone(&self.hands), Rc::clone(&self.others));
+        async move {
+            let mut ticks = interval(KEPT_EACH);
+            loop {
+                ticks.tick().await;
+                let now = (hands.now)();
+                for word in others.borrow_mut().kept(now) {
+                    let unix = word.said;
+                    // What has left, or cannot be had, is not kept either.
+                    let _ = hands.registry.hear(&word, Clocks { now, unix });
+                }
+            }
+        }
     }
 
     /// Tells what changed since the last time, and takes over what others told.
@@ -75,7 +105,9 @@ impl Leases {
         for fields in gone.chunks(WORDS_MAX) {
             let _: u64 = redis::cmd("HDEL").arg(&names.leases).arg(fields).query_async(link).await?;
         }
-        let words = self.hands.registry.words(&self.me, self.clocks());
+        // What others granted they tell themselves: here it may have been kept beyond its time.
+        let mut words = self.hands.registry.words(&self.me, self.clocks());
+        words.retain(|word| word.member == self.me);
         for words in words.chunks(WORDS_MAX) {
             self.exchange(link, names, words).await?;
         }
@@ -109,7 +141,10 @@ impl Leases {
             call.arg(format!("{} {}", word.pool, word.address)).arg(word.encode());
         }
         let (time, heard): Heard = call.invoke_async(link).await?;
-        self.ahead = Duration::from_micros(time).saturating_sub(asked);
+        {
+            let mut others = self.others.borrow_mut();
+            (others.ahead, others.heard) = (Duration::from_micros(time).saturating_sub(asked), (self.hands.now)());
+        }
         let count = heard.len();
         for (id, mut fields) in heard {
             if let Some(word) = fields.remove("word").and_then(|bytes| Word::decode(&bytes)) {
@@ -125,6 +160,7 @@ impl Leases {
         if word.member == self.me {
             return;
         }
+        self.others.borrow_mut().note(word);
         if let Err(refused) = self.hands.registry.hear(word, self.clocks()) {
             tracing::debug!(pool = word.pool, address = %word.address, ?refused, "a lease of another member is not taken");
         }
@@ -132,7 +168,32 @@ impl Leases {
 
     fn clocks(&self) -> Clocks {
         let now = (self.hands.now)();
-        Clocks { now, unix: now + self.ahead }
+        Clocks { now, unix: now + self.others.borrow().ahead }
+    }
+}
+
+impl Others {
+    fn note(&mut self, word: &Word) {
+        let key = (word.pool.clone(), word.address);
+        match word.says {
+            Says::Granted { .. } => self.granted.insert(key, word.clone()),
+            Says::GivenBack => self.granted.remove(&key),
+        };
+    }
+
+    /// What is said for others while they cannot be heard, of those whose time is half over.
+    fn kept(&mut self, now: Duration) -> Vec<Word> {
+        let unix = now + self.ahead;
+        self.granted.retain(|_, word| word.ends() > unix);
+        if now.saturating_sub(self.heard) < UNHEARD {
+            return Vec::new();
+        }
+        let old = self.granted.values_mut().filter(|word| word.said + (word.ends() - word.said) / 2 < unix);
+        old.map(|word| {
+            word.said = unix;
+            word.clone()
+        })
+        .collect()
     }
 }
 
@@ -141,6 +202,12 @@ const WORDS_MAX: usize = 256;
 
 /// Times that words are exchanged at each beat; what is left waits for the next.
 const ROUNDS_MAX: usize = 8;
+
+/// Between two looks at what is to be kept.
+const KEPT_EACH: Duration = Duration::from_millis(100);
+
+/// After so long without a word from Redis, others cannot be heard.
+const UNHEARD: Duration = Duration::from_millis(200);
 
 /// Words that Redis keeps about for those who were not there for a moment.
 const STREAM_MAX: usize = 10_000;
