@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -67,11 +68,32 @@ impl Drop for Shop {
     fn drop(&mut self) {
         for child in &mut self.running {
             // All that it started, too, where the test ended early.
-            let _ =
-                Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).stderr(Stdio::null()).status();
+            killed(child.id());
             let _ = child.wait();
         }
     }
+}
+
+/// `kill -9` of a process and all below it, the upper ones first, so that none can say good-bye for another; how many.
+fn killed(pid: u32) -> usize {
+    // What `weir register` runs has a group of its own: only parents tell what belongs together.
+    let processes = fs::read_dir("/proc").unwrap();
+    let parents: Vec<_> = processes.filter_map(|entry| with_parent(&entry.ok()?.path())).collect();
+    let mut family = vec![pid];
+    while let Some((child, _)) = parents.iter().find(|(pid, above)| family.contains(above) && !family.contains(pid)) {
+        family.push(*child);
+    }
+    let is_there = |pid: &u32| Path::new(&format!("/proc/{pid}")).exists();
+    family.into_iter().filter(is_there).filter(|pid| kill("KILL", *pid)).count()
+}
+
+/// A process and its parent.
+fn with_parent(directory: &Path) -> Option<(u32, u32)> {
+    let pid = directory.file_name()?.to_str()?.parse().ok()?;
+    // Behind the name, in which anything may stand: the state, then the parent.
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some((pid, rest.split_whitespace().nth(1)?.parse().ok()?))
 }
 
 #[test]
@@ -94,10 +116,12 @@ fn the_shop_is_started_played_grown_hurt_and_stopped() {
         }
     });
     // Adding a replica is starting a process.
-    let third = shop.runs("backend", &["replica-3", &free_port().to_string()], "");
+    let new = free_port();
+    let third = shop.runs("backend", &["replica-3", &new.to_string()], "");
     eventually("the new replica is asked", || shop.asks() == "replica-3");
-    // It dies with all that it had, and nobody notices.
-    assert!(Command::new("kill").args(["-KILL", "--", &format!("-{third}")]).status().unwrap().success());
+    // It dies with all that it had: `weir register`, gunicorn, its worker, and what follows the primary. Nobody notices.
+    assert!(killed(third) >= 4);
+    eventually("it is dead", || TcpStream::connect(("127.0.0.1", new)).is_err());
     let before = asked.load(SeqCst);
     eventually("reads go on", || asked.load(SeqCst) > before + 200);
     ended.store(true, SeqCst);
@@ -105,5 +129,5 @@ fn the_shop_is_started_played_grown_hurt_and_stopped() {
 
     assert!(kill("TERM", all));
     assert!(shop.running[0].wait().is_ok());
-    assert!(std::net::TcpStream::connect(("127.0.0.1", shop.port)).is_err(), "nothing is left");
+    assert!(TcpStream::connect(("127.0.0.1", shop.port)).is_err(), "nothing is left");
 }
