@@ -180,7 +180,7 @@ impl Beat {
         self.leases.lost();
         self.learn_secret(link).await?;
         let (mut there, mut after, mut first, mut last) = (HashSet::new(), 0, None, String::new());
-        let mut past = self.past.take().filter(|past| self.place.is_none() && past.epoch == pulse.epoch).map(Past::of);
+        let mut past = self.past.clone().filter(|past| past.epoch == pulse.epoch).map(Past::of);
         loop {
             let page = news::read(link, &self.names, after).await?;
             let is_last = page.len() < PAGE;
@@ -209,6 +209,8 @@ impl Beat {
             self.purge(&Purge { cache: None, what: vec![What::All], mode: Mode::Hard }).await;
         }
         self.place = Some(Place { epoch: pulse.epoch.clone(), number: after.max(pulse.number), id: last });
+        // What it said is done.
+        self.past = None;
         for (id, purge) in self.known.forgotten(&there, boot_time()) {
             news::write(link, &self.names, &id, &purge).await?;
         }

@@ -62,12 +62,13 @@ impl Queue {
     /// A place, where at most `max` wait. `None`: there is none, and nobody of a lower priority who would lose his.
     pub fn enter(&self, priority: Priority, max: u32) -> Option<Place<'_>> {
         let waiter = Arc::<Waiter>::default();
-        let Entered { place, called, displaced } =
+        let Entered { place, called, displaced, instead } =
             self.change(|waiting| waiting.enter(priority, max as usize, Arc::clone(&waiter)))?;
         if called {
             waiter.news.store(LOOK, Relaxed);
         }
         displaced.iter().for_each(|displaced| displaced.tell(LOST));
+        instead.iter().for_each(|instead| instead.tell(LOOK));
         Some(Place { queue: self, id: place, waiter, found: Cell::new(false) })
     }
 

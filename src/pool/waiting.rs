@@ -42,6 +42,8 @@ pub struct Entered<W> {
     pub called: bool,
     /// Who lost his place for that.
     pub displaced: Option<W>,
+    /// Who is to look in the stead of the one who lost it: that one had been called.
+    pub instead: Option<W>,
 }
 
 /// Of so many places that become free, one goes to a lower priority.
@@ -55,7 +57,7 @@ impl<W> Default for Waiting<W> {
     }
 }
 
-impl<W> Waiting<W> {
+impl<W: Clone> Waiting<W> {
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -89,7 +91,10 @@ impl<W> Waiting<W> {
         // Those before him who were called are about to look: there may be more room than they take.
         let called = self.owed.is_none() && self.lanes[..=priority as usize].iter().flatten().all(|entry| entry.called);
         self.lanes[priority as usize].push_back(Entry { id, who, called });
-        Some(Entered { place: PlaceId { priority, id }, called, displaced: displaced.map(|entry| entry.who) })
+        let is_lost = !called && displaced.as_ref().is_some_and(|entry| entry.called);
+        let instead = if is_lost { self.call().cloned() } else { None };
+        let displaced = displaced.map(|entry| entry.who);
+        Some(Entered { place: PlaceId { priority, id }, called, displaced, instead })
     }
 
     /// There is room for one more: who is to look.
@@ -111,6 +116,7 @@ impl<W> Waiting<W> {
     pub fn looked(&mut self, place: PlaceId, is_picky: bool) -> Option<&W> {
         let entry = self.entry(place)?;
         let was_called = std::mem::take(&mut entry.called);
+        let was_owed = self.owed == Some(place.id);
         self.forgive(place.id);
         if !(was_called && is_picky) {
             return None;
@@ -119,7 +125,9 @@ impl<W> Waiting<W> {
         let at = self.lanes[place.priority as usize].binary_search_by_key(&place.id, |entry| entry.id).ok()?;
         let lane = place.priority as usize;
         let behind = (at + 1..self.lanes[lane].len()).find(|&at| !self.lanes[lane][at].called).map(|at| (lane, at));
-        let (lane, at) = behind.or_else(|| self.first_from(lane + 1))?;
+        // Those before him were passed over for him, once.
+        let before = || self.first_from(0).filter(|&(lane, at)| was_owed && self.lanes[lane][at].id != place.id);
+        let (lane, at) = behind.or_else(|| self.first_from(lane + 1)).or_else(before)?;
         self.lanes[lane][at].called = true;
         Some(&self.lanes[lane][at].who)
     }
@@ -181,7 +189,8 @@ mod tests {
 
     /// Comes in, and looks in vain if he may.
     fn enters(waiting: &mut Waiting<u32>, priority: Priority, max: usize, who: u32) -> Option<(PlaceId, Option<u32>)> {
-        let Entered { place, displaced, .. } = waiting.enter(priority, max, who)?;
+        let Entered { place, displaced, instead, .. } = waiting.enter(priority, max, who)?;
+        assert_eq!(instead, None);
         assert_eq!(waiting.looked(place, false), None);
         Some((place, displaced))
     }
@@ -248,6 +257,36 @@ mod tests {
     }
 
     #[test]
+    fn the_call_of_one_who_loses_his_place_is_not_lost() {
+        let mut waiting = Waiting::default();
+        let normal = waiting.enter(Normal, 2, 1).unwrap().place;
+        let low = waiting.enter(Low, 2, 2).unwrap().place;
+        waiting.looked(normal, false);
+        waiting.looked(low, false);
+        for _ in 0..TURNS - 1 {
+            assert_eq!(waiting.call(), Some(&1));
+            waiting.looked(normal, false);
+        }
+        // The tenth is for the lower one, who loses his place before he has looked.
+        assert_eq!(waiting.call(), Some(&2));
+        let entered = waiting.enter(Normal, 2, 3).unwrap();
+        assert_eq!((entered.called, entered.displaced, entered.instead), (false, Some(2), Some(1)));
+    }
+
+    #[test]
+    fn a_call_that_was_owed_and_cannot_be_used_goes_to_those_who_were_passed_over() {
+        let (mut waiting, places) = waiting(&[(Normal, 1), (Low, 2)]);
+        for _ in 0..TURNS - 1 {
+            waiting.call();
+            waiting.looked(places[0], false);
+        }
+        assert_eq!(waiting.call(), Some(&2));
+        assert_eq!(waiting.looked(places[1], true), Some(&1));
+        assert_eq!(waiting.looked(places[0], true), Some(&2));
+        assert_eq!(waiting.looked(places[1], true), None, "and ends there");
+    }
+
+    #[test]
     fn who_comes_while_all_before_him_are_about_to_look_looks_too() {
         let mut waiting = Waiting::default();
         let first = waiting.enter(Normal, 9, 1).unwrap();
@@ -289,16 +328,23 @@ mod tests {
                     Step::Enter(at) => {
                         let priority = Priority::ALL[at];
                         let loser = inside.iter().max_by_key(|(priority, who, _)| (*priority, *who)).copied();
-                        match enters(&mut waiting, priority, MAX, next) {
+                        match waiting.enter(priority, MAX, next) {
                             None => prop_assert!(inside.len() == MAX && loser.unwrap().0 <= priority),
-                            Some((place, displaced)) => {
-                                prop_assert_eq!(displaced.is_some(), inside.len() == MAX);
-                                if let Some(gone) = displaced {
+                            Some(entered) => {
+                                prop_assert_eq!(entered.displaced.is_some(), inside.len() == MAX);
+                                inside.push((priority, next, entered.place));
+                                let mut was_called = false;
+                                if let Some(gone) = entered.displaced {
                                     prop_assert!(loser.unwrap().1 == gone && loser.unwrap().0 > priority);
                                     inside.retain(|(_, who, _)| *who != gone);
+                                    was_called = called.contains(&gone);
                                     called.retain(|who| *who != gone);
                                 }
-                                inside.push((priority, next, place));
+                                // A call is the newcomer's, or somebody's in the stead of who had it.
+                                prop_assert_eq!(entered.instead.is_some(), was_called && !entered.called);
+                                calls += u32::from(entered.instead.is_some());
+                                called.extend(entered.called.then_some(next));
+                                called.extend(entered.instead);
                             }
                         }
                         next += 1;
