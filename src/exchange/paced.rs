@@ -42,7 +42,7 @@ impl<'a> Course<'a> {
     }
 }
 
-impl Pacing<'_> {
+impl<'a> Pacing<'a> {
     fn is_free(&self) -> bool {
         self.lanes.borrow().is_empty()
     }
@@ -56,11 +56,21 @@ impl Pacing<'_> {
         self.lanes.borrow().iter().map(slice).min().unwrap_or(usize::MAX)
     }
 
-    /// How long so many bytes are to wait. They are taken from all lanes; the longest wait counts.
-    fn wait(&self, bytes: usize) -> Duration {
+    /// Takes so many bytes from all lanes, and says how long they are to wait; the longest wait counts.
+    fn reserve(&self, bytes: usize) -> (Reserved<'_, 'a>, Duration) {
         let now = self.worker.clock.exact(Instant::now());
         let wait = |(id, key): &(LimitId, Key)| self.wait_in(*id, *key, bytes as u64, now);
-        self.lanes.borrow().iter().map(wait).max().unwrap_or_default()
+        let wait = self.lanes.borrow().iter().map(wait).max().unwrap_or_default();
+        (Reserved { pacing: self, bytes, is_sent: false }, wait)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let now = self.worker.clock.exact(Instant::now());
+        for (id, key) in self.lanes.borrow().iter().filter(|(id, _)| !self.snapshot.config.limits[id.0].observe) {
+            if let Limiter::Bandwidth(flow, table) = &*self.snapshot.limits[id.0].limiter {
+                table.give_back(*key, *flow, bytes as u64, now);
+            }
+        }
     }
 
     fn wait_in(&self, id: LimitId, key: Key, bytes: u64, now: Duration) -> Duration {
@@ -78,25 +88,41 @@ impl Pacing<'_> {
     }
 }
 
+/// Bytes that were taken from lanes. Of those that are not sent, as the client went away, others have the use.
+struct Reserved<'p, 'a> {
+    pacing: &'p Pacing<'a>,
+    bytes: usize,
+    is_sent: bool,
+}
+
+impl Drop for Reserved<'_, '_> {
+    fn drop(&mut self) {
+        if !self.is_sent {
+            self.pacing.give_back(self.bytes);
+        }
+    }
+}
+
 /// The client's receiving half, which gets content no faster than it may.
 pub(super) struct Paced<'a, R: Reply> {
     reply: &'a mut R,
     pacing: Pacing<'a>,
 }
 
-impl<R: Reply> Paced<'_, R> {
-    /// Waits until so many bytes may be sent. What was kept back goes before, so that the client is not kept waiting twice.
-    async fn turn(&mut self, bytes: usize) -> Result<(), Broken> {
-        let wait = self.pacing.wait(bytes);
-        if wait.is_zero() {
-            return Ok(());
-        }
-        let clock = &self.pacing.worker.clock;
-        clock.within(self.pacing.limit, pin!(self.reply.flush())).await.unwrap_or(Err(Broken::Closed))?;
+/// Waits until so many bytes may be sent. What was kept back goes before, so that the client is not kept waiting twice.
+async fn turn<'p, 'a, R: Reply>(
+    pacing: &'p Pacing<'a>,
+    reply: &mut R,
+    bytes: usize,
+) -> Result<Reserved<'p, 'a>, Broken> {
+    let (reserved, wait) = pacing.reserve(bytes);
+    if !wait.is_zero() {
+        let clock = &pacing.worker.clock;
+        clock.within(pacing.limit, pin!(reply.flush())).await.unwrap_or(Err(Broken::Closed))?;
         // Its own time is what it waits for.
         let _elapsed = clock.within(wait, pending::<()>()).await;
-        Ok(())
     }
+    Ok(reserved)
 }
 
 impl<R: Reply> Sink for Paced<'_, R> {
@@ -104,16 +130,18 @@ impl<R: Reply> Sink for Paced<'_, R> {
         if self.pacing.is_free() {
             return self.reply.data(chunk, more).await;
         }
-        let (len, slice) = (chunk.as_slice().len(), self.pacing.slice());
+        let Paced { reply, pacing } = self;
+        let (len, slice) = (chunk.as_slice().len(), pacing.slice());
         for from in (0..len).step_by(slice) {
             let to = len.min(from + slice);
-            self.turn(to - from).await?;
+            let mut reserved = turn(pacing, *reply, to - from).await?;
             let piece = match &chunk {
                 Chunk::Lent(slice) => Chunk::Lent(&slice[from..to]),
                 Chunk::Owned(bytes) => Chunk::Owned(bytes.slice(from..to)),
             };
-            let sent = pin!(self.reply.data(piece, more || to < len));
-            self.pacing.worker.clock.within(self.pacing.limit, sent).await.unwrap_or(Err(Broken::Closed))?;
+            let sent = pin!(reply.data(piece, more || to < len));
+            pacing.worker.clock.within(pacing.limit, sent).await.unwrap_or(Err(Broken::Closed))?;
+            reserved.is_sent = true;
         }
         Ok(())
     }

@@ -83,6 +83,15 @@ impl Bandwidth {
         Duration::from_nanos((paid - now).saturating_sub(flow.tolerance))
     }
 
+    /// Takes back what [`reserve`](Self::reserve) took: it is not sent.
+    pub fn give_back(&self, key: Key, flow: Flow, bytes: u64, now: Duration) {
+        let (now, cost) = (nanos(now), flow.cost(bytes).max(1));
+        self.sets.change(key, &At { now }, |paid| match paid > now {
+            true => Step::Set(paid.saturating_sub(cost).max(now), ()),
+            false => Step::Keep(()),
+        });
+    }
+
     /// Keys that are not at their full burst. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
@@ -131,6 +140,22 @@ mod tests {
         assert_eq!(table.observe(key, flow, 500, seconds(101.0)), seconds(0.001));
         assert_eq!(table.held(seconds(101.0)), 1);
         assert_eq!(table.held(seconds(1000.0)), 0);
+    }
+
+    #[test]
+    fn what_is_given_back_is_for_others_and_never_more_than_was_taken() {
+        let (table, flow, key) = (Bandwidth::new(1 << 12), Flow::new(1_000, 500), Key::of(1 << 60));
+        let now = seconds(100.0);
+        assert_eq!(table.reserve(key, flow, 500, now), Duration::ZERO);
+        for _ in 0..1_000 {
+            assert_eq!(table.reserve(key, flow, 250, now), seconds(0.25));
+            table.give_back(key, flow, 250, now);
+        }
+        table.give_back(key, flow, 10_000, now);
+        assert_eq!(table.reserve(key, flow, 500, now), Duration::ZERO, "all of it was given back");
+        assert_eq!(table.reserve(key, flow, 250, now), seconds(0.25));
+        table.give_back(Key::of(9), flow, 250, now);
+        assert_eq!(table.held(now), 1, "nothing is kept of who took nothing");
     }
 
     #[test]

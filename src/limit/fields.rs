@@ -46,7 +46,8 @@ impl Policy {
         Policy { name: quoted, text, rate, is_bandwidth: matches!(bound, Bound::Bandwidth { .. }) }
     }
 
-    /// The member of `RateLimit-Policy`: of a rate, its burst and the time in which that is saved up, in whole seconds.
+    /// The member of `RateLimit-Policy`: of a rate, the whole seconds in which its burst is saved up, and what
+    /// it gives in them.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text

@@ -94,12 +94,6 @@ impl Limiter {
         }
     }
 
-    /// Whether what it gives is to be released at the end of the exchange.
-    #[must_use]
-    pub fn gives_places(&self) -> bool {
-        matches!(self, Limiter::Concurrency(..))
-    }
-
     /// Keys that are not as if they had never come. Of a very large table, an estimate.
     #[must_use]
     pub fn held(&self, now: Duration) -> usize {
