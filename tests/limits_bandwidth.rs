@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use support::{Origin, Weir};
+use support::{Origin, Weir, eventually};
 
 const KIB: usize = 1024;
 
@@ -66,6 +68,26 @@ fn exchanges_of_a_key_share_it_and_waiting_costs_no_time_of_the_processor() {
     let busy = processor(&weir) - before;
     assert!(both >= least(300 * KIB), "{both:?}");
     assert!(busy < both / 2, "{busy:?} of {both:?}");
+}
+
+#[test]
+fn what_was_kept_for_who_went_away_others_have() {
+    const GONE: usize = 60;
+    let (origin, body) = (Origin::start(), content(200 * KIB));
+    (0..=GONE).for_each(|_| drop(origin.replies(200).body(&body)));
+    let weir = Weir::before(&origin, &slow("", ""));
+    let left = timed(|| {
+        for _ in 0..GONE {
+            let mut stream = TcpStream::connect(weir.address()).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+            stream.read_exact(&mut [0; 64]).unwrap();
+        }
+        eventually("nobody is there any more", || weir.metric("weir_exchanges_in_flight") < 0.5);
+    });
+    let mut client = weir.client();
+    let took = timed(|| drop(client.get("/").sees(200).body(&body)));
+    // A twentieth of a second was kept for each.
+    assert!(took + left < least(200 * KIB) + Duration::from_millis(50) * GONE as u32, "{took:?} after {left:?}");
 }
 
 #[test]
