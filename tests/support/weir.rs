@@ -113,6 +113,13 @@ impl Weir {
     pub fn metric(&self, sample: &str) -> f64 {
         let text = self.admin("/metrics").text();
         let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        if value.is_none() {
+            // Nothing is counted under labels that nobody had yet; a name that is not there at all is a mistake.
+            let name = sample.split('{').next().unwrap_or(sample);
+            let is_there = |family: &str| text.contains(&format!("# TYPE {family} "));
+            let of = |suffix: &str| name.strip_suffix(suffix).is_some_and(is_there);
+            assert!(is_there(name) || ["_total", "_count", "_sum"].into_iter().any(of), "there is no {name}");
+        }
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
