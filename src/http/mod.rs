@@ -22,6 +22,7 @@ mod no_vary_search;
 mod page;
 pub mod path;
 mod priority;
+pub mod query;
 mod range;
 mod renewal;
 mod rest;

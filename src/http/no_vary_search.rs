@@ -139,23 +139,8 @@ fn keys(names: &[String]) -> Option<Vec<Vec<u8>>> {
 
 /// A name or value of application/x-www-form-urlencoded: UTF-8, what is no such thing replaced by U+FFFD.
 fn decoded(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&b, after)) = rest.split_first() {
-        let escaped = if b == b'%' { after.first_chunk().and_then(|&[high, low]| hex(high, low)) } else { None };
-        bytes.push(match (escaped, b) {
-            (Some(escaped), _) => escaped,
-            (None, b'+') => b' ',
-            (None, b) => b,
-        });
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
+    let bytes: Vec<u8> = super::query::decoded(text).collect();
     String::from_utf8_lossy(&bytes).into_owned().into_bytes()
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16);
-    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
 fn push_encoded(text: &[u8], out: &mut Vec<u8>) {

@@ -33,6 +33,12 @@ pub fn with_view<R>(path: &[u8], read: impl FnOnce(&[u8]) -> R) -> R {
     read(&out[..len])
 }
 
+/// The segment of that number, counted from 1; empty ones do not count.
+#[must_use]
+pub fn segment(path: &[u8], number: u8) -> Option<&[u8]> {
+    path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).nth(usize::from(number).checked_sub(1)?)
+}
+
 /// Whether backends disagree on where `path` leads, in a way that no browser or library would send:
 /// - `..` beside an empty segment, an encoded slash or a backslash: `/a//../b` is `/a/b` to some and `/b` to others;
 /// - a dot segment with a parameter: `/a/..;/b` is `/b` to servlet containers, and as it stands to all others;

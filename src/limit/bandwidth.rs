@@ -1,8 +1,8 @@
 use super::pace::nanos;
-use super::sets::{Key, Sets, Step, Words};
+use super::sets::{At, Key, Sets, Step};
 use std::time::Duration;
 
-/// When each key may send its next bytes, for all workers.
+/// When each key may send its next bytes, for all workers: a word is the time at which all that was sent is paid for.
 pub struct Bandwidth {
     sets: Sets,
 }
@@ -14,21 +14,6 @@ pub struct Flow {
     rate: u64,
     /// The burst, in nanoseconds.
     tolerance: u64,
-}
-
-/// Words are the times at which all that was sent so far is paid for.
-struct At {
-    now: u64,
-}
-
-impl Words for At {
-    fn is_free(&self, paid: u64) -> bool {
-        paid <= self.now
-    }
-
-    fn begin(&self, _last: u64, spill: u64) -> Option<u64> {
-        Some(spill.max(self.now))
-    }
 }
 
 impl Flow {

@@ -1,6 +1,7 @@
 use super::sets::Key;
 use crate::config::{HashBy, KeyPart, Prefix};
-use crate::http::path::with_view;
+use crate::http::path::{segment, with_view};
+use crate::http::query::decoded;
 use crate::http::{RequestHead, cookie_pairs, split_port};
 use siphasher::sip::SipHasher13;
 use std::fmt;
@@ -199,29 +200,6 @@ fn host(authority: &[u8], hash: &mut Hash) {
         return hash.end(Form::Value, host.len());
     }
     hash.value(host);
-}
-
-/// Of a path as it is matched against: without empty segments, with one spelling of each.
-fn segment(path: &[u8], number: u8) -> Option<&[u8]> {
-    path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).nth(usize::from(number).checked_sub(1)?)
-}
-
-/// The bytes that a piece of a query stands for.
-fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let byte = *text.get(at)?;
-        let (byte, step) = match text.get(at + 1..at + 3).and_then(hex).filter(|_| byte == b'%') {
-            Some(byte) => (byte, 3),
-            None => (if byte == b'+' { b' ' } else { byte }, 1),
-        };
-        at += step;
-        Some(byte)
-    })
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)? as u8))
 }
 
 #[cfg(test)]

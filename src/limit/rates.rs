@@ -1,5 +1,5 @@
 use super::pace::{Pace, Verdict, nanos};
-use super::sets::{Key, Place, Sets, Step, Words};
+use super::sets::{At, Key, Place, Sets, Step};
 use std::time::Duration;
 
 /// How far each key is ahead of its rate, for all workers. All that share one pace, which comes with each call.
@@ -21,22 +21,6 @@ pub struct Admitted {
 /// Where the next report goes on.
 #[derive(Debug, Default)]
 pub struct Cursor(usize);
-
-/// A TAT that has passed says nothing.
-struct At {
-    now: u64,
-}
-
-impl Words for At {
-    fn is_free(&self, tat: u64) -> bool {
-        tat <= self.now
-    }
-
-    // Later than all that the cell had before, as each step goes forward from now.
-    fn begin(&self, _last: u64, spill: u64) -> Option<u64> {
-        Some(spill.max(self.now))
-    }
-}
 
 impl Rates {
     /// A table of so many bytes. `is_shared`: what is let in is kept for [`report`](Self::report), which must then be

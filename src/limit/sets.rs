@@ -58,6 +58,23 @@ pub(super) trait Words {
     fn begin(&self, last: u64, spill: u64) -> Option<u64>;
 }
 
+/// Words that are times: one that has passed says nothing.
+pub(super) struct At {
+    /// Nanoseconds.
+    pub(super) now: u64,
+}
+
+impl Words for At {
+    fn is_free(&self, time: u64) -> bool {
+        time <= self.now
+    }
+
+    // Later than all that the cell had before, as each step goes forward from now.
+    fn begin(&self, _last: u64, spill: u64) -> Option<u64> {
+        Some(spill.max(self.now))
+    }
+}
+
 /// What becomes of a word.
 pub(super) enum Step<R> {
     /// It becomes this. No word that a cell had under another key may come again.

@@ -1,4 +1,5 @@
 use crate::config::HashBy;
+use crate::http::path::segment;
 use crate::http::{RequestHead, cookie};
 use std::net::IpAddr;
 
@@ -25,10 +26,6 @@ pub fn with_part<R>(by: &HashBy, head: &RequestHead, client: IpAddr, read: impl 
 /// The value of a query parameter, as it is written.
 fn parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     query.split(|&b| b == b'&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
-}
-
-fn segment(path: &[u8], number: u8) -> Option<&[u8]> {
-    path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).nth(usize::from(number).checked_sub(1)?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use crate::config::{Route, ValuePattern};
+use crate::http::query::decoded;
 use crate::http::{Method, RequestHead};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -72,20 +73,4 @@ fn is_match(pattern: &ValuePattern, value: &[u8]) -> bool {
         ValuePattern::Prefix(text) => value.starts_with(text.as_bytes()),
         ValuePattern::Regex(regex) => regex.is_match(value),
     }
-}
-
-/// The bytes of a query component without their escapes; a broken escape stands for itself.
-fn decoded(raw: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let byte = *raw.get(at)?;
-        let digit = |offset: usize| raw.get(at + offset).and_then(|&b| char::from(b).to_digit(16));
-        let (byte, step) = match (byte, digit(1), digit(2)) {
-            (b'%', Some(high), Some(low)) => ((high << 4 | low) as u8, 3),
-            (b'+', ..) => (b' ', 1),
-            _ => (byte, 1),
-        };
-        at += step;
-        Some(byte)
-    })
 }
