@@ -46,7 +46,7 @@ pub enum Each {
     Observed,
 }
 
-/// Judges all first, so that a request which one of them refuses costs nothing in the others, then charges all. Of two
+/// Judges all but the first, so that a request which one of them refuses costs nothing in the others, then charges all. Of two
 /// requests that come at the same moment, one may be refused at its last limit after all: it gets back what it paid before.
 ///
 /// `each` has as many places as there are `asks`; an ask that is none is passed over.
@@ -70,14 +70,18 @@ pub fn admit(asks: &[Option<Ask<'_>>], now: Duration, each: &mut [Each]) -> Admi
     Admit::Pass
 }
 
-/// The refusal that holds for the longest, if there is any. One limit alone needs no look before.
+/// The refusal that holds for the longest, if there is any but that of the first limit: to charge that one is to judge it, and
+/// nothing was charged before.
 fn judge(asks: &[Option<Ask<'_>>], now: Duration) -> Option<Admit> {
-    if asks.len() < 2 {
-        return None;
-    }
+    longest(asks, 1, now)?;
+    longest(asks, 0, now)
+}
+
+/// Of the limits that refuse, without the first `skip`, the first of those that do so for the longest.
+fn longest(asks: &[Option<Ask<'_>>], skip: usize, now: Duration) -> Option<Admit> {
     let mut longest = None;
-    for (at, ask) in asks.iter().enumerate() {
-        let Some(Ask { limiter, key, observe: false }) = ask else { continue };
+    let enforced = asks.iter().enumerate().filter_map(|(at, ask)| Some((at, ask.as_ref().filter(|ask| !ask.observe)?)));
+    for (at, Ask { limiter, key, .. }) in enforced.skip(skip) {
         let (verdict, is_spill) = limiter.judge(*key, now);
         if let Verdict::Refuse { wait } = verdict
             && longest.is_none_or(|(_, other, _)| wait > other)
