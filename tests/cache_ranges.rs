@@ -132,6 +132,73 @@ fn a_part_is_fetched_alone_stored_and_used_again() {
 }
 
 #[test]
+fn a_part_that_is_fetched_goes_only_to_whom_it_is_for_by_the_conditions() {
+    let origin = Origin::start();
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    let mut ask = |name: &str, value: &str, status: u16| {
+        let seen = client.get("/x").field("Range", "bytes=5-").field(name, value).sees(status);
+        match status {
+            206 => seen.field("content-range", "bytes 5-9/10").body("56789"),
+            _ => seen.lacks("content-range").body(""),
+        }
+    };
+    // Nothing is stored; RFC 9110 §13.1.1: who resumes what he has of "1" gets nothing of "2".
+    let sends = |control: &str| {
+        let reply = origin.replies(206).field("Cache-Control", control).field("ETag", "\"2\"");
+        let reply = reply.field("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT").field("Content-Type", "a/b");
+        reply.field("Content-Range", "bytes 5-9/10").body("56789");
+    };
+    let mut stored = 0.0;
+    for (name, value, status) in [
+        ("If-Match", "\"1\"", 412),
+        ("If-Match", "\"2\"", 206),
+        ("If-Unmodified-Since", "Mon, 02 Nov 2026 09:59:59 GMT", 412),
+        ("If-Unmodified-Since", "Mon, 02 Nov 2026 10:00:00 GMT", 206),
+        ("If-None-Match", "\"2\"", 304),
+        ("If-None-Match", "\"1\"", 206),
+    ] {
+        // It is not to be stored, or it is, and then the next has it from there.
+        for control in ["no-store", "max-age=60"] {
+            weir.purges("{\"all\": true}");
+            sends(control);
+            let seen = ask(name, value, status);
+            assert!(!seen.value("cache-status").contains("hit"), "{seen:?}");
+            if status == 412 {
+                seen.lacks("content-type").field("content-length", "0");
+            }
+        }
+        stored += 1.0;
+        weir.counts("weir_cache_stored_total{cache=\"pages\"}", stored);
+        let seen = ask(name, value, status);
+        assert!(seen.value("cache-status").contains("hit"), "{seen:?}");
+    }
+    origin.request(0).field("range", "bytes=5-").lacks("if-match");
+}
+
+#[test]
+fn a_part_of_what_took_the_place_of_what_was_stored_is_not_for_who_wants_that() {
+    let origin = Origin::start();
+    sends(&origin, 2, 6, "\"1\"");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=2-6", 206).body("23456");
+    // The rest is of another, which is then asked for by itself.
+    sends(&origin, 7, 8, "\"2\"");
+    sends(&origin, 4, 8, "\"2\"");
+    let ask = client.get("/x").field("Range", "bytes=4-8").field("If-Match", "\"1\"");
+    ask.sees(412).lacks("content-range").field("etag", "\"2\"").body("");
+    origin.request(1).field("range", "bytes=7-8").field("if-range", "\"1\"");
+    origin.request(2).field("range", "bytes=4-8").lacks("if-range");
+    // It is stored for those who want it; for the others nothing more of it is fetched.
+    let ask = client.get("/x").field("Range", "bytes=4-8").field("If-Match", "\"2\"");
+    ask.sees(206).field("content-range", "bytes 4-8/10").body("45678");
+    let ask = client.get("/x").field("Range", "bytes=4-9").field("If-Match", "\"1\"");
+    ask.sees(412).lacks("content-range").body("");
+    origin.saw(3);
+}
+
+#[test]
 fn parts_of_one_strong_etag_become_the_whole() {
     let origin = Origin::start();
     sends(&origin, 0, 4, "\"1\"");

@@ -72,9 +72,9 @@ impl Course<'_> {
             Growing::NotModified(status) => {
                 seat.is_served();
                 response.status = status;
-                response
-                    .fields
-                    .retain(|name, _, _| !matches!(name, FieldName::ContentType | FieldName::ContentEncoding));
+                response.fields.retain(|name, _, _| {
+                    !matches!(name, FieldName::ContentType | FieldName::ContentEncoding | FieldName::ContentRange)
+                });
                 reply.head(response, if status == 304 { Length::None } else { Length::Known(0) }).await?;
                 return Ok(reply.end(None).await?);
             }
@@ -151,7 +151,8 @@ enum Growing {
 
 fn growing(entry: &Entry, request: &RequestHead, length: Length, range: Option<&[u8]>, now_ms: u64) -> Growing {
     let validators = entry.validators();
-    if entry.status == 200 && has_conditions(&request.fields) {
+    // RFC 9110 §13.2.1: only where the response is a 2xx. A part that was fetched is one: the fetch had no conditions.
+    if matches!(entry.status, 200 | 206) && has_conditions(&request.fields) {
         match conditions(request, &validators, now_ms / 1000) {
             Condition::Proceed => {}
             Condition::NotModified => return Growing::NotModified(304),
