@@ -4,6 +4,7 @@ mod receive;
 
 use super::depart::Voyage;
 use super::landing::Failure;
+use super::rest::Rest;
 use super::stow::Storing;
 use super::worth::Worth;
 use crate::exchange::{Body, Broken, Chunk, Downstream, Piece, Refusal, Reply, Sink, Source};
@@ -100,6 +101,28 @@ const GATHERED_BYTES: usize = 64 * 1024;
 const SMALL_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of unwanted content that are read for the sake of the connection.
 const DISCARDED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether there is room for content as it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// There is more of it than may be stored: so it will be the next time.
+    TooLarge,
+    /// Memory is short just now, which says nothing of the response.
+    NoMemory,
+}
+
+impl Room {
+    /// For so many bytes.
+    fn of(is_too_large: bool, has_memory: bool, bytes: u64) -> Room {
+        match is_too_large {
+            true => Room::TooLarge,
+            false if has_memory || bytes <= SMALL_BYTES_MAX => Room::Enough,
+            false => Room::NoMemory,
+        }
+    }
+}
+
 impl FetchReply<'_> {
     fn cache(&self) -> &Arc<LiveCache> {
         self.voyage.stow.cache()
@@ -139,11 +162,14 @@ impl FetchReply<'_> {
             self.publish();
         }
         let voyage = self.voyage;
-        if self.is_too_large(bytes.len() as u64) {
-            // Too large after all: who reads it goes on, nobody joins.
+        let room = self.room(bytes.len() as u64);
+        if room != Room::Enough {
+            // Not kept after all: who reads it goes on, nobody joins.
             voyage.stow.flights().land(voyage.flight_key, &voyage.flight);
-            self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
             self.mode = Mode::Pass;
+        }
+        if room == Room::TooLarge {
+            self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
         }
         if !self.weigh().is_finished(voyage.flight.has_served()) && voyage.flight.abandon() {
             return Err(Broken::Closed);
@@ -154,12 +180,18 @@ impl FetchReply<'_> {
         Ok(())
     }
 
-    /// Whether it is to be stored, and there is more of it than may be.
-    fn is_too_large(&self, more: u64) -> bool {
-        let Mode::Store(storing) = &self.mode else { return false };
+    /// Whether there is room for so many more bytes of it, where it is to be stored.
+    fn room(&self, more: u64) -> Room {
+        let Mode::Store(storing) = &self.mode else { return Room::Enough };
         // What is small counts, though it is kept in any case.
-        let has_room = self.voyage.worker.pressure.take(more);
-        self.voyage.stow.is_too_large(storing, self.taken) || (self.taken > SMALL_BYTES_MAX && !has_room)
+        let has_memory = self.voyage.worker.pressure.take(more);
+        Room::of(self.voyage.stow.is_too_large(storing, self.taken), has_memory, self.gathered_bytes())
+    }
+
+    /// Bytes of content that is received, with what is stored that it is joined with.
+    fn gathered_bytes(&self) -> u64 {
+        let rest = self.voyage.rest.as_ref().filter(|_| self.joining.is_some());
+        rest.map_or(self.taken, Rest::wanted_bytes)
     }
 
     /// The content is complete.
@@ -180,9 +212,10 @@ impl FetchReply<'_> {
             rest.after().into_iter().for_each(|piece| flight.data(piece));
         }
         // For a moment there are two of it.
+        let gathered = self.gathered_bytes();
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
             && storing.why_not().is_none()
-            && (self.voyage.worker.pressure.take(self.taken) || self.taken <= SMALL_BYTES_MAX)
+            && Room::of(false, self.voyage.worker.pressure.take(gathered), gathered) == Room::Enough
             && let Some(whole) = flight.whole()
         {
             let is_purged = rest.is_some_and(|rest| rest.is_purged(self.cache()));
@@ -225,5 +258,23 @@ impl Reply for FetchReply<'_> {
 
     fn started(&self) -> bool {
         !matches!(self.mode, Mode::Waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_small_is_kept_without_room_and_only_what_is_too_large_is_said_to_be() {
+        for (is_too_large, has_memory, bytes, expected) in [
+            (false, true, u64::MAX, Room::Enough),
+            (false, false, SMALL_BYTES_MAX, Room::Enough),
+            (false, false, SMALL_BYTES_MAX + 1, Room::NoMemory),
+            (true, true, 1, Room::TooLarge),
+            (true, false, u64::MAX, Room::TooLarge),
+        ] {
+            assert_eq!(Room::of(is_too_large, has_memory, bytes), expected, "{is_too_large} {has_memory} {bytes}");
+        }
     }
 }
