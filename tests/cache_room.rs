@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Gate, Origin, Weir};
+use support::{Gate, Origin, Puppet, Weir};
 
 /// One shard: what takes more than half of it is too large, and what takes more than a 32nd part is large.
 const MEMORY: &str = "[cache.c]\nmemory = \"1MiB\"\nmax_object = \"512KiB\"\n";
@@ -89,6 +89,36 @@ fn those_who_ask_meanwhile_share_what_is_not_stored() {
     gate.open();
     clients.iter_mut().for_each(|client| assert_eq!(client.exactly(LARGE_BYTES).unwrap().len(), LARGE_BYTES));
     origin.saw(121);
+}
+
+#[test]
+fn what_is_not_stored_is_not_fetched_for_nobody() {
+    let (origin, puppet) = (Origin::start(), Puppet::start());
+    let pool = "[pool.app]\nbackends = [\"{origin}\"]\n[pool.large]\nbackends = [\"{puppet}\"]\n";
+    let route = "[[route]]\npath = \"/large\"\npool = \"large\"\ncache = \"c\"\n";
+    let places = [("origin", &*origin.address()), ("puppet", &*puppet.address())];
+    let weir = Weir::start(&format!("{pool}{MEMORY}{route}{ROUTE}"), &places);
+    fill(&weir, &origin);
+    let head = format!("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {LARGE_BYTES}\r\n\r\n");
+    for is_stored in [false, true] {
+        let mut client = weir.client();
+        client.get("/large").sent();
+        let mut peer = puppet.accepts();
+        peer.gets();
+        // It is small enough, and enough of it is there, to be fetched to its end if it were stored.
+        peer.send(head.clone() + &"x".repeat(LARGE_BYTES - 1_000));
+        let status = client.sees_head(200).value("cache-status");
+        assert_eq!(status.ends_with("; stored"), is_stored, "{status}");
+        client.into_wire().reset();
+        if is_stored {
+            weir.counts("weir_client_aborts_total", 2.0);
+            peer.send("x".repeat(1_000));
+            weir.counts("weir_cache_stored_total{cache=\"c\"}", 121.0);
+        } else {
+            peer.ends();
+        }
+    }
+    assert!(asked(&weir, "/large", LARGE_BYTES).starts_with("weir; hit"));
 }
 
 #[test]

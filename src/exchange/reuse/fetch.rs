@@ -139,6 +139,8 @@ impl FetchReply<'_> {
     /// Tells whether it goes on if nobody waits for it; what it is.
     fn weigh(&self) -> Worth {
         let worth = match &self.mode {
+            // Only those who wait for it have it.
+            Mode::Store(storing) if storing.why_not().is_some() => Worth::GivenUp,
             Mode::Waiting | Mode::Store(_) if self.voyage.background => Worth::Finished,
             Mode::Store(storing) => Worth::of(storing.length, self.taken),
             Mode::Waiting | Mode::Pass => Worth::GivenUp,
