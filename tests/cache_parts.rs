@@ -360,6 +360,28 @@ fn who_wants_the_same_shares_one_fetch_of_the_rest() {
 }
 
 #[test]
+fn a_cookie_of_the_rest_is_for_the_client_who_caused_it_alone() {
+    let (origin, weir, mut client) = with_a_part();
+    let gate = Gate::new();
+    let head = "HTTP/1.1 206 P\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\nContent-Range: bytes 7-9/10\r\n";
+    let cookies = "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 3\r\n\r\n";
+    origin.says("").after(&gate).then(format!("{head}{cookies}789"));
+    client.get("/x").field("Range", "bytes=4-9").sent();
+    asked(&origin, 1, Some("bytes=7-9"), Some("\"1\""));
+    let mut other = weir.client();
+    other.get("/x").field("Range", "bytes=4-9").sent();
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 1.0);
+    gate.open();
+    let seen = client.sees(206).body("456789");
+    let set: Vec<_> = seen.fields.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).collect();
+    assert_eq!(set.iter().map(|(_, value)| &value[..]).collect::<Vec<_>>(), ["a=1", "b=2"], "{seen:?}");
+    other.sees(206).lacks("set-cookie").body("456789");
+    let seen = part(&mut client, "bytes=4-9", 206).lacks("set-cookie").body("456789");
+    assert!(seen.value("cache-status").starts_with("weir; hit"), "{seen:?}");
+    origin.saw(2);
+}
+
+#[test]
 fn who_has_a_part_does_not_share_with_who_has_none() {
     let (origin, weir, mut client) = with_a_part();
     let (mut other, gates) = (weir.client(), [Gate::new(), Gate::new()]);

@@ -99,6 +99,11 @@ impl Rest {
         ResponseHead { status: 206, fields, ..head.clone() }
     }
 
+    /// Cookies of the rest, for the client who caused it alone: they are not stored, and those of the others stay theirs.
+    pub(super) fn cookies(head: &ResponseHead, out: &mut Fields) {
+        head.fields.all(FieldName::SetCookie).for_each(|cookie| out.push_known(FieldName::SetCookie, cookie));
+    }
+
     /// The same as the client sees it.
     pub(super) fn shown(&self, mut head: ResponseHead) -> ResponseHead {
         if self.is_whole {

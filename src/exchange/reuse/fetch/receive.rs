@@ -88,7 +88,7 @@ impl FetchReply<'_> {
     /// The rest is there: it comes between what is stored.
     fn join(&mut self, rest: &Rest, head: &ResponseHead) -> Mode {
         let voyage = self.voyage;
-        let head = rest.head(head);
+        let (received, head) = (head, rest.head(head));
         let directives = ResponseDirectives::of(&head.fields);
         let length = Length::Known(rest.wanted_bytes());
         let mut storing = match voyage.stow.storing(&head, length, &directives) {
@@ -100,6 +100,7 @@ impl FetchReply<'_> {
             }
             Err(_) => return self.refute(),
         };
+        Rest::cookies(received, &mut voyage.extra.borrow_mut());
         storing.length = Length::Known(rest.missing_bytes());
         self.cache().unstored.forget(voyage.stow.hash);
         self.show(&storing, &rest.shown(head), length, &directives);
