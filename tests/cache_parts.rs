@@ -382,6 +382,67 @@ fn a_cookie_of_the_rest_is_for_the_client_who_caused_it_alone() {
 }
 
 #[test]
+fn a_rest_that_does_not_fit_says_nothing_of_other_variants() {
+    for disk in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = format!("disk = {{ path = \"{}\", size = \"16MiB\" }}\n[[route]]", directory.path().display());
+        let text = if disk { CACHING.replace("[[route]]", &folder) } else { CACHING.to_owned() };
+        let origin = Origin::start();
+        let mut weir = Weir::before(&origin, &text);
+        let mut client = weir.client();
+        let ask = |client: &mut Client, language: &str, range: &str| {
+            client.get("/x").field("Accept-Language", language).field("Range", range).sees(206)
+        };
+        let sends = |of: &str, first: usize, last: usize, etag: &str, control: &str| {
+            let reply = origin.replies(206).field("Cache-Control", control).field("ETag", etag);
+            let reply = reply.field("Vary", "Accept-Language");
+            reply.field("Content-Range", &format!("bytes {first}-{last}/{}", of.len())).body(&of[first..=last]);
+        };
+        sends(DIGITS, 2, 6, "\"en\"", FRESH);
+        ask(&mut client, "en", "bytes=2-6").body("23456");
+        sends(LETTERS, 2, 6, "\"fr\"", FRESH);
+        ask(&mut client, "fr", "bytes=2-6").body("cdefg");
+        // Another took the place of one, and is not to be stored.
+        sends(LETTERS, 7, 8, "\"en2\"", FRESH);
+        sends(LETTERS, 4, 8, "\"en2\"", "no-store");
+        ask(&mut client, "en", "bytes=4-8").body("efghi");
+        origin.saw(4);
+        if disk {
+            weir.stop();
+            weir.starts_again();
+            client = weir.client();
+        }
+        ask(&mut client, "fr", "bytes=2-6").body("cdefg");
+        origin.saw(4);
+        sends(LETTERS, 2, 6, "\"en2\"", FRESH);
+        ask(&mut client, "en", "bytes=2-6").body("cdefg");
+        origin.saw(5);
+    }
+}
+
+#[test]
+fn a_rest_that_does_not_fit_says_nothing_of_what_came_after_its_question() {
+    let (origin, weir, mut client) = with_a_part();
+    let gate = Gate::new();
+    let head = "HTTP/1.1 206 P\r\nCache-Control: max-age=60\r\nETag: \"2\"\r\nContent-Range: bytes 7-8/12\r\n";
+    origin.says("").after(&gate).then(format!("{head}Content-Length: 2\r\n\r\nhi"));
+    client.get("/x").field("Range", "bytes=4-8").sent();
+    asked(&origin, 1, Some("bytes=7-8"), Some("\"1\""));
+    // It changes meanwhile, and all of it is stored.
+    let mut other = weir.client();
+    origin.replies(200).body("done");
+    other.post("/x", "new").sees(200);
+    sends_all(&origin, LETTERS, "\"2\"");
+    other.get("/x").sees(200).body(LETTERS);
+    assert!(other.get("/x").sees(200).body(LETTERS).value("cache-status").starts_with("weir; hit"));
+    sends(&origin, LETTERS, 4, 8, "\"2\"");
+    gate.open();
+    client.sees(206).field("etag", "\"2\"").body("efghi");
+    assert!(other.get("/x").sees(200).body(LETTERS).value("cache-status").starts_with("weir; hit"));
+    asked(&origin, 4, Some("bytes=4-8"), None);
+}
+
+#[test]
 fn who_has_a_part_does_not_share_with_who_has_none() {
     let (origin, weir, mut client) = with_a_part();
     let (mut other, gates) = (weir.client(), [Gate::new(), Gate::new()]);

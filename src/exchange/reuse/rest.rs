@@ -104,6 +104,11 @@ impl Rest {
         head.fields.all(FieldName::SetCookie).for_each(|cookie| out.push_known(FieldName::SetCookie, cookie));
     }
 
+    /// What is stored.
+    pub(super) fn held(&self) -> &Arc<Entry> {
+        &self.held
+    }
+
     /// The same as the client sees it.
     pub(super) fn shown(&self, mut head: ResponseHead) -> ResponseHead {
         if self.is_whole {

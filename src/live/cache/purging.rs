@@ -119,6 +119,18 @@ impl LiveCache {
         self.forget(hash, key)
     }
 
+    /// Lets go of one stored response, unless another is in its place by now. Another process with the same cache, which
+    /// cannot tell them apart, lets go of all that it has under the key.
+    pub fn invalidate_one(&self, entry: &Arc<Entry>) {
+        self.tell_gone(entry.key());
+        let is_another = |held: &Arc<Entry>| !Arc::ptr_eq(held, entry) && held.is_same_variant(entry);
+        // On the disk first: what is read from there meanwhile is not kept.
+        if let Some(disk) = self.disk().filter(|_| !self.memory.variants(entry.hash).iter().any(is_another)) {
+            disk.remove(entry.hash, Some(entry.variant));
+        }
+        self.let_go(&self.memory.remove(entry.hash, |held| std::ptr::eq(held, &**entry)));
+    }
+
     pub(super) fn tell_gone(&self, key: &[u8]) {
         if let Some(teller) = &*self.teller.load() {
             teller.gone(&self.name, key);

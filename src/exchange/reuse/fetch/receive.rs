@@ -19,7 +19,7 @@ impl FetchReply<'_> {
         if let Some(rest) = &voyage.rest {
             match rest.judge(head, length) {
                 http::Rest::Fits if !rest.is_purged(self.cache()) => return self.join(rest, head),
-                http::Rest::Fits | http::Rest::Misfit => return self.refute(),
+                http::Rest::Fits | http::Rest::Misfit => return self.refute_parts(rest),
                 http::Rest::Other => {}
             }
         }
@@ -85,6 +85,13 @@ impl FetchReply<'_> {
         Mode::Discard
     }
 
+    /// The same, of parts alone: it says nothing of other variants, nor of what took their place meanwhile.
+    fn refute_parts(&mut self, rest: &Rest) -> Mode {
+        self.cache().invalidate_one(rest.held());
+        self.is_refuted = true;
+        Mode::Discard
+    }
+
     /// The rest is there: it comes between what is stored.
     fn join(&mut self, rest: &Rest, head: &ResponseHead) -> Mode {
         let voyage = self.voyage;
@@ -98,7 +105,7 @@ impl FetchReply<'_> {
                 self.is_refuted = true;
                 return Mode::Discard;
             }
-            Err(_) => return self.refute(),
+            Err(_) => return self.refute_parts(rest),
         };
         Rest::cookies(received, &mut voyage.extra.borrow_mut());
         storing.length = Length::Known(rest.missing_bytes());
