@@ -64,6 +64,9 @@ impl Course<'_> {
     fn make(&self, question: &Question<'_>, entry: &Arc<Entry>, coding: Coding) -> Option<Arc<Entry>> {
         let bytes = entry.whole()?.len();
         let is_small = bytes <= AT_ONCE_BYTES_MAX;
+        if !question.rules.cache.bears_form(entry) {
+            return None;
+        }
         let has_time = is_small || (self.worker.encodings.get() < ENCODINGS_MAX && !self.worker.pressure.is_full());
         if bytes > FORM_BYTES_MAX || !has_time || !entry.begin_form(coding) {
             return None;
@@ -114,7 +117,8 @@ impl Making {
             Some(encoded) => match rules.cache.keep_form(&entry, coding, &encoded) {
                 FormKept::Held(form, evicted) => (Some(form), Made::Kept, Encoded::Kept, evicted),
                 FormKept::TooLarge => (None, Made::NotSmaller, Encoded::Dropped, 0),
-                FormKept::Orphan => (None, Made::Not, Encoded::Dropped, 0),
+                // The tier may hold more again.
+                FormKept::NoRoom | FormKept::Orphan => (None, Made::Not, Encoded::Dropped, 0),
             },
         };
         entry.made(coding, made);

@@ -12,8 +12,10 @@ use std::sync::Arc;
 pub enum FormKept {
     /// It is there; how many others were let go of for it.
     Held(Arc<Entry>, usize),
-    /// It is too large for the tier.
+    /// It takes more than the tier can hold, which what it was made of does not.
     TooLarge,
+    /// The tier may hold less just now, not even what it was made of.
+    NoRoom,
     /// What it was made of is not there any more.
     Orphan,
 }
@@ -56,7 +58,7 @@ impl LiveCache {
         let form = Arc::new(Entry::form(entry, coding, bytes.into()));
         let inserted = self.put_form(&form);
         if !inserted.is_held() {
-            return FormKept::TooLarge;
+            return if self.bears_form(entry) { FormKept::TooLarge } else { FormKept::NoRoom };
         }
         self.let_go(&inserted.evicted);
         // Whoever let go of it meanwhile may have found no form yet.
@@ -65,6 +67,12 @@ impl LiveCache {
             return FormKept::Orphan;
         }
         FormKept::Held(form, inserted.evicted.len())
+    }
+
+    /// Whether the tier can hold now what is as large as `entry`: with less there is no use in making a form of it.
+    #[must_use]
+    pub fn bears_form(&self, entry: &Entry) -> bool {
+        entry.bytes() <= self.memory.largest()
     }
 
     fn put_form(&self, form: &Arc<Entry>) -> Inserted<Entry> {
@@ -85,5 +93,63 @@ impl LiveCache {
                 drop(self.memory.remove(entry.form_hash(coding), |form| form.fit(entry) != Fit::Stranger));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::entry::{Content, Make};
+    use crate::cache::key::Secret;
+    use crate::cache::memory::Memory;
+    use crate::cache::purge::Purges;
+    use crate::http::{Fields, Life};
+    use arc_swap::ArcSwapOption;
+
+    fn cache(bytes: usize) -> LiveCache {
+        let secret = Secret([7; 16]);
+        LiveCache {
+            name: "pages".to_owned(),
+            secret,
+            memory: Memory::new(bytes, 8),
+            purges: Purges::new(secret),
+            unstored: <_>::default(),
+            searches: <_>::default(),
+            misses: <_>::default(),
+            reads: <_>::default(),
+            wants_disk: false,
+            disk: ArcSwapOption::empty(),
+            teller: ArcSwapOption::empty(),
+        }
+    }
+
+    fn stored(cache: &LiveCache, bytes: usize) -> Arc<Entry> {
+        let (fields, content) = (&Fields::default(), Content::Whole(vec![b'x'; bytes].into()));
+        let (hash, variant, key, url_at, status, born) = (1, 2, &b"http://a/"[..], 0, 200, 3);
+        let (selecting, tags, life) = (&b""[..], &[][..], Life::NONE);
+        let entry =
+            Entry::make(Make { hash, variant, key, url_at, selecting, tags, status, fields, life, born, content });
+        let entry = Arc::new(entry);
+        assert!(cache.put(&entry, true).is_held());
+        entry
+    }
+
+    #[test]
+    fn what_only_a_shrunk_tier_refuses_is_not_said_to_be_too_large() {
+        const MIB: usize = 1 << 20;
+        let cache = cache(MIB);
+        let entry = stored(&cache, 200_000);
+        let encoded = vec![1; 150_000];
+        cache.limit_memory(MIB / 4);
+        assert!(!cache.bears_form(&entry));
+        assert!(matches!(cache.keep_form(&entry, Coding::Gzip, &encoded), FormKept::NoRoom));
+        // It may hold as much as before, and the same form is kept.
+        cache.limit_memory(MIB);
+        let entry = stored(&cache, 200_000);
+        assert!(cache.bears_form(&entry));
+        assert!(matches!(cache.keep_form(&entry, Coding::Gzip, &encoded), FormKept::Held(..)));
+        // One that is larger than what it was made of can be too large where that is not.
+        let entry = stored(&cache, 400_000);
+        assert!(matches!(cache.keep_form(&entry, Coding::Br, &vec![1; 600_000]), FormKept::TooLarge));
     }
 }
