@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Backend, Python, Registrar, Weir, eventually, json_of};
+use support::{Backend, Client, Python, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
@@ -129,6 +129,79 @@ fn services_survive_upgrades_and_restarts() {
     weir.leases_are("app", &[]);
 }
 
+/// Registers `at` by both interfaces, and waits until it is written down.
+fn registers_twice(weir: &Weir, at: &str) {
+    let workers = Registrar::new(weir, WORKERS);
+    let service = format!("{{\"name\": \"app\", \"port\": {}}}", port(at));
+    assert_eq!(workers.asks("PUT", "/v1/agent/service/register", &service).status, 200);
+    workers.registers("app", at, "");
+    eventually("it is written", || std::fs::read_to_string(weir.path("kept/leases")).is_ok_and(|it| it.contains(at)));
+}
+
+#[test]
+fn what_was_written_down_is_judged_by_the_configuration_that_reads_it() {
+    let text = format!("[server]\nworkers = 1\nstate = \"kept\"\n{}", open("", ""));
+    let mut weir = Weir::start(&text, &[]);
+    let later = weir.at("port2").to_string();
+    registers_twice(&weir, &later);
+    weir.stop();
+    // Where the service was is the admin listener's place now.
+    weir.rewrite(&text.replace("{admin}", "{port2}"));
+    weir.starts_again();
+    let mut admin = Client::connect(weir.at("port2"));
+    let shown = admin.get("/v1/pools/app/backends").sees(200);
+    assert_eq!(json_of(&shown)["backends"], json!([]));
+    assert_eq!(json_of(&admin.get("/v1/agent/services").sees(200)), json!({}));
+    weir.client().get("/metrics").sees(503);
+    weir.stop();
+    // Of a pool that takes none nothing is kept, and nothing is there once it does again.
+    weir.rewrite(&text);
+    weir.starts_again();
+    weir.leases_are("app", &[]);
+    let one = Backend::start();
+    registers_twice(&weir, &one.address());
+    weir.stop();
+    let register = "register = { tokens = [\"workers\"], ttl = \"10s\" }";
+    weir.rewrite(&text.replace(register, "backends = [\"127.0.0.1:9\"]"));
+    weir.starts_again();
+    weir.becomes(&text);
+    assert_eq!(leases(&weir), Vec::<String>::new());
+}
+
+#[test]
+fn who_may_not_register_any_more_has_nothing_registered_any_more() {
+    let text = format!("[server]\nworkers = 1\nstate = \"kept\"\n{}", open("", ""));
+    let workers = format!("{{ name = \"workers\", role = \"registrar\", secret = \"{WORKERS}\" }},");
+    let (mut weir, one) = (Weir::start(&text, &[]), Backend::start());
+    let narrow = workers.replace(" }", ", networks = [\"10.0.0.0/8\"] }");
+    let narrowed = text.replace(&workers, &narrow);
+    let others = text.replace("tokens = [\"workers\"]", "tokens = [\"others\"]");
+    let gone = others.replace(&workers, "");
+    let listed = text.replace("register = { tokens = [\"workers\"]", "backends = [\"{one}\"]\n$0");
+    let listed = listed.replace("{one}", &one.address()).replace("$0", "register = { tokens = [\"workers\"]");
+    for changed in [&narrowed, &others, &gone, &listed] {
+        assert_ne!(*changed, text);
+        registers_twice(&weir, &one.address());
+        weir.becomes(changed);
+        weir.leases_are("app", &[]);
+        assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+        weir.becomes(&text);
+        assert_eq!(leases(&weir), Vec::<String>::new());
+        registers_twice(&weir, &one.address());
+        weir.stop();
+        weir.rewrite(changed);
+        weir.starts_again();
+        weir.leases_are("app", &[]);
+        assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+        weir.becomes(&text);
+    }
+    // What is as it was stays.
+    registers_twice(&weir, &one.address());
+    weir.becomes(&text.replace("ttl = \"10s\"", "ttl = \"9s\""));
+    is_served(&weir, &one.address());
+    assert_eq!(leases(&weir), ["serving"]);
+}
+
 #[test]
 fn who_may_not_register_may_not_do_it_in_another_language() {
     let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
@@ -166,7 +239,7 @@ fn who_may_not_register_may_not_do_it_in_another_language() {
 fn without_a_token_only_this_machine_is_believed_and_no_page_in_a_browser() {
     let (weir, one) = (Weir::start(&open("loopback_as = \"workers\"", ""), &[]), Backend::start());
     let query = format!("/nacos/v1/ns/instance?ip=127.0.0.1&port={}&serviceName=app", port(&one.address()));
-    let mut browser = support::Client::connect(weir.at("admin"));
+    let mut browser = Client::connect(weir.at("admin"));
     let said = browser.ask("POST", &query).field("Origin", "http://evil.example").gets().unwrap();
     assert_eq!((said.status, leases(&weir).len()), (403, 0), "{}", said.text());
     let nobody = Registrar::new(&weir, "");

@@ -161,6 +161,11 @@ impl Leases {
         Some(Touched::Seats)
     }
 
+    /// Forgets a lease at once, as if it had never been; whether there was one.
+    pub fn forget(&mut self, address: SocketAddr) -> bool {
+        self.leases.remove(&address).is_some()
+    }
+
     /// Puts what was known of a lease before a restart back, with all of its time before it.
     pub fn restore(&mut self, lease: Lease, now: Duration) {
         if self.leases.len() < Leases::MAX {

@@ -37,6 +37,11 @@ impl Registry {
         self.pools.get_mut(pool)?.remove(address, rules, now)
     }
 
+    /// As [`Leases::forget`].
+    pub fn forget(&mut self, pool: &str, address: SocketAddr) -> bool {
+        self.pools.get_mut(pool).is_some_and(|leases| leases.forget(address))
+    }
+
     /// As [`Leases::hear`].
     ///
     /// # Errors

@@ -121,10 +121,10 @@ impl Services {
         }
     }
 
-    /// Forgets those of pools that are not `wanted`; whether there were any.
-    pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+    /// Forgets those that are not `wanted`; whether there were any.
+    pub fn retain(&mut self, wanted: impl Fn(&Service) -> bool) -> bool {
         let before = self.by_id.len();
-        self.by_id.retain(|_, service| wanted(&service.pool));
+        self.by_id.retain(|_, service| wanted(service));
         self.by_id.len() < before
     }
 

@@ -91,7 +91,7 @@ impl Process {
         let latest = Arc::new(ArcSwap::new(generation));
         let pressure = Arc::<Pressure>::default();
         let registry = Arc::new(LiveRegistry::new(Arc::clone(&state_dir)));
-        registry.configure(&latest.load().snapshot);
+        registry.configure(&latest.load().snapshot, began.elapsed());
         registry.recall(began.elapsed()).map_err(RunError::State)?;
         let watched = Watched { latest: &latest, pressure: &pressure, registry: &registry };
         let keeper = Rc::new(start_keeper(&metrics, &watched, began).map_err(RunError::System)?);

@@ -98,7 +98,7 @@ impl Process {
             events.set_level(log.level);
         }
         self.latest.store(generation);
-        self.registry.configure(&self.latest.load().snapshot);
+        self.registry.configure(&self.latest.load().snapshot, self.began.elapsed());
         if let Some((_, state)) = &self.admin {
             state.set_gate(super::process::gate(&self.latest.load().snapshot.config));
         }

@@ -7,6 +7,7 @@
 //! [`changes`](LiveRegistry::changes), and all of it in [`words`](LiveRegistry::words).
 
 mod change;
+mod judge;
 mod look;
 mod refused;
 mod rules;
@@ -108,25 +109,32 @@ impl LiveRegistry {
         let mut book = lock(&self.book);
         book.registry = Registry::default();
         book.services = Services::default();
-        kept.leases.into_iter().for_each(|(pool, lease)| book.registry.restore(&pool, lease, now));
-        kept.services.into_iter().for_each(|service| book.services.restore(service, now));
+        // Of a pool that takes none any more nothing is due ever again.
+        let Book { registry, services, rules, .. } = &mut *book;
+        let leases = kept.leases.into_iter().filter(|(pool, _)| rules.contains_key(pool));
+        leases.for_each(|(pool, lease)| registry.restore(&pool, lease, now));
+        let kept_services = kept.services.into_iter().filter(|service| rules.contains_key(&service.pool));
+        kept_services.for_each(|service| services.restore(service, now));
+        self.judge(&mut book, now);
         let pools: Vec<String> = book.rules.keys().cloned().collect();
         pools.iter().for_each(|pool| book.touch(pool, Touched::Seats));
         self.turned.notify_one();
         Ok(book.version)
     }
 
-    /// The pools are those of `snapshot` from now on. Leases of those that take none any more are forgotten.
-    pub fn configure(&self, snapshot: &Snapshot) {
+    /// The pools are those of `snapshot` from now on. Leases of those that take none any more are forgotten, and others are
+    /// judged anew.
+    pub fn configure(&self, snapshot: &Snapshot, now: Duration) {
         let mut book = lock(&self.book);
         book.rules = PoolRules::of(snapshot);
         book.pools = snapshot.config.pools.iter().map(|pool| pool.name.clone()).collect();
         let Book { registry, services, rules, .. } = &mut *book;
-        let forgot = services.retain(|pool| rules.contains_key(pool));
+        let forgot = services.retain(|service| rules.contains_key(&service.pool));
         if registry.retain(|pool| rules.contains_key(pool)) || forgot {
             book.unwritten = true;
             self.turned.notify_one();
         }
+        self.judge(&mut book, now);
     }
 
     /// Registers a backend, or renews its lease, if `who` may.

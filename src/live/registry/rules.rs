@@ -3,7 +3,7 @@
 use super::Refused;
 use crate::config::{AdminListen, Role, Token};
 use crate::live::{Endpoint, LiveBackend, Members, Snapshot};
-use crate::registry::{Rules, Signs};
+use crate::registry::{Lease, Rules, Service, Signs};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ impl Who<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Who::Socket => "unix",
+            Who::Socket => SOCKET,
             Who::Token(token) => &token.name,
         }
     }
@@ -39,11 +39,27 @@ impl Who<'_> {
     }
 }
 
+/// What leases show of who came over a unix socket.
+const SOCKET: &str = "unix";
+
+/// What becomes of what was granted under another configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It stays.
+    Stays,
+    /// Who registered it may not any more: it drains.
+    Drains(Refused),
+    /// Nobody may be there: it goes at once.
+    Goes(Refused),
+}
+
 /// A pool that takes registrations.
 pub(super) struct PoolRules {
     pub(super) rules: Rules,
     pub(super) slow_start: Duration,
     tokens: Vec<String>,
+    /// All that there are.
+    holders: Arc<[Token]>,
     configured: Vec<SocketAddr>,
     admin: Option<AdminListen>,
     members: Arc<ArcSwap<Members>>,
@@ -51,12 +67,14 @@ pub(super) struct PoolRules {
 
 impl PoolRules {
     pub(super) fn of(snapshot: &Snapshot) -> HashMap<String, PoolRules> {
+        let holders: Arc<[Token]> = snapshot.config.tokens.clone().into();
         let with_rules = |(pool, live): (&crate::config::Pool, &crate::live::LivePool)| {
             let register = pool.register.as_ref()?;
             let rules = PoolRules {
                 rules: Rules { ttl: register.ttl, drain: register.drain },
                 slow_start: pool.slow_start,
                 tokens: register.tokens.clone(),
+                holders: Arc::clone(&holders),
                 configured: pool.addresses().collect(),
                 admin: snapshot.config.admin.clone(),
                 members: Arc::clone(&live.members),
@@ -87,6 +105,37 @@ impl PoolRules {
             () if self.configured.contains(&address) => Err(Refused::Configured),
             () => Ok(()),
         }
+    }
+
+    /// What becomes of a lease that is there already; one that another member of the fleet granted is that member's to judge.
+    pub(super) fn of_lease(&self, lease: &Lease) -> Standing {
+        self.standing(lease.address, lease.by.member.is_none().then_some(&lease.by.name))
+    }
+
+    /// What becomes of a service that is there already.
+    pub(super) fn of_service(&self, service: &Service) -> Standing {
+        self.standing(service.address, Some(&service.by))
+    }
+
+    /// `by`: who registered it here.
+    fn standing(&self, address: SocketAddr, by: Option<&str>) -> Standing {
+        if let Err(refused) = self.may_stand_at_all(address) {
+            return Standing::Goes(refused);
+        }
+        match by.map_or(Ok(()), |by| self.may_still(address, by)) {
+            Ok(()) => Standing::Stays,
+            Err(refused) => Standing::Drains(refused),
+        }
+    }
+
+    /// Whether who is called that might register that address now.
+    fn may_still(&self, address: SocketAddr, by: &str) -> Result<(), Refused> {
+        let who = match self.holders.iter().find(|token| token.name == by) {
+            Some(token) => Who::Token(token),
+            None if by == SOCKET => Who::Socket,
+            None => return Err(Refused::NotYours),
+        };
+        self.may_ask(who).and_then(|()| self.may_stand(address, who))
     }
 
     /// Through a backend at the admin listener's address everybody would come from this machine.

@@ -184,7 +184,9 @@ impl LiveRegistry {
         by: &str,
         now: Duration,
     ) -> Result<(), Refused> {
-        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
+        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?;
+        rules.may_stand_at_all(address)?;
+        let rules = rules.rules;
         let put = book.registry.put(pool, address, wish, &Registrant::here(by), rules, now);
         let granted = put.map_err(|registry::Full| Refused::Full)?;
         self.granted(book, pool, address, granted, false);
