@@ -236,6 +236,30 @@ fn who_may_not_register_may_not_do_it_in_another_language() {
 }
 
 #[test]
+fn nobody_answers_for_the_checks_of_others() {
+    let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
+    let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;
+    let register = "/v1/agent/service/register";
+    let service = |name: &str, id: &str, at: &Backend, checks: &str| {
+        format!("{{\"name\": \"{name}\", \"id\": \"{id}\", \"port\": {}, \"checks\": [{checks}]}}", port(&at.address()))
+    };
+    let ttl = |id: &str| format!("{{\"CheckID\": \"{id}\", \"TTL\": \"10s\"}}");
+    assert_eq!(asks(WORKERS, register, &service("app", "b", &one, &ttl("service:b"))), 200);
+    // By a name that comes first, and by adding it.
+    let others = "secret-of-others";
+    assert_eq!(asks(others, register, &service("other", "a", &two, &ttl("service:b"))), 409);
+    assert_eq!(asks(others, register, &service("other", "a", &two, &ttl("mine"))), 200);
+    let added = "{\"ServiceID\": \"a\", \"Name\": \"service:b\", \"TTL\": \"10s\"}";
+    assert_eq!(asks(others, "/v1/agent/check/register", added), 409);
+    assert_eq!(asks(others, "/v1/agent/check/pass/service:b", ""), 403);
+    assert_eq!(asks(WORKERS, register, &service("app", "c", &two, &format!("{}, {}", ttl("c"), ttl("c")))), 409);
+    assert_eq!(asks(WORKERS, "/v1/agent/check/pass/service:b", ""), 200);
+    is_served(&weir, &one.address());
+    // Registered again it has its own.
+    assert_eq!(asks(WORKERS, register, &service("app", "b", &one, &ttl("service:b"))), 200);
+}
+
+#[test]
 fn without_a_token_only_this_machine_is_believed_and_no_page_in_a_browser() {
     let (weir, one) = (Weir::start(&open("loopback_as = \"workers\"", ""), &[]), Backend::start());
     let query = format!("/nacos/v1/ns/instance?ip=127.0.0.1&port={}&serviceName=app", port(&one.address()));

@@ -85,6 +85,12 @@ impl Service {
         self.checks.iter().any(|check| check.ttl.is_some())
     }
 
+    /// Whether one of its checks is called that.
+    #[must_use]
+    pub fn has_check(&self, check: &str) -> bool {
+        self.checks.iter().any(|known| known.id == check)
+    }
+
     /// Whether one of its checks has been critical for so long that it is to be forgotten.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         self.checks.iter().any(|check| {

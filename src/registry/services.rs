@@ -53,8 +53,8 @@ impl Services {
     }
 
     /// A service says how a check of it stands. `None`: there is no such check that is said.
-    pub fn hear(&mut self, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
-        let service = self.by_id.values_mut().find(|service| service.checks.iter().any(|known| known.id == check))?;
+    pub fn hear(&mut self, id: &str, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.get_mut(id)?;
         let known = service.checks.iter_mut().find(|known| known.id == check && known.ttl.is_some())?;
         (known.status, known.heard) = (status, now);
         known.note = note.chars().take(NOTE_CHARS_MAX).collect();
@@ -73,8 +73,8 @@ impl Services {
     }
 
     /// Takes a check away. `None`: there is none.
-    pub fn remove_check(&mut self, check: &str, now: Duration) -> Option<Act> {
-        let service = self.by_id.values_mut().find(|service| service.checks.iter().any(|known| known.id == check))?;
+    pub fn remove_check(&mut self, id: &str, check: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.get_mut(id).filter(|service| service.has_check(check))?;
         service.checks.retain(|known| known.id != check);
         Some(act(service, now))
     }
@@ -134,10 +134,19 @@ impl Services {
         self.by_id.get(id)
     }
 
-    /// The one that has that check.
+    /// Those that have a check of that name: one at most of those that [may register](Self::is_check_taken).
+    pub fn of_check(&self, check: &str) -> impl Iterator<Item = &Service> {
+        self.by_id.values().filter(move |service| service.has_check(check))
+    }
+
+    /// Whether a check of a service has the name of another one, its own or another service's.
     #[must_use]
-    pub fn of_check(&self, check: &str) -> Option<&Service> {
-        self.by_id.values().find(|service| service.checks.iter().any(|known| known.id == check))
+    pub fn is_check_taken(&self, service: &Service) -> bool {
+        let mut names: Vec<&str> = service.checks.iter().map(|check| &*check.id).collect();
+        names.sort_unstable();
+        let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
+        let others = || self.by_id.values().filter(|other| other.id != service.id);
+        is_twice || others().any(|other| names.iter().any(|name| other.has_check(name)))
     }
 
     /// All, in the order of their names.
@@ -214,28 +223,28 @@ mod tests {
         let mut all = Services::default();
         let acts = all.register(service(1, vec![check("c", Some(10), None)]), secs(1)).unwrap();
         assert_eq!(acts.iter().map(lease).collect::<Vec<_>>(), [None], "nothing was heard of it yet");
-        let mut hear = |status, now| lease(&all.hear("c", status, "", secs(now)).unwrap());
+        let mut hear = |status, now| lease(&all.hear("a", "c", status, "", secs(now)).unwrap());
         assert_eq!(hear(Status::Passing, 2), Some((10, Some(secs(10)))));
         assert_eq!(hear(Status::Warning, 3), Some((1, Some(secs(10)))));
         assert_eq!(hear(Status::Critical, 4), None);
         assert_eq!(hear(Status::Passing, 20), Some((10, Some(secs(10)))));
         let it = all.get("a").unwrap();
         assert_eq!([29, 30].map(|now| it.status(secs(now))), [Status::Passing, Status::Critical]);
-        assert_eq!(all.hear("other", Status::Passing, "", secs(20)), None);
+        assert_eq!(all.hear("a", "other", Status::Passing, "", secs(20)), None);
         assert_eq!((all.due(), all.deregister("b")), (None, None));
         assert_eq!(all.deregister("a").map(|act| lease(&act)), Some(None));
-        assert_eq!(all.hear("c", Status::Passing, "", secs(20)), None);
+        assert_eq!(all.hear("a", "c", Status::Passing, "", secs(20)), None);
     }
 
     #[test]
     fn of_several_checks_the_worst_counts_and_the_first_that_lapses() {
         let mut all = Services::default();
         all.register(service(1, vec![check("c", Some(10), None), check("d", Some(4), None)]), secs(0)).unwrap();
-        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(1)).unwrap()), None);
-        assert_eq!(lease(&all.hear("d", Status::Warning, "", secs(3)).unwrap()), Some((1, Some(secs(4)))));
-        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(6)).unwrap()), Some((1, Some(secs(1)))));
-        assert_eq!(lease(&all.hear("c", Status::Passing, "", secs(7)).unwrap()), None);
-        assert_eq!(lease(&all.remove_check("d", secs(7)).unwrap()), Some((10, Some(secs(10)))));
+        assert_eq!(lease(&all.hear("a", "c", Status::Passing, "", secs(1)).unwrap()), None);
+        assert_eq!(lease(&all.hear("a", "d", Status::Warning, "", secs(3)).unwrap()), Some((1, Some(secs(4)))));
+        assert_eq!(lease(&all.hear("a", "c", Status::Passing, "", secs(6)).unwrap()), Some((1, Some(secs(1)))));
+        assert_eq!(lease(&all.hear("a", "c", Status::Passing, "", secs(7)).unwrap()), None);
+        assert_eq!(lease(&all.remove_check("a", "d", secs(7)).unwrap()), Some((10, Some(secs(10)))));
         assert_eq!(lease(&all.maintain("a", true, secs(7)).unwrap()), None);
         assert_eq!(lease(&all.maintain("a", false, secs(8)).unwrap()), Some((10, Some(secs(9)))));
         // Registered again it goes on where it was; elsewhere it leaves the place that it had.
@@ -250,7 +259,7 @@ mod tests {
         let mut all = Services::default();
         let acts = all.register(service(1, vec![check("c", None, Some(60))]), secs(0)).unwrap();
         assert_eq!(acts.iter().map(lease).collect::<Vec<_>>(), [Some((10, None))]);
-        assert_eq!(all.hear("c", Status::Passing, "", secs(1)), None, "nobody answers for that");
+        assert_eq!(all.hear("a", "c", Status::Passing, "", secs(1)), None, "nobody answers for that");
         let mut sweep = |is_up: bool, now| all.sweep(|_, _| is_up, secs(now)).iter().map(lease).collect::<Vec<_>>();
         let (stays, goes) = (vec![Some((10, None))], vec![None]);
         assert_eq!((sweep(true, 1), sweep(false, 2), sweep(true, 60)), (stays.clone(), stays.clone(), stays.clone()));
@@ -260,7 +269,7 @@ mod tests {
         );
         let mut all = Services::default();
         all.register(service(1, vec![check("c", Some(10), Some(60))]), secs(0)).unwrap();
-        all.hear("c", Status::Passing, "", secs(5));
+        all.hear("a", "c", Status::Passing, "", secs(5));
         assert_eq!(all.sweep(|_, _| true, secs(74)), []);
         assert_eq!(all.sweep(|_, _| true, secs(75)).len(), 1);
     }

@@ -48,6 +48,9 @@ impl LiveRegistry {
         if let Some(before) = book.services.get(&service.id) {
             book.rules(&before.pool, who)?;
         }
+        if book.services.is_check_taken(&service) {
+            return Err(Refused::CheckTaken);
+        }
         let acts = book.services.register(service, now).ok_or(Refused::Full)?;
         self.act_all(&mut book, acts, now)
     }
@@ -69,8 +72,8 @@ impl LiveRegistry {
     /// [`Refused`]
     pub fn says(&self, check: &str, status: Status, note: &str, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
         let mut book = lock(&self.book);
-        book.may_change_check(check, who)?;
-        let act = book.services.hear(check, status, note, now).ok_or(Refused::NoCheck)?;
+        let id = book.may_change_check(check, who)?;
+        let act = book.services.hear(&id, check, status, note, now).ok_or(Refused::NoCheck)?;
         self.act_all(&mut book, vec![act], now)
     }
 
@@ -86,8 +89,8 @@ impl LiveRegistry {
         if check.ttl > longest {
             return Err(Refused::TooLong);
         }
-        if book.services.of_check(&check.id).is_some_and(|other| other.id != id) {
-            return Err(Refused::NotYours);
+        if book.services.of_check(&check.id).any(|other| other.id != id) {
+            return Err(Refused::CheckTaken);
         }
         let act = book.services.add_check(id, check, now).ok_or(Refused::Full)?;
         self.act_all(&mut book, vec![act], now)
@@ -99,8 +102,8 @@ impl LiveRegistry {
     /// [`Refused`]
     pub fn remove_check(&self, check: &str, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
         let mut book = lock(&self.book);
-        book.may_change_check(check, who)?;
-        let act = book.services.remove_check(check, now).ok_or(Refused::NoCheck)?;
+        let id = book.may_change_check(check, who)?;
+        let act = book.services.remove_check(&id, check, now).ok_or(Refused::NoCheck)?;
         self.act_all(&mut book, vec![act], now)
     }
 
@@ -201,9 +204,16 @@ impl Book {
         self.rules(&service.pool, who).map(drop)
     }
 
-    fn may_change_check(&self, check: &str, who: Who<'_>) -> Result<(), Refused> {
-        let service = self.services.of_check(check).ok_or(Refused::NoCheck)?;
-        self.rules(&service.pool, who).map(drop)
+    /// The name of the service whose check that is, if somebody may change it; those of pools that are not his stand for nothing.
+    fn may_change_check(&self, check: &str, who: Who<'_>) -> Result<String, Refused> {
+        let mut refused = Refused::NoCheck;
+        for service in self.services.of_check(check) {
+            match self.rules(&service.pool, who) {
+                Ok(_) => return Ok(service.id.clone()),
+                Err(why) => refused = why,
+            }
+        }
+        Err(refused)
     }
 
     /// Whether a lease is as it is to be, and need not be renewed yet.
