@@ -109,6 +109,30 @@ fn one_that_does_not_answer_for_itself_is_there_for_as_long_as_it_answers_others
 }
 
 #[test]
+fn what_is_taken_out_stays_out_and_another_one_at_its_address_takes_nothing_from_one_that_stays() {
+    let (weir, one) = (Weir::start(&open("", "").replace("ttl = \"10s\"", "ttl = \"2s\""), &[]), Backend::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    let service = |id: &str| format!("{{\"name\": \"app\", \"id\": \"{id}\", \"port\": {}}}", port(&one.address()));
+    let asks = |path: &str, json: &str| workers.asks("PUT", path, json).status;
+    for id in ["a", "b"] {
+        assert_eq!(asks("/v1/agent/service/register", &service(id)), 200);
+    }
+    assert_eq!(asks("/v1/agent/service/deregister/a", ""), 200);
+    assert_eq!(leases(&weir), ["serving"]);
+    assert!(!weir.log.text().contains("it drains"), "{}", weir.log.text());
+    let renewals = "weir_lease_renewals_total{pool=\"app\"}";
+    workers.takes_out("app", &one.address());
+    assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+    // Another one is renewed by Weir itself, at the same time as the first would be: it stays out.
+    let two = Backend::start();
+    let other = service("c").replace(port(&one.address()), port(&two.address()));
+    assert_eq!(asks("/v1/agent/service/register", &other), 200);
+    let before = weir.metric(renewals);
+    eventually("services are renewed", || weir.metric(renewals) > before);
+    assert_eq!(weir.leases("app"), [(two.address(), "serving".to_owned())]);
+}
+
+#[test]
 fn services_survive_upgrades_and_restarts() {
     let text = format!("[server]\nworkers = 1\nstate = \"kept\"\n{}", open("", ""));
     let (mut weir, one) = (Weir::start(&text, &[]), Backend::start());

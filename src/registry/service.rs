@@ -85,6 +85,12 @@ impl Service {
         self.checks.iter().any(|check| check.ttl.is_some())
     }
 
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_at(&self, pool: &str, address: SocketAddr) -> bool {
+        self.address == address && self.pool == pool
+    }
+
     /// Whether one of its checks is called that.
     #[must_use]
     pub fn has_check(&self, check: &str) -> bool {

@@ -30,7 +30,7 @@ impl Services {
         if before.is_none() && self.by_id.len() >= Services::MAX {
             return None;
         }
-        let mut acts = Vec::new();
+        let mut left = None;
         if let Some(before) = before {
             for check in &mut service.checks {
                 let known = before.checks.iter().find(|known| known.id == check.id && known.ttl == check.ttl);
@@ -39,17 +39,24 @@ impl Services {
                 }
             }
             if (&before.pool, before.address) != (&service.pool, service.address) {
-                acts.push(Act::Remove(before.pool, before.address));
+                left = Some((before.pool, before.address));
             }
         }
-        acts.push(act(&service, now));
-        self.by_id.insert(service.id.clone(), service);
-        Some(acts)
+        let id = service.id.clone();
+        self.by_id.insert(id.clone(), service);
+        let left = left.map(|(pool, address)| self.act_at(pool, address, now));
+        Some(left.into_iter().chain(self.act(&id, now)).collect())
     }
 
     /// Forgets a service. `None`: there is none.
-    pub fn deregister(&mut self, id: &str) -> Option<Act> {
-        self.by_id.remove(id).map(|service| Act::Remove(service.pool, service.address))
+    pub fn deregister(&mut self, id: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.remove(id)?;
+        Some(self.act_at(service.pool, service.address, now))
+    }
+
+    /// Forgets all services that are there; whether there were any.
+    pub fn forget_at(&mut self, pool: &str, address: SocketAddr) -> bool {
+        self.retain(|service| !service.is_at(pool, address))
     }
 
     /// A service says how a check of it stands. `None`: there is no such check that is said.
@@ -58,7 +65,7 @@ impl Services {
         let known = service.checks.iter_mut().find(|known| known.id == check && known.ttl.is_some())?;
         (known.status, known.heard) = (status, now);
         known.note = note.chars().take(NOTE_CHARS_MAX).collect();
-        Some(act(service, now))
+        self.act(id, now)
     }
 
     /// Adds a check to a service, or replaces one. `None`: there is no such service, or it has too many.
@@ -69,39 +76,51 @@ impl Services {
             return None;
         }
         service.checks.push(check);
-        Some(act(service, now))
+        self.act(id, now)
     }
 
     /// Takes a check away. `None`: there is none.
     pub fn remove_check(&mut self, id: &str, check: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id).filter(|service| service.has_check(check))?;
         service.checks.retain(|known| known.id != check);
-        Some(act(service, now))
+        self.act(id, now)
     }
 
     /// A service is to get nothing for now, or something again. `None`: there is none.
     pub fn maintain(&mut self, id: &str, maintenance: bool, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;
         service.maintenance = maintenance;
-        Some(act(service, now))
+        self.act(id, now)
     }
 
     /// Lets time pass: renews those that do not answer for themselves, and forgets those that were critical for too long.
     pub fn sweep(&mut self, is_up: impl Fn(&str, SocketAddr) -> bool, now: Duration) -> Vec<Act> {
         self.swept = now;
-        let mut acts = Vec::new();
+        let mut over = Vec::new();
         self.by_id.retain(|_, service| {
             let is_ill = !service.has_ttl() && !is_up(&service.pool, service.address);
             service.ill_since = if is_ill { service.ill_since.or(Some(now)) } else { None };
             let is_over = service.is_over(now);
-            match is_over {
-                true => acts.push(Act::Remove(service.pool.clone(), service.address)),
-                false if !service.has_ttl() && !service.maintenance => acts.push(act(service, now)),
-                false => {}
+            if is_over {
+                over.push((service.pool.clone(), service.address));
             }
             !is_over
         });
-        acts
+        let over = over.into_iter().map(|(pool, address)| self.act_at(pool, address, now));
+        let renewed = self.by_id.values().filter(|service| !service.has_ttl() && !service.maintenance);
+        over.chain(renewed.filter_map(|service| self.act(&service.id, now))).collect()
+    }
+
+    /// What a service makes of the lease at its address; while it wants none, another one that is there may.
+    fn act(&self, id: &str, now: Duration) -> Option<Act> {
+        let service = self.by_id.get(id)?;
+        Some(put(service, now).unwrap_or_else(|| self.act_at(service.pool.clone(), service.address, now)))
+    }
+
+    /// What the services at an address make of its lease.
+    fn act_at(&self, pool: String, address: SocketAddr, now: Duration) -> Act {
+        let there = self.by_id.values().filter(|service| service.is_at(&pool, address));
+        there.filter_map(|service| put(service, now)).next().unwrap_or(Act::Remove(pool, address))
     }
 
     /// When [`sweep`](Self::sweep) has something to do next.
@@ -161,12 +180,10 @@ impl Services {
     pub const CHECKS_MAX: usize = 16;
 }
 
-fn act(service: &Service, now: Duration) -> Act {
-    let pool = service.pool.clone();
-    match service.lease(now) {
-        Some(wish) => Act::Put(pool, service.address, wish, Arc::clone(&service.by)),
-        None => Act::Remove(pool, service.address),
-    }
+/// The lease that a service wants, if it wants one.
+fn put(service: &Service, now: Duration) -> Option<Act> {
+    let wish = service.lease(now)?;
+    Some(Act::Put(service.pool.clone(), service.address, wish, Arc::clone(&service.by)))
 }
 
 /// How often those are renewed that do not answer for themselves: more than twice in the shortest lease that there is.
@@ -231,8 +248,8 @@ mod tests {
         let it = all.get("a").unwrap();
         assert_eq!([29, 30].map(|now| it.status(secs(now))), [Status::Passing, Status::Critical]);
         assert_eq!(all.hear("a", "other", Status::Passing, "", secs(20)), None);
-        assert_eq!((all.due(), all.deregister("b")), (None, None));
-        assert_eq!(all.deregister("a").map(|act| lease(&act)), Some(None));
+        assert_eq!((all.due(), all.deregister("b", secs(20))), (None, None));
+        assert_eq!(all.deregister("a", secs(20)).map(|act| lease(&act)), Some(None));
         assert_eq!(all.hear("a", "c", Status::Passing, "", secs(20)), None);
     }
 
@@ -252,6 +269,23 @@ mod tests {
         assert_eq!(again.iter().map(lease).collect::<Vec<_>>(), [Some((10, Some(secs(8))))]);
         let moved = all.register(service(2, vec![check("c", Some(10), None)]), secs(9)).unwrap();
         assert_eq!(moved.iter().map(lease).collect::<Vec<_>>(), [None, Some((10, Some(secs(8))))]);
+    }
+
+    #[test]
+    fn of_several_at_one_address_one_that_leaves_or_is_ill_takes_the_lease_from_none_that_wants_it() {
+        let mut all = Services::default();
+        let named = |id: &str, port, checks| Service { id: id.into(), ..service(port, checks) };
+        all.register(named("a", 1, vec![check("c", Some(10), None)]), secs(0)).unwrap();
+        all.register(named("b", 1, vec![]), secs(0)).unwrap();
+        let stays = Some((10, None));
+        assert_eq!(lease(&all.hear("a", "c", Status::Critical, "", secs(1)).unwrap()), stays);
+        assert_eq!(lease(&all.deregister("a", secs(1)).unwrap()), stays);
+        all.register(named("a", 1, vec![check("c", None, Some(5))]), secs(1)).unwrap();
+        let moved = all.register(named("b", 2, vec![]), secs(1)).unwrap();
+        assert_eq!(moved.iter().map(lease).collect::<Vec<_>>(), [stays, stays]);
+        assert_eq!(lease(&all.deregister("a", secs(2)).unwrap()), None);
+        assert!(!all.forget_at("other", SocketAddr::from(([127, 0, 0, 1], 2))));
+        assert!(all.forget_at("app", SocketAddr::from(([127, 0, 0, 1], 2))) && all.iter().count() == 0);
     }
 
     #[test]

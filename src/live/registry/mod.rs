@@ -195,7 +195,7 @@ impl LiveRegistry {
         self.turned.notify_one();
     }
 
-    /// Takes a backend out: it drains, and goes. What is to be waited for by who wants it to get nothing new.
+    /// Takes a backend out: it drains, and goes, and services that are there are forgotten. What is to be waited for by who wants it to get nothing new.
     ///
     /// # Errors
     /// [`Refused`]
@@ -203,7 +203,13 @@ impl LiveRegistry {
         let mut book = lock(&self.book);
         book.rules(pool, who)?;
         let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
-        let touched = book.registry.remove(pool, address, rules, now).ok_or(Refused::NoLease)?;
+        let forgot = book.services.forget_at(pool, address);
+        book.unwritten |= forgot;
+        let touched = match book.registry.remove(pool, address, rules, now) {
+            Some(touched) => touched,
+            None if forgot => Touched::Nothing,
+            None => return Err(Refused::NoLease),
+        };
         self.given_back(&mut book, pool, address, touched, false);
         Ok(book.version)
     }

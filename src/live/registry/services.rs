@@ -62,7 +62,7 @@ impl LiveRegistry {
     pub fn withdraw(&self, id: &str, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
         let mut book = lock(&self.book);
         book.may_change(id, who)?;
-        let act = book.services.deregister(id).ok_or(Refused::NoService)?;
+        let act = book.services.deregister(id, now).ok_or(Refused::NoService)?;
         self.act_all(&mut book, vec![act], now)
     }
 
