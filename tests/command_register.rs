@@ -14,8 +14,8 @@ const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
     [pool.app]\nregister = { tokens = [\"workers\"], ttl = \"1s\" }\n[[route]]\npool = \"app\"\n";
 
 /// What waits until it is asked to end, says so, and ends with 7.
-const WAITS: &str =
-    "trap 'echo asked > asked; exit 7' TERM; trap 'echo heard > heard' USR1; while :; do sleep 0.05; done";
+const WAITS: &str = "trap 'echo asked > asked; exit 7' TERM; for name in HUP USR1 USR2 WINCH TTIN TTOU CONT ALRM; \
+     do trap \"echo heard > heard-$name\" $name; done; while :; do sleep 0.05; done";
 
 fn weir() -> Weir {
     let directory = tempfile::tempdir().unwrap();
@@ -54,8 +54,10 @@ fn it_is_in_the_pool_once_it_is_healthy_and_leaves_before_its_command_hears_of_i
     let mut client = weir.client();
     client.get("/slow").sent();
     eventually("it is there", || backend.exchanges() == 1);
-    it.signal("USR1");
-    eventually("other signals are passed on", || is_there(&it.path("heard")));
+    for name in ["HUP", "USR1", "USR2", "WINCH", "TTIN", "TTOU", "CONT", "ALRM"] {
+        it.signal(name);
+        eventually("other signals are passed on", || is_there(&it.path(&format!("heard-{name}"))));
+    }
     it.signal("TERM");
     weir.leases_are("app", &[(&address, "draining")]);
     assert!(!is_there(&asked), "the command heard of it before the backend was drained");

@@ -26,6 +26,11 @@ impl Signals {
             SignalKind::user_defined1(),
             SignalKind::user_defined2(),
             SignalKind::window_change(),
+            SignalKind::alarm(),
+            // By the first two gunicorn has one worker more, and one less.
+            SignalKind::from_raw(rustix::process::Signal::TTIN.as_raw()),
+            SignalKind::from_raw(rustix::process::Signal::TTOU.as_raw()),
+            SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()),
         ];
         kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect::<io::Result<_>>().map(Signals)
     }
