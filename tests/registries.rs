@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use support::{Backend, Client, Python, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
@@ -303,13 +304,45 @@ fn a_query_that_waits_hears_of_what_changes() {
     let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
     let index = weir.admin("/v1/health/service/app").fields.get("x-consul-index").unwrap().to_owned();
     let waits = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| weir.admin(&format!("/v1/health/service/app?index={index}&wait=8s")));
+        let mut waiting = Client::connect(weir.at("admin"));
+        waiting.get(&format!("/v1/health/service/app?index={index}&wait=8s")).sent();
+        let (begins, begun) = std::sync::mpsc::channel();
+        let waiting = scope.spawn(move || {
+            let nothing = waiting.nothing_for(Duration::from_millis(300));
+            begins.send(nothing).unwrap();
+            waiting.sees(200)
+        });
+        assert!(begun.recv().unwrap(), "nothing has changed yet");
+        let changes = Instant::now();
         let service = format!("{{\"name\": \"app\", \"port\": {}}}", port(&one.address()));
         assert_eq!(Registrar::new(&weir, WORKERS).asks("PUT", "/v1/agent/service/register", &service).status, 200);
-        waiting.join().unwrap()
+        let heard = waiting.join().unwrap();
+        assert!(changes.elapsed() < Duration::from_secs(3), "heard after {:?}", changes.elapsed());
+        heard
     });
     assert_eq!(json_of_list(&waits).as_array().unwrap().len(), 1);
     assert_ne!(waits.fields.get("x-consul-index").unwrap(), index);
+}
+
+#[test]
+fn reads_that_wait_leave_room_for_who_wants_something_now() {
+    let weir = Weir::start(&open("", ""), &[]);
+    let index = weir.admin("/v1/agent/services").fields.get("x-consul-index").unwrap().to_owned();
+    let waiting = |wait: &str| {
+        let mut client = Client::connect(weir.at("admin"));
+        client.get(&format!("/v1/agent/services?index={index}&wait={wait}")).sent();
+        client
+    };
+    let mut all: Vec<_> = (0..16).map(|_| waiting("8s")).collect();
+    eventually("there is no room to wait", || {
+        waiting("10ms").sees(200).fields.get("connection").is_some_and(|said| said == "close")
+    });
+    // Who has a place keeps it, and his connection.
+    let service = "{\"name\": \"app\", \"port\": 9}";
+    assert_eq!(Registrar::new(&weir, WORKERS).asks("PUT", "/v1/agent/service/register", service).status, 200);
+    for client in &mut all {
+        assert_eq!(client.sees(200).fields.get("connection"), None);
+    }
 }
 
 /// The two clients have one interface, but for how the token is sent.

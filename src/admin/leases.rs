@@ -19,6 +19,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
@@ -35,6 +36,8 @@ pub struct Place {
 pub(super) struct Registrations {
     pub(super) registry: Arc<LiveRegistry>,
     pub(super) began: Instant,
+    /// Places for reads that wait for a change.
+    pub(super) waiting: Semaphore,
 }
 
 /// Bytes that a registration may have.
@@ -276,13 +279,20 @@ fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
 }
 
 impl Registrations {
+    pub(super) fn new(registry: Arc<LiveRegistry>, began: Instant) -> Registrations {
+        Registrations { registry, began, waiting: Semaphore::new(WAITING_MAX) }
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
     }
 }
 
+/// Reads that wait at once: a quarter of the connections, as anybody may ask.
+const WAITING_MAX: usize = 16;
+
 /// So often a lease is to be renewed in its time.
-const RENEWALS: u32 = 3;
+pub(super) const RENEWALS: u32 = 3;
 
 /// How long an answer may wait for a backend to leave: less than a connection may last.
 const DELETE_WAIT_MAX: Duration = Duration::from_secs(45);

@@ -73,7 +73,7 @@ impl AdminState {
 
     /// Where backends register; its times count from `began`. Only the first counts.
     pub fn set_registry(&self, registry: Arc<LiveRegistry>, began: Instant) {
-        let _ = self.registrations.set(Registrations { registry, began });
+        let _ = self.registrations.set(Registrations::new(registry, began));
     }
 
     /// Who takes backends out and back. Only the first counts.

@@ -15,7 +15,7 @@ use super::parameters::Parameters;
 use crate::live::{Refused, Who};
 use crate::registry::Status;
 use call::Call;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use serde_json::Value;
@@ -107,14 +107,10 @@ fn change(
     Ok(changed?)
 }
 
-/// With `index`, waits for a change first.
+/// With `index`, waits for a change first; while too many wait, not, and the connection ends.
 async fn show(call: &Call, parameters: &Parameters, registrations: &Registrations) -> Response<Full<Bytes>> {
-    let (registry, number) = (&registrations.registry, |name| parameters.get(name)?.parse::<u64>().ok());
-    if let Some(index) = number("index").filter(|_| parameters.has("index")) {
-        let wait = parameters.get("wait").and_then(read::duration).unwrap_or(WAIT_MAX);
-        registry.changed_since(index.saturating_sub(FIRST_INDEX), wait.min(WAIT_MAX)).await;
-    }
-    let (services, version) = registry.services(registrations.now());
+    let has_waited = waits(parameters, registrations).await;
+    let (services, version) = registrations.registry.services(registrations.now());
     let content = match call {
         Call::Services => Some(show::services(&services)),
         Call::Service(id) => services.iter().find(|look| look.service.id == *id).map(show::service),
@@ -140,7 +136,19 @@ async fn show(call: &Call, parameters: &Parameters, registrations: &Registration
     };
     let index = version.saturating_add(FIRST_INDEX);
     response.headers_mut().insert("x-consul-index", HeaderValue::from(index));
+    if !has_waited {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
+}
+
+/// Waits for what is to be waited for; whether there was room for that.
+async fn waits(parameters: &Parameters, registrations: &Registrations) -> bool {
+    let Some(index) = parameters.get("index").and_then(|index| index.parse::<u64>().ok()) else { return true };
+    let Ok(_place) = registrations.waiting.try_acquire() else { return false };
+    let wait = parameters.get("wait").and_then(read::duration).unwrap_or(WAIT_MAX);
+    registrations.registry.changed_since(index.saturating_sub(FIRST_INDEX), wait.min(WAIT_MAX)).await;
+    true
 }
 
 /// An index is never 0.
