@@ -23,13 +23,14 @@ pub enum Act {
 }
 
 impl Services {
-    /// Registers a service, in the place of one of the same name. A check that there was keeps its standing. `None`: there are
-    /// too many.
+    /// Registers a service, in the place of one of the same name. A check that there was keeps its standing. `None`: the pool
+    /// has too many.
     pub fn register(&mut self, mut service: Service, now: Duration) -> Option<Vec<Act>> {
-        let before = self.by_id.remove(&service.id);
-        if before.is_none() && self.by_id.len() >= Services::MAX {
+        let is_there = self.by_id.get(&service.id).is_some_and(|before| before.pool == service.pool);
+        if !is_there && self.is_full(&service.pool) {
             return None;
         }
+        let before = self.by_id.remove(&service.id);
         let mut left = None;
         if let Some(before) = before {
             for check in &mut service.checks {
@@ -135,7 +136,7 @@ impl Services {
     /// Puts back what was known before a restart: checks have all of their time before them.
     pub fn restore(&mut self, mut service: Service, now: Duration) {
         service.checks.iter_mut().for_each(|check| check.heard = now);
-        if self.by_id.len() < Services::MAX {
+        if !self.is_full(&service.pool) {
             self.by_id.insert(service.id.clone(), service);
         }
     }
@@ -173,7 +174,11 @@ impl Services {
         self.by_id.values()
     }
 
-    /// So many services.
+    fn is_full(&self, pool: &str) -> bool {
+        self.by_id.values().filter(|service| service.pool == pool).count() >= Services::MAX
+    }
+
+    /// So many services a pool.
     pub const MAX: usize = 4_096;
 
     /// So many checks a service.
@@ -269,6 +274,19 @@ mod tests {
         assert_eq!(again.iter().map(lease).collect::<Vec<_>>(), [Some((10, Some(secs(8))))]);
         let moved = all.register(service(2, vec![check("c", Some(10), None)]), secs(9)).unwrap();
         assert_eq!(moved.iter().map(lease).collect::<Vec<_>>(), [None, Some((10, Some(secs(8))))]);
+    }
+
+    #[test]
+    fn a_pool_that_is_full_fills_no_other() {
+        let mut all = Services::default();
+        let named =
+            |n: usize, pool: &str| Service { id: format!("{pool}{n}"), pool: pool.into(), ..service(1, vec![]) };
+        let mut put = |n, pool| all.register(named(n, pool), secs(0)).is_some();
+        assert!((0..Services::MAX).all(|n| put(n, "app")) && !put(Services::MAX, "app"));
+        assert!(put(0, "app") && put(0, "other"));
+        // Nor does one move into it.
+        assert_eq!(all.register(Service { id: "other0".into(), ..named(0, "app") }, secs(0)), None);
+        assert_eq!(all.get("other0").map(|it| &*it.pool), Some("other"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Refused {
     NoService,
     /// No check is called that, or none whose service answers for it.
     NoCheck,
+    /// The service has as many checks as it may have.
+    TooManyChecks,
     /// Another check is called that.
     CheckTaken,
     /// A check allows more time than a lease of the pool lasts.
@@ -42,6 +44,7 @@ impl fmt::Display for Refused {
             Refused::NoLease => "no such backend is registered",
             Refused::NoService => "no service of that ID is registered",
             Refused::NoCheck => "no TTL check of that ID is registered",
+            Refused::TooManyChecks => "that service has as many checks as it may have",
             Refused::CheckTaken => "another check has that ID: they are unique among those of all services",
             Refused::TooLong => {
                 "the TTL of a check is longer than leases of that pool last: raise `ttl` of its `register`"

@@ -92,7 +92,7 @@ impl LiveRegistry {
         if book.services.of_check(&check.id).any(|other| other.id != id) {
             return Err(Refused::CheckTaken);
         }
-        let act = book.services.add_check(id, check, now).ok_or(Refused::Full)?;
+        let act = book.services.add_check(id, check, now).ok_or(Refused::TooManyChecks)?;
         self.act_all(&mut book, vec![act], now)
     }
 
