@@ -18,8 +18,9 @@ pub(super) fn service(content: &[u8], is_near: bool, now: Duration) -> Result<Se
         None => return Err("Address is missing".into()),
         Some(address) => address.parse().map_err(|_| "Address: an IP address; a name is none")?,
     };
-    let port = said.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
-    let address = SocketAddr::new(ip, port.ok_or("Port is missing")?).to_string();
+    let port = said.get("port").filter(|port| !port.is_null()).ok_or("Port is missing")?;
+    let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).ok_or("Port: 1 to 65535")?;
+    let address = SocketAddr::new(ip, port).to_string();
     let one = said.get("check").filter(|check| !check.is_null());
     let many = said.get("checks").and_then(Value::as_array).into_iter().flatten();
     let said_checks: Vec<&Value> = one.into_iter().chain(many).collect();
@@ -201,6 +202,8 @@ mod tests {
             ("{\"port\": 1}", "Name"),
             ("{\"name\": \"a\"}", "Port"),
             ("{\"name\": \"a\", \"port\": 0}", "port 0"),
+            ("{\"name\": \"a\", \"port\": 99999}", "Port: 1 to 65535"),
+            ("{\"name\": \"a\", \"port\": \"80\"}", "Port: 1 to 65535"),
             ("{\"name\": \"a\", \"port\": 1, \"address\": \"host\"}", "IP address"),
             ("{\"name\": \"a\", \"port\": 1, \"address\": \"0.0.0.0\"}", "no address of a backend"),
             ("{\"name\": \"a\", \"port\": 1, \"id\": \"a/b\"}", "without `/`"),

@@ -1,5 +1,6 @@
 //! Instances as Nacos shows them.
 
+use super::super::leases::RENEWALS;
 use super::read::Service;
 use crate::live::LeaseLook;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) fn instance(service: &Service, look: &LeaseLook) -> Value {
         "marked": false,
         "ephemeral": true,
         "metadata": {},
-        "instanceHeartBeatInterval": millis(lease.ttl / BEATS),
+        "instanceHeartBeatInterval": millis(lease.ttl / RENEWALS),
         "instanceHeartBeatTimeOut": millis(lease.ttl),
         "ipDeleteTimeout": millis(lease.ttl),
     })
@@ -56,7 +57,7 @@ pub(super) fn list(service: &Service, leases: &[LeaseLook], clusters: &str, heal
 }
 
 pub(super) fn beat(ttl: Duration) -> Value {
-    json!({ "code": 10_200, "clientBeatInterval": millis(ttl / BEATS), "lightBeatEnabled": false })
+    json!({ "code": 10_200, "clientBeatInterval": millis(ttl / RENEWALS), "lightBeatEnabled": false })
 }
 
 pub(super) fn login(secret: &str) -> Value {
@@ -72,9 +73,6 @@ fn millis(time: Duration) -> u64 {
 }
 
 const CLUSTER: &str = "DEFAULT";
-
-/// So often an instance is to beat in its time.
-const BEATS: u32 = 3;
 
 /// How soon a client may ask again.
 const CACHE_MILLIS: u64 = 3_000;

@@ -289,16 +289,10 @@ impl LiveRegistry {
         let _ = tokio::time::timeout(APPLIED_MAX, applied.wait_for(|done| *done >= version)).await;
     }
 
-    /// What changes from now on. Who is too slow misses some, is told so, and may look at [all](Self::all).
+    /// What changes from now on. Who is too slow misses some, is told so, and may ask for all [words](Self::words).
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<LeaseChange> {
         self.changes.subscribe()
-    }
-
-    /// All leases, with their pools.
-    #[must_use]
-    pub fn all(&self) -> Vec<(String, Lease)> {
-        lock(&self.book).registry.iter().map(|(pool, lease)| (pool.to_owned(), lease.clone())).collect()
     }
 
     /// Those of a pool, as it stands in it.
