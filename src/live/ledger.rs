@@ -54,7 +54,7 @@ impl Ledger {
     pub fn open(&self, kept: Option<&Kept>, now: Duration) -> Result<(), &'static str> {
         let read = kept.map(|kept| read(&kept.content).ok_or("it does not say what it should")).transpose();
         let (secret, known) = match &read {
-            Ok(Some((secret, known))) => (*secret, known.clone()),
+            Ok(Some(Read { secret, known, .. })) => (*secret, known.clone()),
             Ok(None) | Err(_) => {
                 let mut secret = [0; SECRET_BYTES];
                 getrandom::fill(&mut secret).map_err(|_| "the system gives no random bytes")?;
@@ -66,7 +66,10 @@ impl Ledger {
         for (name, room) in &*lock(&self.rooms) {
             self.open_room(name, room, secret, now);
         }
-        read.map(drop)
+        match read?.is_some_and(|read| read.is_broken) {
+            true => Err("a room does not say what it should, and begins anew"),
+            false => Ok(()),
+        }
     }
 
     fn open_room(&self, name: &str, room: &LiveRoom, secret: &[u8; SECRET_BYTES], now: Duration) {
@@ -137,15 +140,37 @@ fn of_ranges(ranges: &[Range<u64>]) -> Vec<[u64; 2]> {
     ranges.iter().map(|range| [range.start, range.end]).collect()
 }
 
-fn read(content: &[u8]) -> Option<([u8; SECRET_BYTES], BTreeMap<String, Saved>)> {
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+struct Read {
+    secret: [u8; SECRET_BYTES],
+    known: BTreeMap<String, Saved>,
+    /// Some room made no sense: it begins anew, and the others go on.
+    is_broken: bool,
+}
+
+fn read(content: &[u8]) -> Option<Read> {
     let value: Value = serde_json::from_slice(content).ok()?;
     let digits = value["secret"].as_str().filter(|text| text.is_ascii() && text.len() == SECRET_BYTES * 2)?;
     let mut secret = [0; SECRET_BYTES];
     for (at, byte) in secret.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).ok()?;
     }
-    let rooms = value["rooms"].as_object()?.iter().map(|(name, value)| Some((name.clone(), to_saved(value)?)));
-    Some((secret, rooms.collect::<Option<_>>()?))
+    let (mut known, mut is_broken) = (BTreeMap::new(), false);
+    for (name, value) in value["rooms"].as_object()? {
+        let saved = to_saved(value).or_else(|| {
+            is_broken = true;
+            begin_anew(value)
+        });
+        known.insert(name.clone(), saved?);
+    }
+    Some(Read { secret, known, is_broken })
+}
+
+/// A room that makes no sense gives no number out twice all the same, as its tickets are still good.
+fn begin_anew(value: &Value) -> Option<Saved> {
+    let after = ["next", "next_to", "front", "front_to"].iter().filter_map(|name| value[*name].as_u64()).max()?;
+    Saved::anew(after)
 }
 
 fn to_saved(value: &Value) -> Option<Saved> {
@@ -188,7 +213,7 @@ mod tests {
         };
         let known = BTreeMap::from([("sale".to_owned(), saved), ("other".to_owned(), fresh())]);
         let content = write(&[0xab; SECRET_BYTES], &known);
-        assert_eq!(read(&content), Some(([0xab; SECRET_BYTES], known)));
+        assert_eq!(read(&content), Some(Read { secret: [0xab; SECRET_BYTES], known, is_broken: false }));
     }
 
     fn fresh() -> Saved {
@@ -199,18 +224,42 @@ mod tests {
     fn what_makes_no_sense_is_none() {
         let whole = String::from_utf8(write(&[1; SECRET_BYTES], &BTreeMap::from([("a".to_owned(), fresh())]))).unwrap();
         assert!(read(whole.as_bytes()).is_some());
-        for (from, to) in [
-            ("\"next\":1", "\"next\":0"),
-            ("\"next\":1", "\"next\":-1"),
-            ("[]", "{}"),
-            ("0101", "01g1"),
-            ("\"rooms\"", "\"r\""),
-        ] {
+        for (from, to) in [("0101", "01g1"), ("\"rooms\"", "\"r\"")] {
             assert_eq!(read(whole.replacen(from, to, 1).as_bytes()), None, "{to}");
         }
         for cut in 0..whole.len() {
             assert_eq!(read(&whole.as_bytes()[..cut]), None);
         }
+    }
+
+    #[test]
+    fn a_room_that_makes_no_sense_begins_after_all_its_numbers_and_the_others_go_on() {
+        let other = Saved { next: 7, next_to: 7, front: 5, front_to: 5, inside: 3, ..Saved::default() };
+        let known = BTreeMap::from([("a".to_owned(), fresh()), ("b".to_owned(), other.clone())]);
+        let whole = String::from_utf8(write(&[1; SECRET_BYTES], &known)).unwrap();
+        for (from, to, next) in [
+            ("\"next\":1", "\"next\":0", 1),
+            ("\"next\":1", "\"next\":-1", 1),
+            ("\"next\":1", "\"next\":900", 900),
+            ("\"next_to\":1", "\"next_to\":800000000", 800_000_000),
+            ("[]", "{}", 1),
+            ("[]", "[8]", 1),
+        ] {
+            let anew = Saved { next, next_to: next, front: next, front_to: next, ..Saved::default() };
+            let known = BTreeMap::from([("a".to_owned(), anew), ("b".to_owned(), other.clone())]);
+            let content = whole.replacen(from, to, 1);
+            assert_eq!(
+                read(content.as_bytes()),
+                Some(Read { secret: [1; SECRET_BYTES], known, is_broken: true }),
+                "{to}"
+            );
+            let (ledger, kept) = (Ledger::default(), Kept { version: 1, content: content.into_bytes() });
+            assert!(ledger.open(Some(&kept), Duration::ZERO).is_err(), "it is said");
+            assert_eq!(ledger.secret.get(), Some(&[1; SECRET_BYTES]));
+        }
+        // Which numbers it gave out cannot be told.
+        let beyond = whole.replacen("\"next_to\":1", "\"next_to\":9223372036854775807", 1);
+        assert_eq!(read(beyond.as_bytes()), None);
     }
 
     #[test]

@@ -218,7 +218,58 @@ fn what_was_not_written_by_a_room_is_no_sound_state() {
         Saved { gone: ranges(&[(4, 5), (3, 4)]), ..sound.clone() },
         Saved { unheard: ranges(&[(4, 4)]), ..sound.clone() },
         Saved { called: (0..9000).map(|_| 1).collect(), ..sound.clone() },
+        Saved { called: vec![1; 4096], front_to: 260, next_to: 260, ..sound.clone() },
+        Saved { next: u64::MAX, next_to: u64::MAX, front: u64::MAX, front_to: u64::MAX, ..Saved::default() },
+        Saved {
+            called: vec![],
+            gone: vec![],
+            next: MANY + 1,
+            next_to: MANY + 1,
+            front: MANY,
+            front_to: MANY,
+            ..Saved::default()
+        },
     ] {
         assert!(!broken.is_sound(), "{broken:?}");
+    }
+}
+
+const MANY: u64 = 1 << 62;
+
+#[test]
+fn as_many_as_can_be_called_are_after_any_number_of_restarts() {
+    let rules = Rules { active: 1_000_000, places: 1_000_000, ..RULES };
+    let pool = |capacity| Headroom { capacity: Some(capacity), ..POOL };
+    let mut room = Room::kept();
+    let write = |room: &mut Room, now| {
+        let saved = room.to_write(now, &rules).expect("there is news");
+        assert!(saved.is_sound(), "{} called, {} more may be", saved.called.len(), saved.front_to - saved.front);
+        room.written(saved.clone(), now);
+        saved
+    };
+    let mut now = at(0);
+    write(&mut room, now);
+    for _ in 0..8000 {
+        if let Verdict::NotNow(_) = room.newcomer(now, &rules, pool(0), true) {
+            now += at(1100);
+            write(&mut room, now);
+            waiting(room.newcomer(now, &rules, pool(0), true));
+        }
+    }
+    // Nobody comes in, and as many are called as may be; then it crashes, again and again.
+    for restart in 0..5 {
+        let mut saved = Saved::default();
+        for _ in 0..40 {
+            now += at(100);
+            room.standing(now, &rules, pool(1_000_000));
+            if let Some(next) = room.to_write(now, &rules) {
+                assert!(next.is_sound(), "{restart}: {} called", next.called.len());
+                room.written(next.clone(), now);
+                saved = next;
+            }
+        }
+        assert!(room.calls.len() >= 4096, "{restart}: {}", room.calls.len());
+        room = Room::recovered(&saved, at(0));
+        now = at(0);
     }
 }

@@ -99,11 +99,13 @@ impl Room {
     /// What is so now, and how far it may go on until it is written again. No further than all of that together fit in.
     fn to_save(&self, now: Duration, rules: &Rules) -> Saved {
         let (next, front) = (self.line.next(), self.line.front());
-        let front_to = front + u64::from(self.unclaimed(rules)).min(front_ahead(rules));
+        // All that may be called is called after a crash, and is to be written then, too.
+        let kept = (CALLED_MAX as u64).saturating_sub(self.calls.len() as u64);
+        let front_to = front + u64::from(self.unclaimed(rules)).min(front_ahead(rules)).min(kept);
         let ahead = |of: fn(&Ahead) -> u64| self.ahead.as_ref().map_or(0, of);
         // What was said before holds until it is unsaid, which nobody hears of before it is written.
         let front_to = front_to.max(ahead(|ahead| ahead.front_to));
-        let next_to = (next + NEXT_AHEAD).max(front_to).max(ahead(|ahead| ahead.next_to));
+        let next_to = (next + NEXT_AHEAD).min(front + LINE_MAX).max(front_to).max(ahead(|ahead| ahead.next_to));
         let (inside, session) = (self.inside.total(), rules.session.as_secs() + 1);
         let (gone, unheard) = self.line.gaps(now);
         let called = self.calls.numbers().collect();
@@ -133,12 +135,20 @@ impl Saved {
         let is_ordered = 1 <= self.front && self.front <= self.front_to && self.front_to <= self.next_to;
         is_ordered
             && (self.front..=self.next_to).contains(&self.next)
+            && self.next_to <= NUMBER_MAX
             && self.next_to - self.front <= LINE_MAX
-            && self.called.len() <= CALLS_MAX
+            && self.called.len() as u64 + (self.front_to - self.front) <= CALLED_MAX as u64
             && self.called.is_sorted()
             && self.called.last().is_none_or(|last| *last < self.front)
             && self.has_in_line(&self.gone)
             && self.has_in_line(&self.unheard)
+    }
+
+    /// A room of which nothing is known but that it gave out no number from `next` on; none if that is no number.
+    #[must_use]
+    pub fn anew(next: u64) -> Option<Saved> {
+        let saved = Saved { next, next_to: next, front: next, front_to: next, ..Saved::default() };
+        saved.is_sound().then_some(saved)
     }
 
     /// Whether these are numbers that may wait, in order.
@@ -169,6 +179,13 @@ fn front_ahead(rules: &Rules) -> u64 {
     // What may have been called before a crash is kept free for a while after it: a part of the room at most.
     FRONT_AHEAD.min(u64::from(rules.active / 8).max(1))
 }
+
+/// Those who are called, and those who may be by the time that it is read: all of them are called after a crash, and
+/// nobody more is before there are fewer than [`CALLS_MAX`].
+const CALLED_MAX: usize = CALLS_MAX + FRONT_AHEAD as usize;
+
+/// More were not given out: a million a second for a hundred thousand years.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// A year.
 const SESSION_MAX: u64 = 365 * 86_400;
