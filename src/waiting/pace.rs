@@ -44,6 +44,13 @@ impl Pace {
         slot - now
     }
 
+    /// Keeps to what `rules` can have made of it: they may have become faster.
+    pub(super) fn keep_to(&mut self, now: Duration, rules: &Rules) {
+        if let Some(rate) = rules.enter {
+            self.slot = self.slot.min(now + HOLD_MAX + interval(rate));
+        }
+    }
+
     /// Looks at how it goes. `entered`: visitors who came in, ever; `is_waiting`: somebody waits.
     pub(super) fn measure(&mut self, now: Duration, headroom: Headroom, entered: u64, is_waiting: bool) {
         let first = *self.done_first.get_or_insert(headroom.done);
@@ -219,6 +226,21 @@ mod tests {
         assert_eq!(pace.enter(at(9000), &rules), at(0));
         let full = Headroom { capacity: Some(5), busy: 5, queue: 9, done: 0 };
         assert_eq!(pace.free(at(9000), &rules, full), 0);
+    }
+
+    #[test]
+    fn a_faster_rate_holds_at_once() {
+        let (mut pace, pool) = (Pace::default(), Headroom::default());
+        let slow = Rules { enter: Some(Rate { count: 1, per: at(3_600_000) }), ..rules(None) };
+        assert_eq!((pace.enter(at(0), &slow), pace.free(at(0), &slow, pool)), (at(0), 0));
+        pace.keep_to(at(3_598_000), &slow);
+        assert_eq!((pace.free(at(3_598_000), &slow, pool), pace.free(at(3_599_000), &slow, pool)), (0, 1));
+        let (mut pace, fast) = (Pace::default(), rules(Some(50)));
+        assert_eq!(pace.enter(at(0), &slow), at(0));
+        (10..60).for_each(|now| pace.keep_to(at(now), &fast));
+        assert_eq!((pace.free(at(29), &fast, pool), pace.free(at(30), &fast, pool)), (0, 1));
+        assert_eq!(pace.enter(at(1030), &fast), at(0), "10 + a second + 20");
+        assert_eq!(pace.free(at(1040), &fast, pool), 50);
     }
 
     #[test]

@@ -194,6 +194,7 @@ impl Room {
         self.counts.left += self.calls.lapse(now);
         self.line.sweep(now, rules.absence);
         let is_waiting = self.line.present() > 0;
+        self.pace.keep_to(now, rules);
         self.pace.measure(now, headroom, self.counts.entered, is_waiting);
         self.call(now, rules, headroom);
     }

@@ -121,6 +121,20 @@ fn a_pool_that_is_full_lets_nobody_in() {
 }
 
 #[test]
+fn a_rate_that_becomes_faster_lets_in_at_once() {
+    let at_rate = |count, seconds| {
+        let enter = Some(crate::config::Rate { count, per: Duration::from_secs(seconds) });
+        Rules { active: 100, enter, ..RULES }
+    };
+    let (slow, fast) = (at_rate(1, 3600), at_rate(50, 1));
+    let mut room = Room::fleeting();
+    assert_eq!(room.newcomer(at(0), &slow, POOL, true), enter(1));
+    assert_eq!(waiting(room.newcomer(at(10), &slow, POOL, true)).number, 2);
+    let mut lets_in = |now| matches!(room.ticket(2, at(now), &fast, POOL), Verdict::Enter(_));
+    assert!((1..=20).any(|turn| lets_in(1000 + turn * 100)), "within two seconds");
+}
+
+#[test]
 fn nothing_is_given_out_or_called_before_it_is_written() {
     let rules = Rules { active: 1, ..RULES };
     let mut room = Room::kept();
