@@ -158,6 +158,22 @@ fn nothing_is_given_out_or_called_before_it_is_written() {
 }
 
 #[test]
+fn a_small_room_that_is_nearly_empty_lets_those_who_come_together_in() {
+    for active in [20, 100] {
+        let rules = Rules { active, ..RULES };
+        let mut room = Room::kept();
+        let write = |room: &mut Room, now| {
+            let saved = room.to_write(now, &rules).expect("there is less than half left");
+            room.written(saved, now);
+        };
+        write(&mut room, at(0));
+        (1..=16).for_each(|number| assert_eq!(room.newcomer(at(50), &rules, POOL, true), enter(number), "{active}"));
+        write(&mut room, at(100));
+        assert_eq!(room.newcomer(at(150), &rules, POOL, true), enter(17));
+    }
+}
+
+#[test]
 fn a_room_that_becomes_larger_calls_more() {
     let mut room = Room::kept();
     let one = Rules { active: 1, ..RULES };

@@ -71,7 +71,8 @@ impl Room {
             return None;
         }
         let is_short = ahead.next_to - saved.next < NEXT_AHEAD / 2
-            || (saved.front_to > ahead.front_to && ahead.front_to - saved.front < front_ahead(rules) / 2 + 1);
+            || (saved.front_to > ahead.front_to
+                && ahead.front_to - saved.front < (saved.front_to - saved.front) / 2 + 1);
         let is_news = saved.has_line() != last.has_line();
         (is_short || is_news || now >= *when + WRITE_PAUSE).then_some(saved)
     }
@@ -174,10 +175,12 @@ impl Saved {
 /// Numbers that may be given out, and called, before the next writing.
 const NEXT_AHEAD: u64 = 1024;
 const FRONT_AHEAD: u64 = 256;
+const FRONT_AHEAD_MIN: u64 = 16;
 
 fn front_ahead(rules: &Rules) -> u64 {
-    // What may have been called before a crash is kept free for a while after it: a part of the room at most.
-    FRONT_AHEAD.min(u64::from(rules.active / 8).max(1))
+    // What may have been called before a crash is kept free for a while after it: a part of a large room at most. In a
+    // small one as many as come within a moment are not to wait for the disk.
+    u64::from(rules.active / 8).clamp(FRONT_AHEAD_MIN, FRONT_AHEAD)
 }
 
 /// Those who are called, and those who may be by the time that it is read: all of them are called after a crash, and
