@@ -154,29 +154,28 @@ impl Visitor<'_> {
     /// The best of what the request shows under the name of this client's cookie.
     fn shown(&self, fields: &Fields) -> Shown {
         let mut best = Shown::Nothing(None);
-        for pair in cookie_pairs(fields).filter(|pair| pair.starts_with(self.rules.cookie.as_bytes())).take(SHOWN_MAX) {
-            let Some(value) = pair.strip_prefix(self.cookie.as_bytes()).and_then(|pair| pair.strip_prefix(b"=")) else {
-                // That of another client, or of this one on another network: it is kept for when it is back there.
-                if matches!(best, Shown::Nothing(None)) {
-                    best = Shown::Nothing(Some(Bad::Copied));
-                }
-                continue;
-            };
+        for value in cookie_pairs(fields).filter_map(|pair| self.own(pair)).take(SHOWN_MAX) {
             match self.keys.read(value, self.binding) {
-                Ok(pass) if pass.kind == Kind::Pass => match self.age(&pass) {
-                    Some(age) => return Shown::Pass(pass, age >= self.session() / RENEWED_OF),
+                Ok(pass) if pass.kind == Kind::Pass => match is_old(pass.written, self.now, self.session()) {
+                    Some(is_old) => return Shown::Pass(pass, is_old),
                     None => best = keep(best, Shown::Nothing(Some(Bad::Spent))),
                 },
                 Ok(ticket) => best = Shown::Ticket(ticket),
                 Err(bad) => best = keep(best, Shown::Nothing(Some(bad))),
             }
         }
-        best
+        match best {
+            // That of another client, or of this one on another network: it is kept for when it is back there.
+            Shown::Nothing(None) if cookie_pairs(fields).any(|pair| pair.starts_with(self.rules.cookie.as_bytes())) => {
+                Shown::Nothing(Some(Bad::Copied))
+            }
+            best => best,
+        }
     }
 
-    /// Seconds since a pass was written, if it is still good.
-    fn age(&self, pass: &Ticket) -> Option<u64> {
-        Some(self.now.saturating_sub(pass.written)).filter(|age| *age < self.session())
+    /// The value of a cookie that has this client's name.
+    fn own<'c>(&self, pair: &'c [u8]) -> Option<&'c [u8]> {
+        pair.strip_prefix(self.cookie.as_bytes())?.strip_prefix(b"=")
     }
 
     fn session(&self) -> u64 {
@@ -210,6 +209,13 @@ impl Visitor<'_> {
         let secure = if self.is_secure { "; Secure" } else { "" };
         format!("{}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", self.cookie, age.as_secs())
     }
+}
+
+/// Whether a pass is to be renewed; `None`: it is not good any more. All in seconds. One of later than now is renewed, as it
+/// would be good for longer than a session: the clock was put back.
+fn is_old(written: u64, now: u64, session: u64) -> Option<bool> {
+    let age = now.saturating_sub(written);
+    (age < session).then_some(age >= session / RENEWED_OF || written > now)
 }
 
 /// A ticket is better than nothing.
@@ -246,6 +252,13 @@ fn strip(prefix: &str, fields: &mut Fields) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pass_is_renewed_after_an_eighth_of_its_session_or_if_the_clock_was_put_back() {
+        let pass = |written| is_old(written, 1000, 80);
+        assert_eq!([pass(920), pass(921), pass(990)], [None, Some(true), Some(true)]);
+        assert_eq!([pass(991), pass(1000), pass(1001), pass(9000)], [Some(false), Some(false), Some(true), Some(true)]);
+    }
 
     #[test]
     fn the_backend_sees_all_cookies_but_those_of_the_room() {
