@@ -289,6 +289,35 @@ fn bots_that_keep_no_cookies_take_bounded_room() {
     }
 }
 
+/// Content that no buffers of sockets take.
+const LARGE_BYTES: usize = 24 << 20;
+
+#[test]
+fn who_reads_slowly_what_needs_no_backend_keeps_nobody_out() {
+    let origin = Origin::start();
+    let large = "x".repeat(LARGE_BYTES);
+    origin.replies(200).field("Cache-Control", "max-age=600").body(&large);
+    let text = "[waiting_room.sale]\n[cache.pages]\nmemory = \"1GiB\"\n\
+                [pool.app]\nbackends = [\"{origin}\"]\nconnections = { max = 2, queue = 0 }\n\
+                [[route]]\npath = \"/*\"\npool = \"app\"\ncache = \"pages\"\nwaiting_room = \"sale\"\n";
+    let weir = Weir::before(&origin, text);
+    let entered = "weir_waiting_room_entered_total{room=\"sale\"}";
+    // The first two share a fetch, and read none of it; the others have what is stored.
+    let mut readers = Vec::new();
+    for at in 1..=6 {
+        let mut reader = weir.client();
+        reader.get("/large").field("User-Agent", &format!("reader {at}")).sent();
+        reader.sees_head(200);
+        weir.counts(entered, f64::from(at));
+        readers.push(reader);
+    }
+    origin.saw(1);
+    assert_eq!(weir.metric("weir_exchanges_in_flight"), 6.0, "all of them are still at it");
+    origin.replies(200).body("small");
+    let mut ann = Visitor::called("ann");
+    assert!(ann.is_in(&weir));
+}
+
 #[test]
 fn a_pool_gets_no_more_than_it_takes_and_nobody_is_sent_away_by_it() {
     for bound in ["connections = { max = 3, queue = 20 }", "concurrency = { min = 3 }"] {

@@ -303,6 +303,7 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        trail.entering = None;
         match refusal.reason() {
             Some(reason) => self.worker.metrics.refused(reason),
             None => self.worker.metrics.protocol_error(protocol_error(refusal)),
@@ -371,6 +372,8 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        // No pool has a part in it, however long it takes to be read.
+        trail.entering = None;
         let Scratch { request, response, .. } = scratch;
         if !route.response.is_empty() {
             crate::route::edit(&route.response, &mut response.fields);

@@ -50,6 +50,8 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        // Whoever reads it slowly has no part of a pool.
+        trail.entering = None;
         let added = std::mem::take(&mut scratch.added);
         let Scratch { request, response, .. } = scratch;
         let moved = Cell::new(0);

@@ -51,7 +51,7 @@ pub(in crate::exchange) struct Voyage {
     /// Whether it goes on where nobody waits for it.
     pub(super) worth: Cell<Worth>,
     began: Instant,
-    /// What the leader's log says of the backend.
+    /// What the leader's log says of the backend; and what he has of a waiting room, until it departs.
     pub(super) trail: Rc<RefCell<Trail>>,
     /// Fields for the leader alone.
     pub(in crate::exchange) extra: RefCell<Fields>,
@@ -249,6 +249,7 @@ impl Voyage {
         let priority = fetch_priority(route, self.background);
         let task = Task { worker, client, who, held, route, pool, head, tee, forwarded, voyage, priority };
         let (mut response, mut trail) = (ResponseHead::default(), Trail::default());
+        trail.entering = self.trail.borrow_mut().entering.take();
         let mut down = FetchDown::of(self);
         let all = attempts(&task, &mut response, &mut down, &mut trail);
         let ended = match route.timeouts.total {

@@ -102,13 +102,18 @@ impl Course<'_> {
                     (None, None) => Basis::Nothing,
                 };
                 match self.depart(question, &request, (&flight, key), basis, false) {
-                    Ok(trail) => fetched = Some(trail),
+                    Ok(its) => {
+                        // It is the fetch that has a place in the pool soon.
+                        its.borrow_mut().entering = trail.entering.take();
+                        fetched = Some(its);
+                    }
                     Err(refusal) => {
                         self.flights(question).land(key, &flight);
                         flight.fail(Failure::Refused(refusal));
                     }
                 }
             }
+            trail.entering = None;
             let reading = Reading { forward, range: range.as_deref(), fetched };
             scratch.request = request;
             if let (true, Some(range)) = (whole, &range) {
