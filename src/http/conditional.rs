@@ -132,6 +132,12 @@ pub fn is_strong(etag: &[u8]) -> bool {
     matches!(etag, [b'"', inner @ .., b'"'] if inner.iter().all(|&b| b > b' ' && b != b'"' && b != 0x7f))
 }
 
+/// The entity tag of content that means the same but is coded anew (RFC 9110 §8.8.1).
+#[must_use]
+pub fn weakened(etag: &[u8]) -> Vec<u8> {
+    if etag.starts_with(WEAK) { etag.to_vec() } else { [WEAK, etag].concat() }
+}
+
 /// Whether the list of entity tags in `name` has that of the stored response, or is `*`.
 fn names(fields: &Fields, name: FieldName, etag: Option<&[u8]>, eq: fn(&[u8], &[u8]) -> bool) -> bool {
     // RFC 9110 §13.1.1, §13.1.2: any current representation will do, and there is one.

@@ -38,6 +38,7 @@ pub use cache_control::{Qualified, RequestDirectives, ResponseDirectives, delta_
 pub use cache_status::{CacheStatus, Forward, push_number};
 pub use conditional::{
     Condition, Validators, conditions, has_conditions, is_strong, range_may, strip_conditions, strong_eq, weak_eq,
+    weakened,
 };
 pub use cookie::{cookie, cookie_pairs};
 pub use date::{DATE_LEN, imf_fixdate, parse_date};

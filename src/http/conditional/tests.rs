@@ -166,7 +166,9 @@ fn a_request_loses_its_conditions_and_nothing_else() {
 }
 
 #[test]
-fn a_strong_tag_is_quoted_and_says_nothing_of_weak() {
+fn tags_are_weakened_once() {
+    assert_eq!(weakened(b"\"a\""), b"W/\"a\"");
+    assert_eq!(weakened(b"W/\"a\""), b"W/\"a\"");
     assert!(is_strong(b"\"\"") && is_strong(b"\"a\xfc\"") && !is_strong(b"\"") && !is_strong(b"\"a b\""));
     assert!(!is_strong(b"w/\"a\"") && !is_strong(b"W/\"a\"") && !is_strong(b"a"));
 }
