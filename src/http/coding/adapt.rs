@@ -1,5 +1,5 @@
 use super::Coding;
-use crate::http::{FieldName, Fields};
+use crate::http::{FieldName, Fields, weakened};
 
 /// Makes the fields of a response those of its encoded form. For a response that [`compressible`](super::compressible)
 /// lets pass; HEAD gets the same (RFC 9110 §9.3.2).
@@ -57,7 +57,7 @@ pub fn says_vary(response: &Fields) -> bool {
 
 fn weaken(fields: &mut Fields) {
     let Some(strong) = fields.get(FieldName::ETag).filter(|tag| tag.starts_with(b"\"")) else { return };
-    let weak = [b"W/", strong].concat();
+    let weak = weakened(strong);
     fields.set(FieldName::ETag, &weak);
 }
 
