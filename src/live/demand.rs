@@ -62,7 +62,6 @@ impl LivePool {
             late: counts.late.saturating_sub(before.late),
             shed: counts.shed.saturating_sub(before.shed),
             in_flight: glances.mean().unwrap_or_else(|| f64::from(backends.in_flight)),
-            queued: self.state.queue.len(),
             available: backends.available,
             bears: backends.bears,
             tolerance: pool.concurrency.map_or(1.0, |it| f64::from(it.tolerance) / 100.0),
@@ -73,9 +72,8 @@ impl LivePool {
 
     /// What the pool needs, as it was when the last sample was taken.
     pub(super) fn demand(&self, pool: &config::Pool, now: Duration) -> DemandLook {
-        let Report {
-            arrivals, served, shed, bears, capacity, busy, busy_max, on_time, wanted, is_out_of_reach, ..
-        } = lock(&self.state.demand.0).demand.report();
+        let Report { arrivals, served, shed, bears, capacity, busy, busy_max, on_time, wanted, is_out_of_reach } =
+            lock(&self.state.demand.0).demand.report();
         let backends = Backends::of(self, pool, now);
         DemandLook {
             in_flight: backends.in_flight,

@@ -86,7 +86,7 @@ impl Ledger {
     /// The last word of this process: rooms give out and call nothing more, until they are [written](Self::written) again.
     #[must_use]
     pub fn close(&self, rooms: &[RoomRules], now: Duration) -> Option<Entry> {
-        self.entry(rooms, |rules| rules.room.close(now, &rules.rules))
+        self.entry(rooms, |rules| Some(rules.room.close(now, &rules.rules)))
     }
 
     /// That is written.

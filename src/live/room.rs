@@ -175,7 +175,7 @@ impl LiveRoom {
         lock(&self.state).room.to_write(now, rules)
     }
 
-    pub(super) fn close(&self, now: Duration, rules: &Rules) -> Option<Saved> {
+    pub(super) fn close(&self, now: Duration, rules: &Rules) -> Saved {
         lock(&self.state).room.close(now, rules)
     }
 

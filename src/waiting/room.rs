@@ -13,8 +13,7 @@ pub struct Room {
     pub(super) calls: Calls,
     pub(super) inside: Inside,
     pace: Pace,
-    /// `None`: nothing is written, and nothing survives a restart.
-    pub(super) ahead: Option<Ahead>,
+    pub(super) ahead: Ahead,
     turned: Option<Duration>,
     counts: Counts,
 }
@@ -63,8 +62,6 @@ pub struct Waiting {
 pub struct Counts {
     /// Came in.
     pub entered: u64,
-    /// Came in without having to wait.
-    pub at_once: u64,
     /// Got a place.
     pub queued: u64,
     /// Left the line, or were called and did not come.
@@ -95,13 +92,7 @@ pub struct Standing {
 }
 
 impl Room {
-    /// A room of which nothing is written.
-    #[must_use]
-    pub fn fleeting() -> Room {
-        Room::of(Line::from(1), Calls::default(), Inside::default(), None)
-    }
-
-    pub(super) fn of(line: Line, calls: Calls, inside: Inside, ahead: Option<Ahead>) -> Room {
+    pub(super) fn of(line: Line, calls: Calls, inside: Inside, ahead: Ahead) -> Room {
         Room { line, calls, inside, pace: Pace::default(), ahead, turned: None, counts: Counts::default() }
     }
 
@@ -111,7 +102,6 @@ impl Room {
         if self.is_open(now, rules, headroom) {
             let (number, left) = self.line.give_past();
             self.counts.left += left;
-            self.counts.at_once += 1;
             return self.enter(number, now, rules);
         }
         if !may_wait || !self.has_number() {

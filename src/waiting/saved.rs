@@ -45,7 +45,7 @@ impl Room {
     #[must_use]
     pub fn kept() -> Room {
         let ahead = Ahead { next_to: 1, front_to: 1, last: None };
-        Room::of(Line::from(1), Calls::default(), Inside::default(), Some(ahead))
+        Room::of(Line::from(1), Calls::default(), Inside::default(), ahead)
     }
 
     /// The room after a restart at `now`. Nobody lost his place: those who were called still are, those who were inside
@@ -59,13 +59,13 @@ impl Room {
         let line = Line::recovered(saved, now, now + holds);
         let inside = Inside::recovered(saved.inside, now + Duration::from_secs(saved.session.min(SESSION_MAX)));
         let ahead = Ahead { next_to: saved.next_to, front_to: saved.front_to, last: None };
-        Room::of(line, calls, inside, Some(ahead))
+        Room::of(line, calls, inside, ahead)
     }
 
     /// What is to be written now, if anything is: to be [`written`](Self::written) once that is done.
     pub fn to_write(&mut self, now: Duration, rules: &Rules) -> Option<Saved> {
         let saved = self.to_save(now, rules);
-        let ahead = self.ahead.as_ref()?;
+        let ahead = &self.ahead;
         let Some((last, when)) = &ahead.last else { return Some(saved) };
         if saved.is_same(last) {
             return None;
@@ -79,7 +79,7 @@ impl Room {
 
     /// It is written, and will be found after a restart.
     pub fn written(&mut self, saved: Saved, now: Duration) {
-        let Some(ahead) = &mut self.ahead else { return };
+        let ahead = &mut self.ahead;
         ahead.next_to = ahead.next_to.max(saved.next_to);
         ahead.front_to = ahead.front_to.max(saved.front_to);
         ahead.last = Some((saved, now));
@@ -87,14 +87,13 @@ impl Room {
 
     /// What is so now, and nothing more is given out or called until it is [`written`](Self::written) again: another
     /// process goes on from there.
-    pub fn close(&mut self, now: Duration, rules: &Rules) -> Option<Saved> {
+    pub fn close(&mut self, now: Duration, rules: &Rules) -> Saved {
         let (next, front) = (self.line.next(), self.line.front());
         let (gone, unheard) = self.line.gaps(now);
-        let ahead = self.ahead.as_mut()?;
-        *ahead = Ahead { next_to: next, front_to: front, last: None };
+        self.ahead = Ahead { next_to: next, front_to: front, last: None };
         let (inside, called) = (self.inside.total(), self.calls.numbers().collect());
         let session = rules.session.as_secs() + 1;
-        Some(Saved { next, next_to: next, front, front_to: front, inside, session, called, gone, unheard })
+        Saved { next, next_to: next, front, front_to: front, inside, session, called, gone, unheard }
     }
 
     /// What is so now, and how far it may go on until it is written again. No further than all of that together fit in.
@@ -103,10 +102,9 @@ impl Room {
         // All that may be called is called after a crash, and is to be written then, too.
         let kept = (CALLED_MAX as u64).saturating_sub(self.calls.len() as u64);
         let front_to = front + u64::from(self.unclaimed(rules)).min(front_ahead(rules)).min(kept);
-        let ahead = |of: fn(&Ahead) -> u64| self.ahead.as_ref().map_or(0, of);
         // What was said before holds until it is unsaid, which nobody hears of before it is written.
-        let front_to = front_to.max(ahead(|ahead| ahead.front_to));
-        let next_to = (next + NEXT_AHEAD).min(front + LINE_MAX).max(front_to).max(ahead(|ahead| ahead.next_to));
+        let front_to = front_to.max(self.ahead.front_to);
+        let next_to = (next + NEXT_AHEAD).min(front + LINE_MAX).max(front_to).max(self.ahead.next_to);
         let (inside, session) = (self.inside.total(), rules.session.as_secs() + 1);
         let (gone, unheard) = self.line.gaps(now);
         let called = self.calls.numbers().collect();
@@ -115,17 +113,17 @@ impl Room {
 
     /// Whether there is a number to be given out.
     pub(super) fn has_number(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| self.line.next() < ahead.next_to)
+        self.line.next() < self.ahead.next_to
     }
 
     /// Whether the first in the line may be called.
     pub(super) fn may_move_on(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| self.line.front() < ahead.front_to)
+        self.line.front() < self.ahead.front_to
     }
 
     /// Whether the next number that is given out may come in at once.
     pub(super) fn may_move_past(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| self.line.next() < ahead.front_to)
+        self.line.next() < self.ahead.front_to
     }
 }
 

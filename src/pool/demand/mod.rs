@@ -44,8 +44,6 @@ pub struct Sample {
     pub shed: u64,
     /// Exchanges that backends had, in the mean, as far as they count for what a backend bears.
     pub in_flight: f64,
-    /// Exchanges that wait now.
-    pub queued: u32,
     /// Backends that may be used.
     pub available: u32,
     /// What each of them bears at once, in the mean; `None`: nobody knows.
@@ -71,10 +69,6 @@ pub struct Demand {
 /// What is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Exchanges that backends have, in the mean of the last sample.
-    pub in_flight: f64,
-    /// Exchanges that wait.
-    pub queued: u32,
     /// Exchanges that come in a second; rises fast, falls slowly.
     pub arrivals: f64,
     /// Exchanges that backends answer in a second.
@@ -91,8 +85,6 @@ pub struct Report {
     pub busy_max: f64,
     /// The share of exchanges that met the objective lately.
     pub on_time: Option<f64>,
-    /// Backends that may be used.
-    pub available: u32,
     /// Backends that are wanted; `None`: nobody knows what one bears.
     pub wanted: Option<u32>,
     /// The objective is missed, and more backends do not help.
@@ -121,10 +113,8 @@ impl Demand {
     /// What is known now.
     #[must_use]
     pub fn report(&self) -> Report {
-        let Sample { in_flight, queued, available, has_objective, .. } = self.last;
+        let has_objective = self.last.has_objective;
         Report {
-            in_flight,
-            queued,
             arrivals: self.arrivals.rate(),
             served: self.served.value(),
             shed: self.shed.value(),
@@ -133,7 +123,6 @@ impl Demand {
             busy: self.busy(),
             busy_max: self.objective.busy_max(),
             on_time: self.objective.share().filter(|_| has_objective),
-            available,
             wanted: self.capacity.bears().is_some().then(|| self.wanted.count()),
             is_out_of_reach: has_objective && self.objective.is_out_of_reach(),
         }

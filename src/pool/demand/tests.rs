@@ -72,7 +72,6 @@ impl World {
             late: (arrived - in_time) as u64,
             shed: (arrived - served) as u64,
             in_flight: seen.min(f64::from(self.backends) * BEARS),
-            queued: if arrived > all { 20 } else { 0 },
             available: self.backends,
             bears: (self.backends > 0).then_some(self.bears),
             tolerance: 1.25,
