@@ -160,9 +160,9 @@ fn what_a_backend_turns_out_to_bear_wants_no_more_backends_meanwhile() {
 fn nobody_comes_and_none_is_wanted_and_the_first_to_come_wants_what_is_known_to_do() {
     let mut world = World::new(4);
     world.run(200.0, 120);
-    world.run(0.0, 59);
-    assert!(world.wanted() > 0);
-    world.run(0.0, 300);
+    world.run(0.0, 120);
+    assert!(world.wanted() > 0, "a pause is none yet");
+    world.run(0.0, 15);
     assert_eq!((world.wanted(), world.backends), (0, 0));
     assert_eq!(world.demand.report().capacity.map(|it| (65.0..95.0).contains(&it)), Some(true));
     world.run(200.0, 1);
