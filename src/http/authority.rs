@@ -17,6 +17,18 @@ pub struct Authority<'a> {
 /// sub-delims of RFC 3986, are refused, as some take them for a list of hosts; so is IPvFuture, which nobody serves.
 #[must_use]
 pub fn parse_authority(value: &[u8]) -> Option<Authority<'_>> {
+    // Nearly all are a name, or a name and a port.
+    let name = value.iter().take_while(|&&b| REG_NAME[b as usize]).count();
+    match value.split_at(name) {
+        (host @ [_, ..], []) => Some(Authority { host, port: None }),
+        (host @ [_, ..], [b':']) => Some(Authority { host, port: None }),
+        (host @ [_, ..], [b':', digits @ ..]) => Some(Authority { host, port: Some(parse_port(digits)?) }),
+        _ => parse_literal(value),
+    }
+}
+
+/// An IP literal, a name with escapes, or nothing.
+fn parse_literal(value: &[u8]) -> Option<Authority<'_>> {
     let (host, port) = split_port(value);
     let port = match port {
         Some(digits) => Some(parse_port(digits)?),
@@ -51,8 +63,11 @@ pub fn same_authority(a: &[u8], b: &[u8], scheme: Scheme) -> bool {
 }
 
 fn parse_port(digits: &[u8]) -> Option<u16> {
-    let is_number = digits.len() <= PORT_DIGITS_MAX && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+    if digits.len() > PORT_DIGITS_MAX {
+        return None;
+    }
+    let append = |port: u32, digit: &u8| digit.is_ascii_digit().then(|| port * 10 + u32::from(digit - b'0'));
+    digits.iter().try_fold(0, append)?.try_into().ok()
 }
 
 fn is_ipv6(literal: &[u8]) -> bool {

@@ -98,8 +98,29 @@ impl FieldName {
             return FieldName::Other;
         }
         let candidate = SLOTS[slot(name, SEED)];
-        if name.eq_ignore_ascii_case(candidate.as_str().as_bytes()) { candidate } else { FieldName::Other }
+        if is_same(name, candidate.as_str().as_bytes()) { candidate } else { FieldName::Other }
     }
+}
+
+/// Whether `name` is `known`, whose letters are lower case, in any case: eight bytes at a time, the last eight once more.
+fn is_same(name: &[u8], known: &[u8]) -> bool {
+    if name.len() != known.len() {
+        return false;
+    }
+    let (Some((name_end, known_end)), (name_words, _), (known_words, _)) =
+        (name.last_chunk().zip(known.last_chunk()), name.as_chunks::<8>(), known.as_chunks::<8>())
+    else {
+        return name.eq_ignore_ascii_case(known);
+    };
+    name_words.iter().zip(known_words).all(|(name, known)| is_same_word(*name, *known))
+        && is_same_word(*name_end, *known_end)
+}
+
+/// Of the bytes of names letters alone have the bit 0x40, and 0x20 where they are lower case.
+fn is_same_word(name: [u8; 8], known: [u8; 8]) -> bool {
+    let (name, known) = (u64::from_le_bytes(name), u64::from_le_bytes(known));
+    let letters = (known & 0x4040_4040_4040_4040) >> 1;
+    name | letters == known
 }
 
 /// Where the only known name that `name`, not empty, can be would stand: by its length and four of its bytes. Two known

@@ -128,15 +128,13 @@ impl RequestHead {
     }
 }
 
-/// Splits `host:port`; the port is `None` if absent or empty.
+/// Splits `host:port`; the port, which is digits, is `None` if absent or empty.
 #[must_use]
 pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memrchr(b':', authority) {
-        // An IPv6 literal without a port ends in a bracket: its colons are not ours.
-        Some(at) if !authority[at..].contains(&b']') => {
-            let port = &authority[at + 1..];
-            (&authority[..at], (!port.is_empty()).then_some(port))
-        }
+    let digits = authority.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    // An IPv6 literal without a port ends in a bracket: its colons are not ours.
+    match authority.split_at(authority.len() - digits) {
+        ([host @ .., b':'], port) => (host, (!port.is_empty()).then_some(port)),
         _ => (authority, None),
     }
 }

@@ -337,13 +337,12 @@ fn field_lines(lines: &[u8], limits: Limits, fields: &mut Fields) -> Result<Seen
     let mut at = 0;
     let mut count = 0;
     while at < lines.len() {
-        let name = name_at(lines, at)?;
+        let (known, name) = name_at(lines, at)?;
         let (value, next) = value_at(lines, name.end + 1)?;
         count += 1;
         if count > limits.fields {
             return Err(Bad::TooManyFields);
         }
-        let known = FieldName::of(&lines[name.clone()]);
         note(known, &lines[value.clone()], value.clone(), &mut seen)?;
         if known != FieldName::Host {
             fields.mark(known, name, value);
@@ -353,55 +352,97 @@ fn field_lines(lines: &[u8], limits: Limits, fields: &mut Fields) -> Result<Seen
     Ok(seen)
 }
 
-fn name_at(lines: &[u8], at: usize) -> Result<std::ops::Range<usize>, Bad> {
-    let length = lines[at..].iter().position(|&b| !crate::http::is_token_byte(b)).ok_or(Bad::FieldName)?;
-    match (length, lines[at + length]) {
-        (0, b' ' | b'\t') => Err(Bad::Fold),
-        (0, b'\r' | b'\n') => Err(Bad::LineEnd),
-        (0, _) => Err(Bad::FieldName),
-        (_, b':') => Ok(at..at + length),
-        (_, b' ' | b'\t') => Err(Bad::SpaceBeforeColon),
-        (_, b'\n') => Err(Bad::LineEnd),
-        _ => Err(Bad::FieldName),
+/// The name of the field whose line begins at `at`. What equals a known name is a token: only other names are looked at
+/// byte by byte.
+fn name_at(lines: &[u8], at: usize) -> Result<(FieldName, std::ops::Range<usize>), Bad> {
+    if let Some(length) = find(b':', &lines[at..]) {
+        let name = &lines[at..at + length];
+        let known = FieldName::of(name);
+        if known != FieldName::Other || crate::http::is_name(name) {
+            return Ok((known, at..at + length));
+        }
     }
+    Err(bad_name(&lines[at..]))
+}
+
+/// What is wrong with a line that begins with no name and colon.
+fn bad_name(line: &[u8]) -> Bad {
+    let length = line.iter().take_while(|&&b| crate::http::is_token_byte(b)).count();
+    match (length, line.get(length)) {
+        (0, Some(b' ' | b'\t')) => Bad::Fold,
+        (0, Some(b'\r' | b'\n')) | (_, Some(b'\n')) => Bad::LineEnd,
+        (1.., Some(b' ' | b'\t')) => Bad::SpaceBeforeColon,
+        _ => Bad::FieldName,
+    }
+}
+
+/// Where `wanted` stands first; for what is expected to be near, eight bytes at a time.
+fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..at + 8) {
+        let x = u64::from_le_bytes(eight.try_into().expect("eight bytes")) ^ (ONES * u64::from(wanted));
+        let zeros = x.wrapping_sub(ONES) & !x & HIGH;
+        if zeros != 0 {
+            return Some(at + first(zeros));
+        }
+        at += 8;
+    }
+    bytes[at..].iter().position(|&b| b == wanted).map(|further| at + further)
 }
 
 /// The value without white space around it, and where the next line begins.
 fn value_at(lines: &[u8], at: usize) -> Result<(std::ops::Range<usize>, usize), Bad> {
-    let skip = lines[at..].iter().position(|&b| b != b' ' && b != b'\t').ok_or(Bad::FieldValue)?;
-    let start = at + skip;
-    let end = start + value_length(&lines[start..]);
-    match lines.get(end..end + 2) {
+    let is_space = |at: usize| matches!(lines.get(at), Some(b' ' | b'\t'));
+    let mut start = at;
+    while is_space(start) {
+        start += 1;
+    }
+    let line_end = start + value_length(lines.get(start..).ok_or(Bad::FieldValue)?);
+    match lines.get(line_end..line_end + 2) {
         Some(b"\r\n") => {}
         Some([b'\r' | b'\n', _]) => return Err(Bad::LineEnd),
         _ => return Err(Bad::FieldValue),
     }
-    let trailing = lines[start..end].iter().rev().take_while(|&&b| b == b' ' || b == b'\t').count();
-    Ok((start..end - trailing, end + 2))
+    let mut end = line_end;
+    while end > start && is_space(end - 1) {
+        end -= 1;
+    }
+    Ok((start..end, line_end + 2))
 }
 
 /// Bytes up to the first that may not stand in a value, eight at a time while there are eight.
 fn value_length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(eight) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
-        if has_control(word) {
-            break;
+        let controls = controls(u64::from_le_bytes(eight.try_into().expect("eight bytes")));
+        if controls == 0 {
+            at += 8;
+            continue;
         }
-        at += 8;
+        at += first(controls);
+        if bytes[at] != b'\t' {
+            return at;
+        }
+        at += 1;
     }
     at + bytes[at..].iter().take_while(|&&b| crate::http::is_value_byte(b)).count()
 }
 
-/// Whether any byte may be below 0x20 or be 0x7f; tab counts, the slow loop sorts it out.
-fn has_control(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
+/// The high bits of the bytes that are below 0x20 or 0x7f, of which the [first](first) is sure.
+fn controls(word: u64) -> u64 {
     let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
     let x = word ^ (ONES * 0x7f);
     let is_del = x.wrapping_sub(ONES) & !x & HIGH;
-    (below_space | is_del) != 0
+    below_space | is_del
 }
+
+/// Which byte of a word, by its high bit, is the first; a borrow may have set those after it.
+fn first(high_bits: u64) -> usize {
+    (high_bits.trailing_zeros() / 8) as usize
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
 fn note(name: FieldName, value: &[u8], at: std::ops::Range<usize>, seen: &mut Seen) -> Result<(), Bad> {
     match name {
@@ -509,8 +550,19 @@ fn strip_prefix_ignore_case<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8
 
 /// Visible ASCII; a fragment is never sent (RFC 9112 §3.2), a backslash is read as a slash by some.
 pub(in crate::wire) fn is_target_byte(b: u8) -> bool {
-    b.is_ascii_graphic() && !matches!(b, b'#' | b'\\' | b'"' | b'<' | b'>')
+    TARGET[b as usize]
 }
+
+const TARGET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        let c = b as u8;
+        table[b] = c.is_ascii_graphic() && !matches!(c, b'#' | b'\\' | b'"' | b'<' | b'>');
+        b += 1;
+    }
+    table
+};
 
 /// RFC 9112 §3.2: exactly one Host in HTTP/1.1, which agrees with an absolute target.
 fn resolve_host(seen: &Seen, head: &mut RequestHead) -> Result<(), Bad> {
