@@ -105,6 +105,7 @@ impl Fields {
     fn append(&mut self, name: FieldName, text: &[u8], parts: &[&[u8]]) {
         let name_at = self.bytes.len();
         self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(AFTER_NAME);
         let value_at = self.bytes.len();
         for part in parts {
             self.bytes.extend_from_slice(part);
@@ -112,16 +113,47 @@ impl Fields {
         self.seal(name, name_at, value_at);
     }
 
-    /// Makes a field of the last bytes: its name from `name_at`, its value from `value_at`.
+    /// Makes a field of the last bytes, which become a line: its name from `name_at`, its value from `value_at`.
     fn seal(&mut self, name: FieldName, name_at: usize, value_at: usize) {
         self.known |= bit(name);
         self.entries.push(Entry {
             name_at: name_at as u32,
-            name_len: (value_at - name_at) as u32,
+            name_len: (value_at - AFTER_NAME.len() - name_at) as u32,
             value_at: value_at as u32,
             value_len: (self.bytes.len() - value_at) as u32,
             name,
         });
+        self.bytes.extend_from_slice(AFTER_VALUE);
+    }
+
+    /// Appends the fields to `out` as lines of HTTP/1, but for those of `left_out`, a set made by [`name_set`]. Lines that
+    /// lie one after the other, as they mostly do, are one piece.
+    pub(crate) fn write_lines(&self, left_out: u64, out: &mut Vec<u8>) {
+        let mut piece = 0..0;
+        for entry in self.entries.iter().filter(|entry| left_out & bit(entry.name) == 0) {
+            let line = self.line(entry);
+            match line {
+                Some(line) if line.start == piece.end => piece.end = line.end,
+                Some(line) => {
+                    out.extend_from_slice(&self.bytes[std::mem::replace(&mut piece, line)]);
+                }
+                None => {
+                    out.extend_from_slice(&self.bytes[std::mem::take(&mut piece)]);
+                    for part in [self.name(entry), AFTER_NAME, self.value(entry), AFTER_VALUE] {
+                        out.extend_from_slice(part);
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(&self.bytes[piece]);
+    }
+
+    /// Where the line of a field is, if it stands as it is to be sent.
+    fn line(&self, entry: &Entry) -> Option<std::ops::Range<usize>> {
+        let (start, value_end) = (entry.name_at as usize, entry.value_at as usize + entry.value_len as usize);
+        let between = self.bytes.get(start + entry.name_len as usize..entry.value_at as usize)?;
+        let after = self.bytes.get(value_end..value_end + AFTER_VALUE.len())?;
+        (between == AFTER_NAME && after == AFTER_VALUE).then_some(start..value_end + AFTER_VALUE.len())
     }
 
     /// The value of the first field of that name.
@@ -218,6 +250,7 @@ impl Fields {
         }
         let name_at = self.bytes.len();
         self.bytes.extend_from_slice(name.as_str().as_bytes());
+        self.bytes.extend_from_slice(AFTER_NAME);
         let value_at = self.bytes.len();
         for at in 0..self.entries.len() {
             let entry = self.entries[at];
@@ -270,12 +303,16 @@ impl Fields {
     }
 }
 
+/// What stands between the parts of a line (RFC 9112 §5).
+const AFTER_NAME: &[u8] = b": ";
+const AFTER_VALUE: &[u8] = b"\r\n";
+
 const fn bit(name: FieldName) -> u64 {
     1 << name as u8
 }
 
 /// The set of `names`, for [`Fields::may_have`].
-pub(super) const fn name_set(names: &[FieldName]) -> u64 {
+pub(crate) const fn name_set(names: &[FieldName]) -> u64 {
     let (mut set, mut at) = (0, 0);
     while at < names.len() {
         set |= bit(names[at]);

@@ -43,6 +43,7 @@ pub use conditional::{
 pub use cookie::{cookie, cookie_pairs};
 pub use date::{DATE_LEN, imf_fixdate, parse_date};
 pub use field_name::FieldName;
+pub(crate) use fields::name_set;
 pub use fields::{Fields, is_name, is_value, is_value_byte};
 pub use forwarded::{Hop, client_address, push_via, request_id, set_forwarded, set_request_id, times_in_via};
 pub use freshen::{freshened, leaves_out, strip_content_digests, strip_unstored};

@@ -1,5 +1,5 @@
 use crate::exchange::Prepared;
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, reason};
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, name_set, reason};
 use crate::wire::websocket;
 use bytes::BufMut;
 
@@ -164,18 +164,11 @@ fn status_line(status: u16, out: &mut Vec<u8>) {
 
 /// All fields but those that this codec writes itself.
 fn field_lines(fields: &Fields, content_length_too: bool, out: &mut Vec<u8>) {
-    out.reserve(fields.size() + 4 * fields.len() + 64);
-    for (name, text, value) in fields.iter() {
-        match name {
-            FieldName::ContentLength if !content_length_too => continue,
-            FieldName::TransferEncoding | FieldName::Connection | FieldName::Host | FieldName::KeepAlive => continue,
-            _ => {}
-        }
-        out.extend_from_slice(text);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    }
+    const OURS: &[FieldName] =
+        &[FieldName::TransferEncoding, FieldName::Connection, FieldName::Host, FieldName::KeepAlive];
+    const ALWAYS: u64 = name_set(OURS);
+    const LENGTH: u64 = name_set(&[FieldName::ContentLength]);
+    fields.write_lines(if content_length_too { ALWAYS } else { ALWAYS | LENGTH }, out);
 }
 
 fn end_of_head(framing: Framing, out: &mut Vec<u8>) {
