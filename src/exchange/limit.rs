@@ -138,15 +138,15 @@ impl<'a> Course<'a> {
 
     /// What one limit is asked; none if it is not for this client.
     fn ask_limit(&self, id: LimitId, route: &Route, head: &RequestHead) -> Option<Ask<'a>> {
-        let (live, config) = (&self.limits()[id.0], &self.snapshot().config.limits[id.0]);
-        if !config.except.is_empty() {
+        let live = &self.limits()[id.0];
+        if !live.except.is_empty() {
             let client = self.who.to_canonical();
-            if config.except.iter().any(|network| network.contains(&client)) {
+            if live.except.iter().any(|network| network.contains(&client)) {
                 return None;
             }
         }
         let key = live.keys.key(Asked { head, client: self.who, route: &route.name });
-        Some(Ask { limiter: &live.limiter, key, observe: config.observe })
+        Some(Ask { limiter: &live.limiter, key, observe: live.observe })
     }
 
     /// Notes a bandwidth that holds for the response.
@@ -162,8 +162,8 @@ impl<'a> Course<'a> {
 
     /// Notes what the response is to say of a limit.
     fn show(&self, id: LimitId, left: u64) {
-        if self.snapshot().config.limits[id.0].fields {
-            let policy = &self.limits()[id.0].policy;
+        let LiveLimit { is_shown, policy, .. } = &self.limits()[id.0];
+        if *is_shown {
             let mut shown = self.shown.borrow_mut();
             policy.push_text(&mut shown.policies);
             policy.push_left(left, &mut shown.left);

@@ -83,11 +83,11 @@ impl Keys {
     /// it out, or hides it among others, shares with all who do.
     #[must_use]
     pub fn key(&self, asked: Asked<'_>) -> Key {
-        let mut hash = Hash(SipHasher13::new_with_key(&self.secret.get()));
+        let mut hash = Hash::new(&self.secret.get());
         for part in &self.parts {
             self.push(part, asked, &mut hash);
         }
-        Key::of(hash.0.finish())
+        Key::of(hash.finish())
     }
 
     fn push(&self, part: &KeyPart, asked: Asked<'_>, hash: &mut Hash) {
@@ -137,7 +137,17 @@ impl Keys {
 }
 
 /// Parts are hashed with what tells them apart behind them, so that no two lists of parts are the same bytes.
-struct Hash(SipHasher13);
+///
+/// What is short is put together first: each write costs the hasher more than its bytes do.
+struct Hash {
+    hasher: SipHasher13,
+    short: [u8; SHORT_BYTES],
+    /// Bytes of `short` that are used.
+    used: usize,
+}
+
+/// What an address and a host of usual length take.
+const SHORT_BYTES: usize = 64;
 
 #[derive(Clone, Copy)]
 enum Form {
@@ -147,6 +157,34 @@ enum Form {
 }
 
 impl Hash {
+    fn new(secret: &[u8; 16]) -> Hash {
+        Hash { hasher: SipHasher13::new_with_key(secret), short: [0; SHORT_BYTES], used: 0 }
+    }
+
+    fn finish(mut self) -> u64 {
+        self.flush();
+        self.hasher.finish()
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        if self.used + bytes.len() > SHORT_BYTES {
+            self.flush();
+        }
+        match self.short.get_mut(self.used..self.used + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.used += bytes.len();
+            }
+            None => self.hasher.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) {
+        self.hasher.write(&self.short[..self.used]);
+        self.used = 0;
+    }
+
     fn found(&mut self, found: Found<'_>) {
         match found {
             Found::Nothing => self.end(Form::Missing, 0),
@@ -157,7 +195,7 @@ impl Hash {
 
     /// An empty value is none.
     fn value(&mut self, value: &[u8]) {
-        self.0.write(value);
+        self.write(value);
         self.end(if value.is_empty() { Form::Missing } else { Form::Value }, value.len());
     }
 
@@ -168,7 +206,7 @@ impl Hash {
         }
         let mut len = 0;
         for byte in decoded(value) {
-            self.0.write(&[byte]);
+            self.write(&[byte]);
             len += 1;
         }
         self.end(Form::Value, len);
@@ -177,7 +215,7 @@ impl Hash {
     fn end(&mut self, form: Form, len: usize) {
         let mut end = [form as u8; 9];
         end[..8].copy_from_slice(&(len as u64).to_le_bytes());
-        self.0.write(&end);
+        self.write(&end);
     }
 }
 
@@ -196,7 +234,7 @@ fn host(authority: &[u8], hash: &mut Hash) {
     let (host, _) = split_port(authority);
     let host = host.strip_suffix(b".").unwrap_or(host);
     if host.iter().any(u8::is_ascii_uppercase) {
-        host.iter().for_each(|byte| hash.0.write(&[byte.to_ascii_lowercase()]));
+        host.iter().for_each(|byte| hash.write(&[byte.to_ascii_lowercase()]));
         return hash.end(Form::Value, host.len());
     }
     hash.value(host);

@@ -6,6 +6,7 @@ use crate::config::{self, HashBy, KeyPart};
 use crate::limit::{Keys, Limiter, Policy, Secret};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{LimitLook, LimitMetrics};
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,12 @@ pub struct LiveLimit {
     pub policy: Policy,
     /// Its counters.
     pub metrics: LimitMetrics,
+    /// It only counts what it would refuse.
+    pub observe: bool,
+    /// Responses say how it stands.
+    pub is_shown: bool,
+    /// Clients that it is not for.
+    pub except: Box<[IpNet]>,
     /// Its key has what an access finds out: on routes that have one, it is judged after that.
     pub after_access: bool,
 }
@@ -46,6 +53,9 @@ impl LiveLimit {
             ),
             policy: Policy::new(&limit.name, &limit.bound),
             metrics: metrics.limit(&limit.name),
+            observe: limit.observe,
+            is_shown: limit.fields,
+            except: limit.except.clone().into(),
             after_access: limit.key.iter().any(|part| is_own(part, own)),
         }
     }
