@@ -14,6 +14,7 @@ use crate::telemetry::access::End;
 use bytes::Bytes;
 use std::cell::Cell;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 
 /// A stored response, and what is said of it.
@@ -60,7 +61,11 @@ impl Course<'_> {
         response.clear();
         let reply = down.halves().1;
         let patience = reply.patience(self.client.gate.timeouts.body);
-        let sent = self.worker.clock.within_progress(patience, &moved, sending.send(response, reply)).await;
+        let sent = {
+            // Pinned here: as an argument it would be copied twice.
+            let send = pin!(sending.send(response, reply));
+            self.worker.clock.within_progress(patience, &moved, send).await
+        };
         if self.worker.log.borrow().is_on() && response.fields.is_empty() {
             response.fields = sending.sent().fields();
         }
