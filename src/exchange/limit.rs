@@ -43,9 +43,16 @@ pub(super) struct Seats<'a> {
     limits: &'a [LiveLimit],
     route: &'a [LimitId],
     charges: [Option<Charge>; Route::LIMITS_MAX],
+    /// Some of it is to be given back.
+    holds: bool,
 }
 
 impl Seats<'_> {
+    fn take(&mut self, at: usize, limiter: &Limiter, charge: Option<Charge>) {
+        self.charges[at] = charge;
+        self.holds |= matches!(limiter, Limiter::Concurrency(..));
+    }
+
     /// Takes back what was charged: a limit of the next round refuses it.
     pub(super) fn refund(&mut self, now: Duration) {
         for (id, charge) in self.route.iter().zip(&mut self.charges) {
@@ -55,7 +62,16 @@ impl Seats<'_> {
 }
 
 impl Drop for Seats<'_> {
+    #[inline]
     fn drop(&mut self) {
+        if self.holds {
+            self.release();
+        }
+    }
+}
+
+impl Seats<'_> {
+    fn release(&self) {
         for (id, charge) in self.route.iter().zip(self.charges) {
             charge.iter().for_each(|charge| self.limits[id.0].limiter.release(charge.place()));
         }
@@ -66,7 +82,7 @@ impl<'a> Course<'a> {
     /// What it has of the limits of a route at first: nothing.
     #[inline]
     pub(super) fn seats(&self, route: &'a Route) -> Seats<'a> {
-        Seats { limits: self.limits(), route: &route.limits, charges: [None; Route::LIMITS_MAX] }
+        Seats { limits: self.limits(), route: &route.limits, charges: [None; Route::LIMITS_MAX], holds: false }
     }
 
     /// Lets a request through the limits of its route that are judged in that round, or says which refuses it.
@@ -79,12 +95,14 @@ impl<'a> Course<'a> {
         seats: &mut Seats<'a>,
         trail: &mut Trail,
     ) -> Result<(), Refusal> {
-        match route.limits.iter().any(|id| self.round(*id, route) == round) {
+        // Without an access all are of the first round.
+        match !route.limits.is_empty() && (route.access.is_some() || round == Round::BeforeAccess) {
             true => self.ask_limits(route, round, head, seats, trail),
             false => Ok(()),
         }
     }
 
+    #[inline]
     fn round(&self, id: LimitId, route: &Route) -> Round {
         match route.access.is_some() && self.limits()[id.0].after_access {
             true => Round::AfterAccess,
@@ -122,7 +140,7 @@ impl<'a> Course<'a> {
                 }
                 Each::Passed { left, charge } => {
                     self.count(id, LimitOutcome::Passed, charge.is_some_and(|charge| charge.place().is_spill()));
-                    seats.charges[at] = charge;
+                    seats.take(at, &self.limits()[id.0].limiter, charge);
                     self.show(id, left);
                     self.pace(id, asks[at]);
                 }

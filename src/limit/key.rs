@@ -1,11 +1,10 @@
+use super::hash::{Form, Hash};
 use super::sets::Key;
 use crate::config::{HashBy, KeyPart, Prefix};
 use crate::http::path::{segment, with_view};
 use crate::http::query::decoded;
 use crate::http::{RequestHead, cookie_pairs, split_port};
-use siphasher::sip::SipHasher13;
 use std::fmt;
-use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,8 +52,12 @@ impl Secret {
     /// As it is told to others.
     #[must_use]
     pub fn get(&self) -> [u8; 16] {
-        let halves = u128::from(self.0[0].load(Relaxed)) | u128::from(self.0[1].load(Relaxed)) << 64;
-        halves.to_le_bytes()
+        let [low, high] = self.halves();
+        (u128::from(low) | u128::from(high) << 64).to_le_bytes()
+    }
+
+    fn halves(&self) -> [u64; 2] {
+        [self.0[0].load(Relaxed), self.0[1].load(Relaxed)]
     }
 
     /// Another one, from now on: all that keys have used under the last one is forgotten. A key that is made meanwhile may
@@ -83,7 +86,7 @@ impl Keys {
     /// it out, or hides it among others, shares with all who do.
     #[must_use]
     pub fn key(&self, asked: Asked<'_>) -> Key {
-        let mut hash = Hash::new(&self.secret.get());
+        let mut hash = Hash::new(self.secret.halves());
         for part in &self.parts {
             self.push(part, asked, &mut hash);
         }
@@ -99,7 +102,7 @@ impl Keys {
             KeyPart::Of(HashBy::Path) => with_view(head.path(), |path| hash.value(path)),
             KeyPart::Of(HashBy::PathPart(number)) => with_view(head.path(), |path| match segment(path, *number) {
                 Some(segment) => hash.value(segment),
-                None => hash.end(Form::Missing, 0),
+                None => hash.without(Form::Missing),
             }),
             KeyPart::Of(HashBy::Field(name)) if name == "host" => host(&head.authority, hash),
             KeyPart::Of(HashBy::Field(name)) => hash.found(only(head.fields.named(name.as_bytes()))),
@@ -126,7 +129,7 @@ impl Keys {
         match client.to_canonical() {
             IpAddr::V4(ip) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.v4)).unwrap_or(0);
-                hash.value(&(u32::from(ip) & mask).to_be_bytes());
+                hash.number(u64::from(u32::from(ip) & mask), size_of::<u32>());
             }
             IpAddr::V6(ip) => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.v6)).unwrap_or(0);
@@ -136,86 +139,21 @@ impl Keys {
     }
 }
 
-/// Parts are hashed with what tells them apart behind them, so that no two lists of parts are the same bytes.
-///
-/// What is short is put together first: each write costs the hasher more than its bytes do.
-struct Hash {
-    hasher: SipHasher13,
-    short: [u8; SHORT_BYTES],
-    /// Bytes of `short` that are used.
-    used: usize,
-}
-
-/// What an address and a host of usual length take.
-const SHORT_BYTES: usize = 64;
-
-#[derive(Clone, Copy)]
-enum Form {
-    Missing,
-    Value,
-    Several,
-}
-
 impl Hash {
-    fn new(secret: &[u8; 16]) -> Hash {
-        Hash { hasher: SipHasher13::new_with_key(secret), short: [0; SHORT_BYTES], used: 0 }
-    }
-
-    fn finish(mut self) -> u64 {
-        self.flush();
-        self.hasher.finish()
-    }
-
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        if self.used + bytes.len() > SHORT_BYTES {
-            self.flush();
-        }
-        match self.short.get_mut(self.used..self.used + bytes.len()) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.used += bytes.len();
-            }
-            None => self.hasher.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) {
-        self.hasher.write(&self.short[..self.used]);
-        self.used = 0;
-    }
-
     fn found(&mut self, found: Found<'_>) {
         match found {
-            Found::Nothing => self.end(Form::Missing, 0),
+            Found::Nothing => self.without(Form::Missing),
             Found::One(value) => self.value(value),
-            Found::Several => self.end(Form::Several, 0),
+            Found::Several => self.without(Form::Several),
         }
-    }
-
-    /// An empty value is none.
-    fn value(&mut self, value: &[u8]) {
-        self.write(value);
-        self.end(if value.is_empty() { Form::Missing } else { Form::Value }, value.len());
     }
 
     /// As whoever reads a query has it: `%61` is `a`, and `+` is a space.
     fn decoded(&mut self, value: &[u8]) {
-        if memchr::memchr2(b'%', b'+', value).is_none() {
-            return self.value(value);
+        match memchr::memchr2(b'%', b'+', value) {
+            None => self.value(value),
+            Some(_) => self.each(decoded(value).count(), decoded(value)),
         }
-        let mut len = 0;
-        for byte in decoded(value) {
-            self.write(&[byte]);
-            len += 1;
-        }
-        self.end(Form::Value, len);
-    }
-
-    fn end(&mut self, form: Form, len: usize) {
-        let mut end = [form as u8; 9];
-        end[..8].copy_from_slice(&(len as u64).to_le_bytes());
-        self.write(&end);
     }
 }
 
@@ -234,8 +172,7 @@ fn host(authority: &[u8], hash: &mut Hash) {
     let (host, _) = split_port(authority);
     let host = host.strip_suffix(b".").unwrap_or(host);
     if host.iter().any(u8::is_ascii_uppercase) {
-        host.iter().for_each(|byte| hash.write(&[byte.to_ascii_lowercase()]));
-        return hash.end(Form::Value, host.len());
+        return hash.each(host.len(), host.iter().map(u8::to_ascii_lowercase));
     }
     hash.value(host);
 }

@@ -6,6 +6,7 @@
 mod bandwidth;
 mod concurrency;
 mod fields;
+mod hash;
 mod key;
 mod limiter;
 mod pace;
