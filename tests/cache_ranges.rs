@@ -229,6 +229,34 @@ fn parts_of_different_or_weak_etags_stay_apart() {
 }
 
 #[test]
+fn a_part_that_is_shorter_than_it_says_is_as_much_of_it_and_a_longer_one_is_none() {
+    let origin = Origin::start();
+    let says = |content: &str| {
+        let reply = origin.replies(206).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+        reply.field("Content-Range", "bytes 4-9/10").body(content);
+    };
+    says("45678");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=-6", 206).body("45678");
+    part(&mut client, "bytes=6-8", 206).field("content-range", "bytes 6-8/10").body("678");
+    origin.saw(1);
+    origin.replies(206).field("Content-Range", "bytes 9-9/10").field("ETag", "\"1\"").body("9");
+    part(&mut client, "bytes=6-", 206).field("content-range", "bytes 6-9/10").body("6789");
+    origin.saw(2);
+
+    let origin = Origin::start();
+    let reply = origin.replies(206).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    reply.field("Content-Range", "bytes 4-5/10").body("4567");
+    sends(&origin, 4, 5, "\"1\"");
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    part(&mut client, "bytes=4-5", 206).body("4567");
+    part(&mut client, "bytes=4-5", 206).body("45");
+    origin.saw(2);
+}
+
+#[test]
 fn what_was_purged_is_no_part_of_what_comes_after() {
     let origin = Origin::start();
     sends(&origin, 0, 4, "\"1\"");

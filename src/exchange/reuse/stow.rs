@@ -268,8 +268,8 @@ impl Stow {
     pub(super) fn store(&self, storing: Storing, whole: Box<[u8]>, is_barred: impl Fn() -> bool) {
         let content = match storing.part {
             None => Some(Content::Whole(whole)),
-            // What is shorter or longer than it says is no part of anything.
-            Some((range, _)) if range.end - range.start != whole.len() as u64 => None,
+            // What is longer than it says is no part of anything; what is shorter is as much of it (RFC 9111 §3.3).
+            Some((range, _)) if range.end - range.start < whole.len() as u64 => None,
             Some((range, complete)) => self.combined(&storing.entry, range.start, complete, whole),
         };
         if let Some(content) = content.filter(|_| !is_barred()) {
