@@ -14,8 +14,8 @@ use super::{Body, Client, Downstream, Refusal, Source, Worker, prepare};
 use crate::config::{self, HashPolicy, LimitId, Policy, PoolId, Priority, Route};
 use crate::http::{FieldName, Length, RequestHead, ResponseHead, Scheme, cookie};
 use crate::live::{Admitted, Displaced, Entering, LivePool};
-use crate::pool::policy::{Ask, hash_key};
-use crate::pool::{sticky_cookie, with_part};
+use crate::pool::policy::Ask;
+use crate::pool::{hash_part, sticky_cookie};
 use crate::route;
 use crate::telemetry::metrics::CacheOutcome;
 use std::cell::Cell;
@@ -171,7 +171,7 @@ impl Affinity {
     fn of(task: &Task<'_>, crew: &Crew) -> Affinity {
         let balance = &task.config().balance;
         let hash = match &balance.policy {
-            Policy::Hash(HashPolicy { by, .. }) => with_part(by, task.head, task.who, hash_key),
+            Policy::Hash(HashPolicy { by, .. }) => hash_part(by, task.head, task.who),
             _ => None,
         };
         let wanted = balance

@@ -8,5 +8,5 @@ pub mod policy;
 mod sticky;
 pub mod waiting;
 
-pub use affinity::with_part;
+pub use affinity::hash_part;
 pub use sticky::{StickyValues, sticky_cookie};

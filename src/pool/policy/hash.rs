@@ -37,10 +37,12 @@ impl Table {
 /// choose one of them, as it can by asking for one key only; a bounded load is what holds against both.
 #[must_use]
 pub fn hash_key(key: &[u8]) -> u64 {
-    let fnv = key
-        .iter()
-        .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3));
-    mix(fnv)
+    hash_bytes(key.iter().copied())
+}
+
+/// The same of a key that comes byte by byte.
+pub fn hash_bytes(key: impl Iterator<Item = u8>) -> u64 {
+    mix(key.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)))
 }
 
 #[derive(Debug)]

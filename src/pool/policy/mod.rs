@@ -11,7 +11,7 @@ mod round_robin;
 mod turns;
 mod view;
 
-pub use hash::{Table, hash_key};
+pub use hash::{Table, hash_bytes, hash_key};
 pub use latency::Latency;
 pub use view::View;
 
