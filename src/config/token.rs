@@ -51,6 +51,9 @@ pub enum Dialect {
 pub struct SecretSum([u8; 32]);
 
 impl Token {
+    /// What leases call who came over a unix socket, where no token is needed: no token is called so.
+    pub const SOCKET: &str = "unix";
+
     /// Loopback and private addresses (RFC 1918, RFC 4193).
     #[must_use]
     pub fn networks_default() -> Vec<IpNet> {

@@ -48,6 +48,10 @@ pub(super) fn names(admin: &Table<'_>) -> Vec<String> {
 fn token(table: &Table<'_>) -> Option<Token> {
     let name = table.get("name").and_then(|node| {
         node.parse(|text| match is_name(text) {
+            true if text == Token::SOCKET => {
+                let wrong = Wrong::new(format!("`{text}` is what leases call who registers over a unix socket"));
+                Err(wrong.help("give the token another name, also in `tokens` of the pools, such as \"workers\""))
+            }
             true => Ok(text.to_owned()),
             false => {
                 let wrong = Wrong::new("this is not the name of a token");

@@ -24,7 +24,7 @@ impl Who<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Who::Socket => SOCKET,
+            Who::Socket => Token::SOCKET,
             Who::Token(token) => &token.name,
         }
     }
@@ -38,9 +38,6 @@ impl Who<'_> {
         }
     }
 }
-
-/// What leases show of who came over a unix socket.
-const SOCKET: &str = "unix";
 
 /// What becomes of what was granted under another configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +129,7 @@ impl PoolRules {
     fn may_still(&self, address: SocketAddr, by: &str) -> Result<(), Refused> {
         let who = match self.holders.iter().find(|token| token.name == by) {
             Some(token) => Who::Token(token),
-            None if by == SOCKET => Who::Socket,
+            None if by == Token::SOCKET => Who::Socket,
             None => return Err(Refused::NotYours),
         };
         self.may_ask(who).and_then(|()| self.may_stand(address, who))

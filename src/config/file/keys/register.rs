@@ -5,7 +5,11 @@ pub(crate) static TOKEN: Spec = Spec {
     title: "a token",
     doc: "Who may change what through the admin listener: the holder of a secret, sent as `Authorization: Bearer SECRET`.",
     keys: &[
-        required("name", Kind::Text("a name"), "What pools and logs call it."),
+        required(
+            "name",
+            Kind::Text("a name"),
+            "What pools and logs call it. Not `\"unix\"`: so leases call who registers over a unix socket.",
+        ),
         required(
             "role",
             Kind::Choice(&["operator", "registrar"], &[]),
