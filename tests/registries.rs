@@ -261,6 +261,74 @@ fn who_may_not_register_may_not_do_it_in_another_language() {
 }
 
 #[test]
+fn a_beat_changes_nothing_of_an_instance_but_how_long_it_lasts() {
+    let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
+    let asks = |method: &str, path: &str, query: &str| {
+        let query = query.replace('"', "%22");
+        let path = format!("/nacos/v1/ns/instance{path}?serviceName=app&accessToken={WORKERS}&{query}");
+        let said = Registrar::new(&weir, "").asks(method, &path, "");
+        (said.status, said.text())
+    };
+    let ok = (200, "ok".to_owned());
+    let at = |backend: &Backend| format!("ip=127.0.0.1&port={}", port(&backend.address()));
+    let beat = |more: &str| format!("beat={{\"ip\":\"127.0.0.1\",\"port\":{}{more}}}", port(&one.address()));
+    for backend in [&one, &two] {
+        assert_eq!(asks("POST", "", &format!("{}&weight=3&clusterName=eu", at(backend))), ok);
+    }
+    let lease = |backend: &Backend| {
+        let shown = weir.admin(&format!("/v1/pools/app/backends/{}", backend.address()));
+        json_of(&shown)["lease"].clone()
+    };
+    let code = |answer: (u16, String)| {
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        serde_json::from_str::<Value>(&answer.1).unwrap()["code"].clone()
+    };
+    let renewals = || weir.metric("weir_lease_renewals_total{pool=\"app\"}");
+    let is_as_it_was = |weight: u16| {
+        let before = renewals();
+        assert_eq!(code(asks("PUT", "/beat", &beat(",\"weight\":1.0"))), json!(10_200));
+        assert_eq!(code(asks("PUT", "/beat", &at(&one))), json!(10_200));
+        assert_eq!(renewals(), before + 2.0);
+        let now = lease(&one);
+        assert_eq!((&now["weight"], &now["zone"], &now["ttl"]), (&json!(weight), &json!("eu"), &json!("10s")));
+    };
+    is_as_it_was(3);
+    // It is disabled, and stays so.
+    assert_eq!(asks("PUT", "", &format!("{}&enabled=false&clusterName=eu", at(&one))), ok);
+    is_as_it_was(0);
+    for _ in 0..4 {
+        is_served(&weir, &two.address());
+    }
+    let (_, listed) = asks("GET", "/list", "");
+    let hosts = serde_json::from_str::<Value>(&listed).unwrap()["hosts"].clone();
+    let enabled: Vec<_> = hosts.as_array().unwrap().iter().map(|host| (&host["port"], &host["enabled"])).collect();
+    let number = |backend: &Backend| json!(port(&backend.address()).parse::<u16>().unwrap());
+    assert!(enabled.contains(&(&number(&one), &json!(false))), "{enabled:?}");
+    assert!(enabled.contains(&(&number(&two), &json!(true))), "{enabled:?}");
+    assert_eq!(asks("PUT", "", &format!("{}&enabled=true&weight=2&clusterName=eu", at(&one))), ok);
+    is_as_it_was(2);
+    // What a registration may not say a beat may not, either.
+    let before = renewals();
+    for (said, why) in [
+        (beat(",\"ephemeral\":false"), "ephemeral=false"),
+        (beat(",\"weight\":-1"), "weight: 0 to"),
+        (beat(",\"weight\":\"heavy\""), "weight: a number"),
+        (format!("{}&ephemeral=false", at(&one)), "ephemeral=false"),
+    ] {
+        let (status, text) = asks("PUT", "/beat", &said);
+        assert!(status == 400 && text.contains(why), "{said}: {status} {text}");
+    }
+    assert_eq!(renewals(), before);
+    // One that is not there comes back by a beat that says all of it, and by no other.
+    assert_eq!(asks("DELETE", "", &at(&one)), ok);
+    eventually("it has left", || weir.leases("app").len() == 1);
+    assert_eq!(code(asks("PUT", "/beat", &at(&one))), json!(20_404));
+    assert_eq!(weir.leases("app").len(), 1);
+    assert_eq!(code(asks("PUT", "/beat", &beat(",\"weight\":5,\"cluster\":\"us\""))), json!(10_200));
+    assert_eq!((&lease(&one)["weight"], &lease(&one)["zone"]), (&json!(5), &json!("us")));
+}
+
+#[test]
 fn nobody_answers_for_the_checks_of_others() {
     let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
     let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;

@@ -1,6 +1,6 @@
 //! What a backend says of itself when it registers: JSON, checked.
 
-use super::Load;
+use super::{Lease, Load};
 use crate::config::{Register, parse_duration};
 use serde_json::Value;
 use std::time::Duration;
@@ -27,6 +27,13 @@ impl Default for Registration {
 }
 
 impl Registration {
+    /// What would make a lease as that one is.
+    #[must_use]
+    pub fn of(lease: &Lease) -> Registration {
+        let Lease { ttl, weight, zone, reported, probed, .. } = lease;
+        Registration { ttl: Some(*ttl), weight: *weight, zone: zone.clone(), load: *reported, probed: *probed }
+    }
+
     /// Reads `{"ttl": "10s", "weight": 1, "zone": "a", "load": 0.3}`; each may be left out or null, and nothing at all says
     /// nothing of all.
     ///

@@ -1,7 +1,7 @@
 //! The parts of the open API of Nacos 1.x by which instances register and find each other: `/nacos/v1/ns/instance`, `…/beat`,
 //! `…/list`, and the login. A service's name, without its group, is that of a pool; a cluster is a zone.
 //!
-//! Source: Nacos' documentation of its open API, and what nacos-sdk-python sends.
+//! Source: Nacos' documentation of its open API, what its server 1.4 makes of it, and what nacos-sdk-python sends.
 
 mod read;
 mod show;
@@ -15,9 +15,8 @@ use crate::live::{Refused, Who};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
-use read::{Instance, Service};
+use read::{Beat, Instance, Service};
 use std::error::Error;
-use std::time::Duration;
 
 /// Whether a path is one of Nacos'.
 pub(super) fn is_ours(path: &str) -> bool {
@@ -49,12 +48,10 @@ where
         (LOGIN | LOGIN_OLD, Method::POST) => login(&parameters, &gate),
         (LIST, Method::GET) => list(&parameters, registrations),
         (INSTANCE, Method::GET) => one(&parameters, registrations),
-        (INSTANCE, Method::POST) => put(who, Instance::read(&parameters), registrations, false).await.map(|_| ok()),
-        (INSTANCE, Method::PUT) => put(who, Instance::read(&parameters), registrations, true).await.map(|_| ok()),
+        (INSTANCE, Method::POST) => put(who, Instance::read(&parameters), registrations, false).await,
+        (INSTANCE, Method::PUT) => put(who, Instance::read(&parameters), registrations, true).await,
         (INSTANCE, Method::DELETE) => delete(who, Instance::read(&parameters), registrations).await,
-        (BEAT, Method::PUT) => put(who, Instance::of_beat(&parameters), registrations, false)
-            .await
-            .map(|ttl| json(StatusCode::OK, &show::beat(ttl))),
+        (BEAT, Method::PUT) => beat(who, Beat::read(&parameters), registrations).await,
         _ => Err(No(StatusCode::METHOD_NOT_ALLOWED, "nothing is done by that method".into())),
     };
     answered.unwrap_or_else(|refused| refused.response())
@@ -72,13 +69,13 @@ fn login(parameters: &Parameters, gate: &Gate) -> Answer {
     }
 }
 
-/// Registers, renews, or with `is_change` only if it is there. Gives how long it lasts.
+/// Registers, renews, or with `is_change` only if it is there.
 async fn put<'g>(
     who: impl Fn() -> Result<Who<'g>, No>,
     instance: Result<Instance, String>,
     registrations: &Registrations,
     is_change: bool,
-) -> Result<Duration, No> {
+) -> Answer {
     let (who, instance) = (who()?, instance.map_err(No::bad)?);
     let (registry, now) = (&registrations.registry, registrations.now());
     let pool = &instance.service.pool;
@@ -87,7 +84,25 @@ async fn put<'g>(
     }
     let registered = registry.put(pool, instance.address, &instance.wish, who, now)?;
     registry.applied(registered.version).await;
-    Ok(registered.granted.ttl)
+    Ok(ok())
+}
+
+/// Renews an instance as it is: a beat changes nothing of it. One that is not there is registered, if the beat says all of it.
+async fn beat<'g>(
+    who: impl Fn() -> Result<Who<'g>, No>,
+    beat: Result<Beat, String>,
+    registrations: &Registrations,
+) -> Answer {
+    let (who, Beat { instance, says_all }) = (who()?, beat.map_err(No::bad)?);
+    let (registry, now, pool) = (&registrations.registry, registrations.now(), &instance.service.pool);
+    let registered = match registry.renew(pool, instance.address, who, now) {
+        Err(Refused::NoLease) if says_all => registry.put(pool, instance.address, &instance.wish, who, now)?,
+        // By that clients know that they are to register again.
+        Err(Refused::NoLease) => return Ok(json(StatusCode::OK, &show::beat_of_none())),
+        renewed => renewed?,
+    };
+    registry.applied(registered.version).await;
+    Ok(json(StatusCode::OK, &show::beat(registered.granted.ttl)))
 }
 
 /// It drains; nobody waits for that here.

@@ -24,6 +24,14 @@ pub(super) struct Instance {
     pub(super) wish: Registration,
 }
 
+/// A sign of life of an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Beat {
+    pub(super) instance: Instance,
+    /// Not only where it is: it can be registered by that.
+    pub(super) says_all: bool,
+}
+
 impl Service {
     pub(super) fn read(parameters: &Parameters) -> Result<Service, String> {
         let name = parameters.get("serviceName").ok_or("param 'serviceName' is required.")?;
@@ -40,39 +48,69 @@ impl Service {
 impl Instance {
     /// Of a registration.
     pub(super) fn read(parameters: &Parameters) -> Result<Instance, String> {
-        let says = |name: &str, word: &str| parameters.get(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
-        if says("ephemeral", "false") {
-            return Err("ephemeral=false: instances that nobody renews are not taken".into());
-        }
+        let flag = |name: &str| parameters.get(name).map_or(Ok(true), |value| flag(name, value));
+        is_renewed(flag("ephemeral")?)?;
         let service = Service::read(parameters)?;
-        let number =
-            |name: &str| parameters.get(name).map(|value| value.parse().map_err(|_| format!("{name}: a number")));
-        let weight = if says("enable", "false") || says("enabled", "false") {
-            0
-        } else {
-            weight(number("weight").transpose()?)?
-        };
-        let address = address(parameters.get("ip"), number("port").transpose()?)?;
+        let number = |name: &str| parameters.get(name).map(|value| number(name, value)).transpose();
+        let (weight, is_enabled) = (weight(number("weight")?)?, flag("enabled")? && flag("enable")?);
+        let weight = if is_enabled { weight } else { 0 };
+        let address = address(parameters.get("ip"), number("port")?)?;
         let metadata: Option<Value> = parameters.get("metadata").and_then(|text| serde_json::from_str(text).ok());
         let zone = zone(parameters.get("clusterName"));
         let ttl = metadata.as_ref().and_then(ttl);
         Ok(Instance { service, address, wish: Registration { ttl, weight, zone, ..Registration::default() } })
     }
+}
 
-    /// Of a beat, which says all of it again as JSON.
-    pub(super) fn of_beat(parameters: &Parameters) -> Result<Instance, String> {
-        let Some(beat) = parameters.get("beat") else { return Instance::read(parameters) };
+impl Beat {
+    /// It says all of the instance again as JSON, or where it is.
+    pub(super) fn read(parameters: &Parameters) -> Result<Beat, String> {
+        let Some(beat) = parameters.get("beat") else {
+            return Ok(Beat { instance: Instance::read(parameters)?, says_all: false });
+        };
+        is_renewed(parameters.get("ephemeral").map_or(Ok(true), |value| flag("ephemeral", value))?)?;
         let beat: Value = serde_json::from_str(beat).map_err(|why| format!("beat: {why}"))?;
         let name = beat["serviceName"].as_str().or_else(|| parameters.get("serviceName"));
         let service = Service::of(name.ok_or("param 'serviceName' is required.")?, parameters.get("groupName"));
+        is_renewed(match &beat["ephemeral"] {
+            Value::Null => true,
+            Value::Bool(said) => *said,
+            Value::String(said) => flag("beat: ephemeral", said)?,
+            _ => return Err("beat: ephemeral: true or false".into()),
+        })?;
+        let number = |name: &str| match &beat[name] {
+            Value::Null => Ok(None),
+            Value::Number(number) => Ok(number.as_f64()),
+            Value::String(text) => number(&format!("beat: {name}"), text).map(Some),
+            _ => Err(format!("beat: {name}: a number")),
+        };
         let wish = Registration {
             ttl: beat.get("metadata").and_then(ttl),
-            weight: weight(beat["weight"].as_f64())?,
+            weight: weight(number("weight")?)?,
             zone: zone(beat["cluster"].as_str()),
             ..Registration::default()
         };
-        Ok(Instance { service, address: address(beat["ip"].as_str(), beat["port"].as_f64())?, wish })
+        let address = address(beat["ip"].as_str(), number("port")?)?;
+        Ok(Beat { instance: Instance { service, address, wish }, says_all: true })
     }
+}
+
+/// As Nacos reads them.
+fn flag(name: &str, value: &str) -> Result<bool, String> {
+    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    match () {
+        () if is(&["true", "yes", "on", "t", "y"]) => Ok(true),
+        () if is(&["false", "no", "off", "f", "n"]) => Ok(false),
+        () => Err(format!("{name}: true or false")),
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<f64, String> {
+    value.parse().map_err(|_| format!("{name}: a number"))
+}
+
+fn is_renewed(ephemeral: bool) -> Result<(), String> {
+    if ephemeral { Ok(()) } else { Err("ephemeral=false: instances that nobody renews are not taken".into()) }
 }
 
 fn address(ip: Option<&str>, port: Option<f64>) -> Result<SocketAddr, String> {
@@ -136,8 +174,11 @@ mod tests {
         assert_eq!(read("ip=10.0.0.7&port=80&serviceName=app&enable=False").unwrap().wish.weight, 0);
         let beat = "serviceName=g%40%40app&groupName=g&beat=%7B%22serviceName%22%3A+%22g%40%40app%22%2C+%22ip%22%3A+%22%3A%3A1%22%2C\
             +%22port%22%3A+81%2C+%22weight%22%3A+3.0%2C+%22ephemeral%22%3A+true%7D";
-        let it = Instance::of_beat(&Parameters::read(beat)).unwrap();
+        let Beat { instance: it, says_all } = Beat::read(&Parameters::read(beat)).unwrap();
         assert_eq!((&*it.service.pool, it.address.to_string(), it.wish.weight), ("app", "[::1]:81".into(), 3));
+        assert!(says_all);
+        let light = Beat::read(&Parameters::read("serviceName=app&ip=10.0.0.7&port=80")).unwrap();
+        assert_eq!((light.instance.address.to_string(), light.says_all), ("10.0.0.7:80".into(), false));
     }
 
     #[test]
@@ -151,10 +192,31 @@ mod tests {
             ("serviceName=app&ip=10.0.0.7&port=x", "port: a number"),
             ("serviceName=app&ip=10.0.0.7&port=80&weight=-1", "weight"),
             ("serviceName=app&ip=10.0.0.7&port=80&weight=NaN", "weight"),
-            ("serviceName=app&ip=10.0.0.7&port=80&ephemeral=False", "ephemeral"),
+            ("serviceName=app&ip=10.0.0.7&port=80&ephemeral=False", "ephemeral=false"),
+            ("serviceName=app&ip=10.0.0.7&port=80&ephemeral=no", "ephemeral=false"),
+            ("serviceName=app&ip=10.0.0.7&port=80&ephemeral=maybe", "ephemeral: true or false"),
+            ("serviceName=app&ip=10.0.0.7&port=80&enabled=2", "enabled: true or false"),
         ] {
             assert!(read(query).unwrap_err().contains(why), "{query}: {:?}", read(query));
         }
-        assert!(Instance::of_beat(&Parameters::read("beat=x&serviceName=app")).unwrap_err().contains("beat"));
+        let fine = "\"ip\":\"10.0.0.7\",\"port\":\"80\",\"weight\":\"2.0\",\"ephemeral\":\"true\"";
+        let beat = |more: &str| Beat::read(&Parameters::read(&format!("serviceName=app&beat={{{fine}{more}}}")));
+        assert_eq!(beat("").map(|beat| beat.instance.wish.weight), Ok(2));
+        for (more, why) in [
+            ("x", "beat: "),
+            (",\"ephemeral\":false", "ephemeral=false"),
+            (",\"ephemeral\":\"false\"", "ephemeral=false"),
+            (",\"ephemeral\":7", "ephemeral: true or false"),
+            ("}&ephemeral=false&x={", "ephemeral=false"),
+            (",\"weight\":-1", "weight: 0 to"),
+            (",\"weight\":10001", "weight: 0 to"),
+            (",\"weight\":\"NaN\"", "weight: 0 to"),
+            (",\"weight\":\"heavy\"", "weight: a number"),
+            (",\"weight\":[1]", "weight: a number"),
+            (",\"port\":\"x\"", "port: a number"),
+            (",\"port\":80.5", "port: 1 to 65535"),
+        ] {
+            assert!(beat(more).unwrap_err().contains(why), "{more}: {:?}", beat(more));
+        }
     }
 }

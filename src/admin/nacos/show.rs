@@ -56,6 +56,10 @@ pub(super) fn list(service: &Service, leases: &[LeaseLook], clusters: &str, heal
     })
 }
 
+pub(super) fn beat_of_none() -> Value {
+    json!({ "code": 20_404, "clientBeatInterval": BEAT_MILLIS, "lightBeatEnabled": false })
+}
+
 pub(super) fn beat(ttl: Duration) -> Value {
     json!({ "code": 10_200, "clientBeatInterval": millis(ttl / RENEWALS), "lightBeatEnabled": false })
 }
@@ -73,6 +77,9 @@ fn millis(time: Duration) -> u64 {
 }
 
 const CLUSTER: &str = "DEFAULT";
+
+/// How often clients beat that are not told otherwise.
+const BEAT_MILLIS: u64 = 5_000;
 
 /// How soon a client may ask again.
 const CACHE_MILLIS: u64 = 3_000;

@@ -151,10 +151,34 @@ impl LiveRegistry {
     ) -> Result<Registered, Refused> {
         let mut book = lock(&self.book);
         book.rules(pool, who)?.may_stand(address, who)?;
+        self.put_by(&mut book, pool, address, wish, who, now)
+    }
+
+    /// Renews a lease as it is, if `who` may.
+    ///
+    /// # Errors
+    /// [`Refused`]: among it, that there is none, or only one that is on its way out.
+    pub fn renew(&self, pool: &str, address: SocketAddr, who: Who<'_>, now: Duration) -> Result<Registered, Refused> {
+        let mut book = lock(&self.book);
+        book.rules(pool, who)?.may_stand(address, who)?;
+        let lease = book.registry.pool(pool).and_then(|leases| leases.get(address));
+        let as_it_is = lease.filter(|lease| !lease.is_draining()).map(Registration::of).ok_or(Refused::NoLease)?;
+        self.put_by(&mut book, pool, address, &as_it_is, who, now)
+    }
+
+    fn put_by(
+        &self,
+        book: &mut Book,
+        pool: &str,
+        address: SocketAddr,
+        wish: &Registration,
+        who: Who<'_>,
+        now: Duration,
+    ) -> Result<Registered, Refused> {
         let (rules, by) = (book.rules.get(pool).ok_or(Refused::NoPool)?.rules, Registrant::here(who.name()));
         let granted =
             book.registry.put(pool, address, wish, &by, rules, now).map_err(|registry::Full| Refused::Full)?;
-        self.granted(&mut book, pool, address, granted, false);
+        self.granted(book, pool, address, granted, false);
         Ok(Registered { granted, version: book.version })
     }
 
