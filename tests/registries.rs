@@ -329,6 +329,21 @@ fn a_beat_changes_nothing_of_an_instance_but_how_long_it_lasts() {
 }
 
 #[test]
+fn one_that_keeps_saying_that_it_fails_is_forgotten_in_time() {
+    let (weir, one) = (Weir::start(&open("", ""), &[]), Backend::start());
+    let asks = |path: &str, json: &str| Registrar::new(&weir, WORKERS).asks("PUT", path, json).status;
+    let check = "{\"TTL\": \"9s\", \"DeregisterCriticalServiceAfter\": \"1s\"}";
+    let service = format!("{{\"Name\": \"app\", \"Port\": {}, \"Check\": {check}}}", port(&one.address()));
+    assert_eq!(asks("/v1/agent/service/register", &service), 200);
+    assert_eq!(asks("/v1/agent/check/pass/service:app", ""), 200);
+    is_served(&weir, &one.address());
+    let failed = Instant::now();
+    eventually("it is forgotten", || asks("/v1/agent/check/fail/service:app", "") == 404);
+    assert!(failed.elapsed() >= Duration::from_secs(1), "{:?}", failed.elapsed());
+    assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+}
+
+#[test]
 fn nobody_answers_for_the_checks_of_others() {
     let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
     let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;

@@ -96,6 +96,7 @@ fn read_check(value: &Value) -> Option<ServiceCheck> {
         ttl: span("ttl_ms"),
         status: Status::read(value["status"].as_str()?)?,
         heard: Duration::ZERO,
+        critical_since: None,
         note: value["note"].as_str()?.to_owned(),
         deregister_after: span("deregister_after_ms"),
     })

@@ -41,6 +41,8 @@ pub struct ServiceCheck {
     pub status: Status,
     /// When.
     pub heard: Duration,
+    /// Since when it is critical, if that is its last word.
+    pub critical_since: Option<Duration>,
     /// What was said with it.
     pub note: String,
     /// After having been critical for so long its service is forgotten.
@@ -121,11 +123,15 @@ impl ServiceCheck {
         self.ttl.map(|ttl| self.heard.saturating_add(ttl))
     }
 
+    /// How it stands from now on. One that says again that it is critical is so since it was first, or since its time was over.
+    pub(super) fn says(&mut self, status: Status, note: String, now: Duration) {
+        let since = self.critical_since(now);
+        self.critical_since = (status == Status::Critical).then(|| since.unwrap_or(now));
+        (self.status, self.heard, self.note) = (status, now, note);
+    }
+
     fn critical_since(&self, now: Duration) -> Option<Duration> {
-        match self.status {
-            Status::Critical => Some(self.heard),
-            _ => self.lapses().filter(|lapses| *lapses <= now),
-        }
+        self.critical_since.or_else(|| self.lapses().filter(|lapses| *lapses <= now))
     }
 }
 

@@ -37,6 +37,7 @@ impl Services {
                 let known = before.checks.iter().find(|known| known.id == check.id && known.ttl == check.ttl);
                 if let Some(known) = known {
                     (check.status, check.heard, check.note) = (known.status, known.heard, known.note.clone());
+                    check.critical_since = known.critical_since;
                 }
             }
             if (&before.pool, before.address) != (&service.pool, service.address) {
@@ -64,8 +65,7 @@ impl Services {
     pub fn hear(&mut self, id: &str, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;
         let known = service.checks.iter_mut().find(|known| known.id == check && known.ttl.is_some())?;
-        (known.status, known.heard) = (status, now);
-        known.note = note.chars().take(NOTE_CHARS_MAX).collect();
+        known.says(status, note.chars().take(NOTE_CHARS_MAX).collect(), now);
         self.act(id, now)
     }
 
@@ -135,7 +135,10 @@ impl Services {
 
     /// Puts back what was known before a restart: checks have all of their time before them.
     pub fn restore(&mut self, mut service: Service, now: Duration) {
-        service.checks.iter_mut().for_each(|check| check.heard = now);
+        for check in &mut service.checks {
+            check.heard = now;
+            check.critical_since = (check.status == Status::Critical).then_some(now);
+        }
         if !self.is_full(&service.pool) {
             self.by_id.insert(service.id.clone(), service);
         }
@@ -213,6 +216,7 @@ mod tests {
             ttl: ttl.map(secs),
             status: if ttl.is_some() { Status::Critical } else { Status::Passing },
             heard: secs(0),
+            critical_since: ttl.map(|_| secs(0)),
             note: String::new(),
             deregister_after: deregister.map(secs),
         }
@@ -324,5 +328,29 @@ mod tests {
         all.hear("a", "c", Status::Passing, "", secs(5));
         assert_eq!(all.sweep(|_, _| true, secs(74)), []);
         assert_eq!(all.sweep(|_, _| true, secs(75)).len(), 1);
+    }
+
+    #[test]
+    fn one_that_says_again_and_again_that_it_fails_is_forgotten_like_one_that_falls_silent() {
+        let ill = |words: &[(u64, Status)]| {
+            let mut all = Services::default();
+            all.register(service(1, vec![check("c", Some(10), Some(60))]), secs(0)).unwrap();
+            let gone = (0..200).find(|now| {
+                for (_, status) in words.iter().filter(|(at, _)| at == now) {
+                    all.hear("a", "c", *status, "", secs(*now));
+                }
+                !all.sweep(|_, _| true, secs(*now)).is_empty()
+            });
+            gone.unwrap()
+        };
+        let fails = |from: u64| (from..200).step_by(5).map(|at| (at, Status::Critical));
+        let with = |first: &[(u64, Status)], from| first.iter().copied().chain(fails(from)).collect::<Vec<_>>();
+        let (passing, warning) = (Status::Passing, Status::Warning);
+        assert_eq!(ill(&with(&[(1, passing)], 7)), 67);
+        assert_eq!(ill(&with(&[(1, passing), (7, Status::Critical), (30, warning)], 31)), 91);
+        // It fell silent, and then began to say so.
+        assert_eq!(ill(&with(&[(1, passing)], 25)), 71);
+        // It never was well.
+        assert_eq!((ill(&with(&[], 3)), ill(&[])), (60, 60));
     }
 }

@@ -73,13 +73,15 @@ fn check(said: &Map<String, Value>, default: &str, now: Duration) -> Result<Serv
     named(id)?;
     let deregister_after = said.get("deregistercriticalserviceafter").and_then(span);
     let status = text(said, "status").and_then(Status::read);
+    // Nothing was heard of one that answers for itself; of others the pool's check knows more.
+    let status = if ttl.is_some() { status.unwrap_or(Status::Critical) } else { Status::Passing };
     Ok(ServiceCheck {
         id: id.to_owned(),
         name: text(said, "name").unwrap_or("Service check").chars().take(NAME_BYTES_MAX).collect(),
         ttl,
-        // Nothing was heard of one that answers for itself; of others the pool's check knows more.
-        status: if ttl.is_some() { status.unwrap_or(Status::Critical) } else { Status::Passing },
+        status,
         heard: now,
+        critical_since: (status == Status::Critical).then_some(now),
         note: String::new(),
         deregister_after,
     })
