@@ -154,6 +154,48 @@ fn services_survive_upgrades_and_restarts() {
     weir.leases_are("app", &[]);
 }
 
+#[test]
+fn what_is_said_again_and_again_is_written_down_once() {
+    let text = format!("[server]\nworkers = 1\nstate = \"kept\"\n{}", open("", ""));
+    let (mut weir, one) = (Weir::start(&text, &[]), Backend::start());
+    let asks = |weir: &Weir, path: &str, json: &str| Registrar::new(weir, WORKERS).asks("PUT", path, json).status;
+    let check = |id: &str, ttl: &str| format!("{{\"CheckID\": \"{id}\", \"TTL\": \"{ttl}\"}}");
+    let checks = format!("{}, {}", check("a", "9s"), check("b", "8s"));
+    let service = format!("{{\"Name\": \"app\", \"Port\": {}, \"Checks\": [{checks}]}}", port(&one.address()));
+    let words = std::cell::Cell::new(0);
+    let says = |weir: &Weir, word: &str| {
+        for id in ["a", "b"] {
+            words.set(words.get() + 1);
+            let path = format!("/v1/agent/check/{word}/{id}?note=word+{}", words.get());
+            assert_eq!(asks(weir, &path, ""), 200);
+        }
+    };
+    assert_eq!(asks(&weir, "/v1/agent/service/register", &service), 200);
+    says(&weir, "pass");
+    let file = weir.path("kept/leases");
+    let written = |what: &str| {
+        eventually(&format!("{what} is written"), || {
+            std::fs::read_to_string(&file).is_ok_and(|kept| kept.matches(what).count() == 2)
+        });
+        let seen = std::fs::metadata(&file).unwrap();
+        (std::os::unix::fs::MetadataExt::ino(&seen), seen.modified().unwrap())
+    };
+    let passing = written("passing");
+    for _ in 0..30 {
+        says(&weir, "pass");
+        assert_eq!(asks(&weir, "/v1/agent/service/register", &service), 200);
+    }
+    assert_eq!(written("passing"), passing);
+    says(&weir, "warn");
+    assert_ne!(written("warning"), passing);
+    // What was not written is not missed: a heartbeat after a crash goes on where the last one was.
+    weir.is_killed();
+    weir.starts_again();
+    is_served(&weir, &one.address());
+    says(&weir, "pass");
+    is_served(&weir, &one.address());
+}
+
 /// Registers `at` by both interfaces, and waits until it is written down.
 fn registers_twice(weir: &Weir, at: &str) {
     let workers = Registrar::new(weir, WORKERS);

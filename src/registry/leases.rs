@@ -56,8 +56,19 @@ pub struct Granted {
     pub ttl: Duration,
     /// What of the pool changes for it.
     pub touched: Touched,
-    /// What is to survive a restart is another than before.
-    pub changed: bool,
+    /// What of it that is to survive a restart is another than before.
+    pub changed: Changed,
+}
+
+/// What of a lease that is to survive a restart is another than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Changed {
+    /// Nothing.
+    Nothing,
+    /// Only how long it lasts.
+    Ttl,
+    /// All else.
+    Terms,
 }
 
 /// What of a pool is to be made anew.
@@ -125,7 +136,7 @@ impl Leases {
                 return Err(Full);
             }
             self.leases.insert(address, Lease::granted(address, wish, ttl, by.clone(), said, now));
-            return Ok(Granted { is_new: true, ttl, touched: Touched::Seats, changed: true });
+            return Ok(Granted { is_new: true, ttl, touched: Touched::Seats, changed: Changed::Terms });
         };
         let before = lease.clone();
         let is_new = lease.is_draining();
@@ -135,7 +146,7 @@ impl Leases {
             lease.load = before.load.moved(wish.load);
             self.counts.renewals += u64::from(by.member.is_none());
         }
-        Ok(Granted { is_new, ttl, touched: touched(&before, lease), changed: is_new || terms(&before) != terms(lease) })
+        Ok(Granted { is_new, ttl, touched: touched(&before, lease), changed: changed(&before, lease, is_new) })
     }
 
     /// Gives a lease back: its backend drains, if it does not already. `None`: there is none.
@@ -319,9 +330,13 @@ fn touched(before: &Lease, after: &Lease) -> Touched {
     }
 }
 
-/// What of a lease survives a restart.
-fn terms(lease: &Lease) -> (Duration, u16, Option<&str>, &Registrant) {
-    (lease.ttl, lease.weight, lease.zone.as_deref(), &lease.by)
+fn changed(before: &Lease, after: &Lease, is_new: bool) -> Changed {
+    let terms = |lease: &Lease| (lease.weight, lease.zone.clone(), lease.by.clone(), lease.probed);
+    match () {
+        () if is_new || terms(before) != terms(after) => Changed::Terms,
+        () if before.ttl != after.ttl => Changed::Ttl,
+        () => Changed::Nothing,
+    }
 }
 
 /// How often a backend that drains is looked at.

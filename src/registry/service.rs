@@ -81,6 +81,12 @@ impl Service {
         Some(Registration { ttl, weight, probed: ttl.is_none(), ..Registration::default() })
     }
 
+    /// What of it is kept over a restart: not when something was heard, nor what was noted then.
+    pub(super) fn kept(&self) -> Service {
+        let checks = self.checks.iter().map(ServiceCheck::kept).collect();
+        Service { checks, ill_since: None, ..self.clone() }
+    }
+
     /// Whether it answers for itself.
     #[must_use]
     pub fn has_ttl(&self) -> bool {
@@ -121,6 +127,11 @@ impl ServiceCheck {
     /// When it becomes critical by itself.
     fn lapses(&self) -> Option<Duration> {
         self.ttl.map(|ttl| self.heard.saturating_add(ttl))
+    }
+
+    /// What of it is kept over a restart.
+    pub(super) fn kept(&self) -> ServiceCheck {
+        ServiceCheck { heard: Duration::ZERO, critical_since: None, note: String::new(), ..self.clone() }
     }
 
     /// How it stands from now on. One that says again that it is critical is so since it was first, or since its time was over.

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Services {
     by_id: BTreeMap<String, Service>,
     swept: Duration,
+    /// What is to survive a restart is another than when somebody asked last.
+    changed: bool,
 }
 
 /// What is to become of a lease.
@@ -32,6 +34,7 @@ impl Services {
         }
         let before = self.by_id.remove(&service.id);
         let mut left = None;
+        self.changed |= before.is_none();
         if let Some(before) = before {
             for check in &mut service.checks {
                 let known = before.checks.iter().find(|known| known.id == check.id && known.ttl == check.ttl);
@@ -40,6 +43,7 @@ impl Services {
                     check.critical_since = known.critical_since;
                 }
             }
+            self.changed |= before.kept() != service.kept();
             if (&before.pool, before.address) != (&service.pool, service.address) {
                 left = Some((before.pool, before.address));
             }
@@ -53,6 +57,7 @@ impl Services {
     /// Forgets a service. `None`: there is none.
     pub fn deregister(&mut self, id: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.remove(id)?;
+        self.changed = true;
         Some(self.act_at(service.pool, service.address, now))
     }
 
@@ -65,6 +70,7 @@ impl Services {
     pub fn hear(&mut self, id: &str, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;
         let known = service.checks.iter_mut().find(|known| known.id == check && known.ttl.is_some())?;
+        self.changed |= known.status != status;
         known.says(status, note.chars().take(NOTE_CHARS_MAX).collect(), now);
         self.act(id, now)
     }
@@ -72,10 +78,12 @@ impl Services {
     /// Adds a check to a service, or replaces one. `None`: there is no such service, or it has too many.
     pub fn add_check(&mut self, id: &str, check: ServiceCheck, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;
-        service.checks.retain(|known| known.id != check.id);
-        if service.checks.len() >= Services::CHECKS_MAX {
+        let others = service.checks.iter().filter(|known| known.id != check.id);
+        if others.count() >= Services::CHECKS_MAX {
             return None;
         }
+        self.changed |= !service.checks.iter().any(|known| known.kept() == check.kept());
+        service.checks.retain(|known| known.id != check.id);
         service.checks.push(check);
         self.act(id, now)
     }
@@ -84,12 +92,14 @@ impl Services {
     pub fn remove_check(&mut self, id: &str, check: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id).filter(|service| service.has_check(check))?;
         service.checks.retain(|known| known.id != check);
+        self.changed = true;
         self.act(id, now)
     }
 
     /// A service is to get nothing for now, or something again. `None`: there is none.
     pub fn maintain(&mut self, id: &str, maintenance: bool, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;
+        self.changed |= service.maintenance != maintenance;
         service.maintenance = maintenance;
         self.act(id, now)
     }
@@ -107,6 +117,7 @@ impl Services {
             }
             !is_over
         });
+        self.changed |= !over.is_empty();
         let over = over.into_iter().map(|(pool, address)| self.act_at(pool, address, now));
         let renewed = self.by_id.values().filter(|service| !service.has_ttl() && !service.maintenance);
         over.chain(renewed.filter_map(|service| self.act(&service.id, now))).collect()
@@ -122,6 +133,18 @@ impl Services {
     fn act_at(&self, pool: String, address: SocketAddr, now: Duration) -> Act {
         let there = self.by_id.values().filter(|service| service.is_at(&pool, address));
         there.filter_map(|service| put(service, now)).next().unwrap_or(Act::Remove(pool, address))
+    }
+
+    /// The lease that a service at an address wants now, if one does that was registered by that token.
+    #[must_use]
+    pub fn lease_at(&self, pool: &str, address: SocketAddr, by: &str, now: Duration) -> Option<Registration> {
+        let there = self.by_id.values().filter(|service| service.is_at(pool, address) && &*service.by == by);
+        there.filter_map(|service| service.lease(now)).next()
+    }
+
+    /// Whether what is to survive a restart is another than when this was asked last.
+    pub fn takes_change(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// When [`sweep`](Self::sweep) has something to do next.
@@ -148,6 +171,7 @@ impl Services {
     pub fn retain(&mut self, wanted: impl Fn(&Service) -> bool) -> bool {
         let before = self.by_id.len();
         self.by_id.retain(|_, service| wanted(service));
+        self.changed |= self.by_id.len() < before;
         self.by_id.len() < before
     }
 
@@ -328,6 +352,30 @@ mod tests {
         all.hear("a", "c", Status::Passing, "", secs(5));
         assert_eq!(all.sweep(|_, _| true, secs(74)), []);
         assert_eq!(all.sweep(|_, _| true, secs(75)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_said_again_is_no_change() {
+        let mut all = Services::default();
+        let both = || vec![check("c", Some(10), None), check("d", None, None)];
+        let mut changes = |what: &str, does: &mut dyn FnMut(&mut Services)| {
+            does(&mut all);
+            assert_eq!((what, all.takes_change(), all.takes_change()), (what, !what.starts_with("again"), false));
+        };
+        changes("registers", &mut |all| drop(all.register(service(1, both()), secs(1))));
+        changes("passes", &mut |all| drop(all.hear("a", "c", Status::Passing, "fine", secs(2))));
+        changes("again passes", &mut |all| drop(all.hear("a", "c", Status::Passing, "finer", secs(3))));
+        changes("again registers", &mut |all| drop(all.register(service(1, both()), secs(4))));
+        changes("again is swept", &mut |all| drop(all.sweep(|_, _| false, secs(5))));
+        changes("warns", &mut |all| drop(all.hear("a", "c", Status::Warning, "", secs(5))));
+        changes("moves", &mut |all| drop(all.register(service(2, both()), secs(6))));
+        changes("is maintained", &mut |all| drop(all.maintain("a", true, secs(6))));
+        changes("again is maintained", &mut |all| drop(all.maintain("a", true, secs(6))));
+        changes("has another check", &mut |all| drop(all.add_check("a", check("e", Some(4), None), secs(6))));
+        changes("again has it", &mut |all| drop(all.add_check("a", check("e", Some(4), None), secs(7))));
+        changes("has none", &mut |all| drop(all.remove_check("a", "e", secs(7))));
+        changes("again nobody leaves", &mut |all| drop(all.deregister("b", secs(7))));
+        changes("leaves", &mut |all| drop(all.deregister("a", secs(7))));
     }
 
     #[test]

@@ -10,7 +10,7 @@ impl LiveRegistry {
     pub(super) fn judge(&self, book: &mut Book, now: std::time::Duration) {
         let Book { services, rules, .. } = book;
         let stays = |standing| standing == Standing::Stays;
-        book.unwritten |= services.retain(|it| rules.get(&it.pool).is_some_and(|rules| stays(rules.of_service(it))));
+        services.retain(|it| rules.get(&it.pool).is_some_and(|rules| stays(rules.of_service(it))));
         for (pool, address, standing) in book.unwelcome() {
             match standing {
                 Standing::Stays => {}

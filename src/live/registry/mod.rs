@@ -22,7 +22,7 @@ pub use services::ServiceLook;
 use super::state::lock;
 use super::{Snapshot, StateDir, StateError, StateFile};
 use crate::registry::{
-    self, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Services, Touched, Turn, Word,
+    self, Changed, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Services, Touched, Turn, Word,
 };
 use crate::telemetry::metrics::{LeasesLook, Look};
 use rules::PoolRules;
@@ -111,10 +111,16 @@ impl LiveRegistry {
         book.services = Services::default();
         // Of a pool that takes none any more nothing is due ever again.
         let Book { registry, services, rules, .. } = &mut *book;
-        let leases = kept.leases.into_iter().filter(|(pool, _)| rules.contains_key(pool));
-        leases.for_each(|(pool, lease)| registry.restore(&pool, lease, now));
         let kept_services = kept.services.into_iter().filter(|service| rules.contains_key(&service.pool));
         kept_services.for_each(|service| services.restore(service, now));
+        for (pool, mut lease) in kept.leases {
+            let Some(rules) = rules.get(&pool).map(|rules| rules.rules) else { continue };
+            // How long that of a service lasts was not written down each time.
+            if let Some(wish) = services.lease_at(&pool, lease.address, &lease.by.name, now) {
+                lease.ttl = wish.ttl.unwrap_or(rules.ttl).min(rules.ttl);
+            }
+            registry.restore(&pool, lease, now);
+        }
         self.judge(&mut book, now);
         let pools: Vec<String> = book.rules.keys().cloned().collect();
         pools.iter().for_each(|pool| book.touch(pool, Touched::Seats));
@@ -211,7 +217,7 @@ impl LiveRegistry {
         if granted.touched > Touched::Nothing {
             book.touch(pool, granted.touched);
         }
-        book.unwritten |= granted.changed;
+        book.unwritten |= granted.changed > Changed::Nothing;
         if granted.is_new {
             tracing::info!(pool, %address, ttl = ?granted.ttl, elsewhere = heard, "registered");
         }
@@ -228,7 +234,6 @@ impl LiveRegistry {
         book.rules(pool, who)?;
         let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
         let forgot = book.services.forget_at(pool, address);
-        book.unwritten |= forgot;
         let touched = match book.registry.remove(pool, address, rules, now) {
             Some(touched) => touched,
             None if forgot => Touched::Nothing,
@@ -347,9 +352,10 @@ impl LiveRegistry {
         }
     }
 
-    /// Hands what is to survive over to be written, if it changed.
+    /// Hands what is to survive over to be written, if it changed: who is there and how, not that somebody was heard again.
     pub fn write(&self) {
         let mut book = lock(&self.book);
+        book.unwritten |= book.services.takes_change();
         if std::mem::take(&mut book.unwritten) {
             self.state.keep(&LEASES, registry::encode(&book.registry, &book.services));
         }

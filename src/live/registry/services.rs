@@ -2,7 +2,7 @@
 
 use super::rules::Shown;
 use super::{Book, LeaseLook, LiveRegistry, Refused, Who, lock, look};
-use crate::registry::{self, Act, Registrant, Registration, Service, ServiceCheck, Status};
+use crate::registry::{self, Act, Changed, Registrant, Registration, Service, ServiceCheck, Status};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -162,7 +162,6 @@ impl LiveRegistry {
     }
 
     fn act_all(&self, book: &mut Book, acts: Vec<Act>, now: Duration) -> Result<u64, Refused> {
-        book.unwritten = true;
         for act in acts {
             match act {
                 Act::Put(pool, address, wish, by) => self.put_as(book, &pool, address, &wish, &by, now)?,
@@ -191,7 +190,11 @@ impl LiveRegistry {
         rules.may_stand_at_all(address)?;
         let rules = rules.rules;
         let put = book.registry.put(pool, address, wish, &Registrant::here(by), rules, now);
-        let granted = put.map_err(|registry::Full| Refused::Full)?;
+        let mut granted = put.map_err(|registry::Full| Refused::Full)?;
+        // With several checks each word makes it another; a restart makes it of the checks again.
+        if granted.changed == Changed::Ttl {
+            granted.changed = Changed::Nothing;
+        }
         self.granted(book, pool, address, granted, false);
         Ok(())
     }
