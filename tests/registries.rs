@@ -386,6 +386,35 @@ fn one_that_keeps_saying_that_it_fails_is_forgotten_in_time() {
 }
 
 #[test]
+fn what_a_service_of_consuls_says_wrongly_is_refused_by_its_name() {
+    let weir = Weir::start(&open("", ""), &[]);
+    let asks = |path: &str, json: &str| {
+        let said = Registrar::new(&weir, WORKERS).asks("PUT", path, json);
+        (said.status, said.text())
+    };
+    let service = |more: &str| format!("{{\"Name\": \"app\", \"Port\": 9, {more}}}");
+    for (more, why) in [
+        ("\"Tags\": {\"a\": \"b\"}", "Tags: an array of texts, not an object"),
+        ("\"Checks\": \"no\"", "Checks: an array of objects, not \"no\""),
+        (
+            "\"Check\": {\"TTL\": \"9s\", \"Status\": \"well\"}",
+            "Check.Status: \"passing\", \"warning\" or \"critical\", not \"well\"",
+        ),
+    ] {
+        assert_eq!(asks("/v1/agent/service/register", &service(more)), (400, why.to_owned()));
+    }
+    assert_eq!(json_of(&weir.admin("/v1/agent/services")), json!({}));
+    assert_eq!(asks("/v1/agent/service/register", &service("\"Check\": {\"TTL\": \"9s\"}")).0, 200);
+    let check = "{\"ServiceID\": \"app\", \"Name\": \"b\", \"TTL\": \"9s\", \"Status\": \"well\"}";
+    for (path, json) in
+        [("/v1/agent/check/register", check), ("/v1/agent/check/update/service:app", "{\"Status\": \"well\"}")]
+    {
+        let (status, why) = asks(path, json);
+        assert_eq!((status, why.split(':').next()), (400, Some("Status")), "{why}");
+    }
+}
+
+#[test]
 fn nobody_answers_for_the_checks_of_others() {
     let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
     let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;

@@ -5,6 +5,7 @@
 
 mod call;
 mod read;
+mod said;
 mod show;
 
 use super::AdminState;
