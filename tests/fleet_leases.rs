@@ -5,16 +5,21 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{Backend, Redis, Registrar, Weir, eventually};
+use support::{Backend, Redis, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
 fn member(redis: &str) -> Weir {
+    member_with(redis, "60s")
+}
+
+/// One whose leases last so long.
+fn member_with(redis: &str, ttl: &str) -> Weir {
     let text = format!(
-        "[admin]\nlisten = \"127.0.0.1:{{admin}}\"\n\
+        "[admin]\nlisten = \"127.0.0.1:{{admin}}\"\nspeaks = [\"consul\"]\n\
          tokens = [{{ name = \"workers\", role = \"registrar\", secret = \"{WORKERS}\" }}]\n\
          [cluster]\nredis = \"{{redis}}\"\n\
-         [pool.app]\nregister = {{ tokens = [\"workers\"], ttl = \"60s\" }}\n[[route]]\npool = \"app\"\n"
+         [pool.app]\nregister = {{ tokens = [\"workers\"], ttl = \"{ttl}\" }}\n[[route]]\npool = \"app\"\n"
     );
     Weir::start(&text, &[("redis", redis)])
 }
@@ -85,4 +90,40 @@ fn leases_that_others_granted_are_kept_while_redis_hangs() {
     weirs.iter().for_each(is_up);
     // Now its end is heard again, and nobody renews it.
     weirs.iter().for_each(|weir| weir.leases_are("app", &all[1..]));
+}
+
+#[test]
+fn what_is_taken_out_at_one_member_is_no_service_of_another_one_any_more() {
+    let Some(redis) = Redis::start() else { return };
+    let weirs = [(); 2].map(|()| member_with(&redis.url(), "2s"));
+    let [a, b] = &weirs;
+    weirs.iter().for_each(is_up);
+    let (one, two) = (Backend::start(), Backend::start());
+    let at = |weir: &Weir, path: &str, json: &str| Registrar::new(weir, WORKERS).asks("PUT", path, json).status;
+    let service = |id: &str, backend: &Backend, check: &str| {
+        let port = backend.address().rsplit_once(':').unwrap().1.to_owned();
+        format!("{{\"Name\": \"app\", \"ID\": \"{id}\", \"Port\": {port}{check}}}")
+    };
+    let register = "/v1/agent/service/register";
+    assert_eq!(at(a, register, &service("one", &one, "")), 200);
+    assert_eq!(at(a, register, &service("two", &two, "")), 200);
+    let both = [(one.address(), "serving"), (two.address(), "serving")];
+    let both = both.each_ref().map(|(address, state)| (address.as_str(), *state));
+    weirs.iter().for_each(|weir| weir.leases_are("app", &both));
+    Registrar::new(b, WORKERS).takes_out("app", &one.address());
+    let services = |weir: &Weir| json_of(&weir.admin("/v1/agent/services")).as_object().unwrap().len();
+    eventually("it is forgotten where it registered", || services(a) == 1);
+    // The other one is renewed by the member at which it registered, again and again; that one is not.
+    let renewals = "weir_lease_renewals_total{pool=\"app\"}";
+    let before = a.metric(renewals);
+    eventually("services are renewed", || a.metric(renewals) > before + 1.0);
+    weirs.iter().for_each(|weir| weir.leases_are("app", &both[1..]));
+    // One that is at both, and says at one of them that it fails, is still known at the other.
+    let check = ", \"Check\": {\"TTL\": \"2s\", \"Status\": \"passing\"}";
+    weirs.iter().for_each(|weir| assert_eq!(at(weir, register, &service("one", &one, check)), 200));
+    weirs.iter().for_each(|weir| weir.leases_are("app", &both));
+    assert_eq!(at(a, "/v1/agent/check/fail/service:one", ""), 200);
+    eventually("the other has heard of it", || b.leases("app").len() == 1 || services(b) == 0);
+    assert_eq!(at(b, "/v1/agent/check/pass/service:one", ""), 200);
+    b.leases_are("app", &both);
 }

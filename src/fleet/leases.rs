@@ -177,7 +177,7 @@ impl Others {
         let key = (word.pool.clone(), word.address);
         match word.says {
             Says::Granted { .. } => self.granted.insert(key, word.clone()),
-            Says::GivenBack => self.granted.remove(&key),
+            Says::GivenBack { .. } => self.granted.remove(&key),
         };
     }
 

@@ -23,12 +23,12 @@ impl Leases {
     pub fn hear(&mut self, word: &Word, rules: Rules, clocks: Clocks) -> Result<Heard, Full> {
         let said = Moment::of_fleet(word.said, clocks);
         let (lease, given_back) = (self.leases.get(&word.address), self.given_back.get(&word.address));
-        if lease.map(|lease| lease.said).max(given_back.copied()).is_some_and(|known| known >= said) {
+        if lease.map(|lease| lease.said).max(given_back.map(|back| back.said)).is_some_and(|known| known >= said) {
             return Ok(Heard::Old);
         }
         let is_there = lease.is_some_and(|lease| !lease.is_draining());
         let Some((wish, by)) = word.granted() else {
-            let touched = self.take_back(word.address, rules, (said, clocks.now));
+            let touched = self.take_back(word.address, word.given_back_at(said), rules, clocks.now);
             self.remember(word, said);
             return Ok(touched.map_or(Heard::Old, Heard::GivenBack));
         };
@@ -44,7 +44,7 @@ impl Leases {
     /// There is no lease, and older words that grant one may still come.
     fn remember(&mut self, word: &Word, said: Moment) {
         if self.given_back.len() < Leases::MAX {
-            self.given_back.insert(word.address, said);
+            self.given_back.insert(word.address, word.given_back_at(said));
         }
     }
 
@@ -53,7 +53,8 @@ impl Leases {
     pub fn words(&self, pool: &str, me: &Arc<str>, clocks: Clocks) -> Vec<Word> {
         let staying = self.leases.values().filter(|lease| !lease.is_draining());
         let granted = staying.map(|lease| Word::of(pool, lease, me, clocks));
-        let given_back = self.given_back.iter().map(|(address, at)| Word::given_back(pool, *address, *at, me, clocks));
+        let given_back =
+            self.given_back.iter().map(|(address, at)| Word::of_given_back(pool, *address, *at, me, clocks));
         granted.chain(given_back).filter(|word| word.ends() > clocks.unix).collect()
     }
 }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     fn given_back(n: u8, said: Duration) -> Word {
-        Word { says: Says::GivenBack, ..granted(n, said, 1) }
+        Word { says: Says::GivenBack { for_good: false }, ..granted(n, said, 1) }
     }
 
     /// Those that have not run out, whether that was noticed or not.

@@ -66,6 +66,15 @@ pub enum State {
     },
 }
 
+/// That a lease was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenBack {
+    /// When that was said.
+    pub said: Moment,
+    /// Whoever it is, he is to be forgotten: services at that address, too. Otherwise only its checks were critical.
+    pub for_good: bool,
+}
+
 /// Why a lease ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {

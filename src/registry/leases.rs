@@ -1,6 +1,6 @@
 //! The leases of one pool.
 
-use super::lease::{Lease, Leave, Registrant, State};
+use super::lease::{GivenBack, Lease, Leave, Registrant, State};
 use super::{Moment, Registration};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Leases {
     pub(super) leases: BTreeMap<SocketAddr, Lease>,
     /// When some were given back, for as long as an older word on them may come.
-    pub(super) given_back: BTreeMap<SocketAddr, Moment>,
+    pub(super) given_back: BTreeMap<SocketAddr, GivenBack>,
     /// When time passed last.
     looked: Duration,
     /// Some were kept then.
@@ -149,20 +149,21 @@ impl Leases {
         Ok(Granted { is_new, ttl, touched: touched(&before, lease), changed: changed(&before, lease, is_new) })
     }
 
-    /// Gives a lease back: its backend drains, if it does not already. `None`: there is none.
-    pub fn remove(&mut self, address: SocketAddr, rules: Rules, now: Duration) -> Option<Touched> {
-        self.take_back(address, rules, (Moment::at(now), now))
+    /// Gives a lease back, [for good](GivenBack::for_good) or not: its backend drains, if it does not already. `None`: there is none.
+    pub fn remove(&mut self, address: SocketAddr, for_good: bool, rules: Rules, now: Duration) -> Option<Touched> {
+        self.take_back(address, GivenBack { said: Moment::at(now), for_good }, rules, now)
     }
 
     pub(super) fn take_back(
         &mut self,
         address: SocketAddr,
+        back: GivenBack,
         rules: Rules,
-        (said, now): (Moment, Duration),
+        now: Duration,
     ) -> Option<Touched> {
         let lease = self.leases.get_mut(&address)?;
         if self.given_back.len() < Leases::MAX {
-            self.given_back.insert(address, said);
+            self.given_back.insert(address, back);
         }
         if let State::Draining { why, .. } = &mut lease.state {
             *why = Leave::Asked;
@@ -188,7 +189,7 @@ impl Leases {
     /// Lets time pass: leases run out, backends that left are gone. To be called when it is [`due`](Self::due).
     pub fn tick(&mut self, rules: Rules, signs: &impl Signs, now: Duration) -> Vec<Turn> {
         self.looked = now;
-        self.given_back.retain(|_, said| said.plus(rules.ttl) > now);
+        self.given_back.retain(|_, back| back.said.plus(rules.ttl) > now);
         let mut turns = Vec::new();
         for lease in self.leases.values_mut().filter(|lease| !lease.is_draining()) {
             if !lease.silent && lease.falls_silent() <= now {
@@ -241,7 +242,7 @@ impl Leases {
 
     /// When one was given back, for as long as that is remembered.
     #[must_use]
-    pub fn given_back(&self, address: SocketAddr) -> Option<Moment> {
+    pub fn given_back(&self, address: SocketAddr) -> Option<GivenBack> {
         self.given_back.get(&address).copied()
     }
 

@@ -30,7 +30,7 @@ mod model;
 
 pub use address::parse as parse_address;
 pub use hear::Heard;
-pub use lease::{Lease, Leave, Registrant, State};
+pub use lease::{GivenBack, Lease, Leave, Registrant, State};
 pub use leases::{Changed, Counts, Full, Granted, Leases, Rules, Signs, Touched, Turn};
 pub use load::{Load, SHARE_FULL};
 pub use moment::{Clocks, Moment};

@@ -53,7 +53,7 @@ impl Pool {
     }
 
     fn remove(&mut self, n: u8) -> Option<Touched> {
-        self.leases.remove(at(n), RULES, self.now)
+        self.leases.remove(at(n), true, RULES, self.now)
     }
 
     /// Lets time pass, while those that `renews` names do so at a third of their time.

@@ -33,8 +33,15 @@ impl Registry {
     }
 
     /// As [`Leases::remove`].
-    pub fn remove(&mut self, pool: &str, address: SocketAddr, rules: Rules, now: Duration) -> Option<Touched> {
-        self.pools.get_mut(pool)?.remove(address, rules, now)
+    pub fn remove(
+        &mut self,
+        pool: &str,
+        address: SocketAddr,
+        for_good: bool,
+        rules: Rules,
+        now: Duration,
+    ) -> Option<Touched> {
+        self.pools.get_mut(pool)?.remove(address, for_good, rules, now)
     }
 
     /// As [`Leases::forget`].

@@ -82,6 +82,7 @@ fn read_service(value: &Value) -> Option<Service> {
         weights: (weight(0)?, weight(1)?),
         by: value["by"].as_str()?.into(),
         checks: value["checks"].as_array()?.iter().map(read_check).collect::<Option<_>>()?,
+        registered: Moment::LONG_AGO,
         maintenance: value["maintenance"].as_bool()?,
         ill_since: None,
         shown: value["shown"].clone(),
@@ -144,7 +145,7 @@ mod tests {
             let wish = Registration::read(text.as_bytes()).unwrap();
             registry.put(pool, address.parse().unwrap(), &wish, &by, RULES, now).unwrap();
         }
-        registry.remove("blog", "10.0.0.2:80".parse().unwrap(), RULES, now);
+        registry.remove("blog", "10.0.0.2:80".parse().unwrap(), true, RULES, now);
         let mut after = Registry::default();
         for (pool, lease) in decode(&encode(&registry, &Services::default())).unwrap().leases {
             after.restore(&pool, lease, Duration::from_secs(1));

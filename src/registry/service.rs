@@ -1,4 +1,4 @@
-use super::Registration;
+use super::{Moment, Registration};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub struct Service {
     pub by: Arc<str>,
     /// All of them.
     pub checks: Vec<ServiceCheck>,
+    /// When it was; long ago if that is not known any more.
+    pub registered: Moment,
     /// It is to get nothing for now.
     pub maintenance: bool,
     /// Since when its backend does not answer, where it does not say so itself.
@@ -84,7 +86,13 @@ impl Service {
     /// What of it is kept over a restart: not when something was heard, nor what was noted then.
     pub(super) fn kept(&self) -> Service {
         let checks = self.checks.iter().map(ServiceCheck::kept).collect();
-        Service { checks, ill_since: None, ..self.clone() }
+        Service { checks, registered: Moment::LONG_AGO, ill_since: None, ..self.clone() }
+    }
+
+    /// When it was heard last: it registered, or answered for itself.
+    pub(super) fn said(&self) -> Moment {
+        let heard = self.checks.iter().filter(|check| check.ttl.is_some()).map(|check| Moment::at(check.heard));
+        heard.chain([self.registered]).max().unwrap_or(self.registered)
     }
 
     /// Whether it answers for itself.

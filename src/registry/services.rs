@@ -1,6 +1,6 @@
 //! Services that are registered as an agent of another registry takes them: what is known of each, and what that makes of leases.
 
-use super::{Registration, Service, ServiceCheck, Status};
+use super::{Moment, Registration, Service, ServiceCheck, Status};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,9 +61,9 @@ impl Services {
         Some(self.act_at(service.pool, service.address, now))
     }
 
-    /// Forgets all services that are there; whether there were any.
-    pub fn forget_at(&mut self, pool: &str, address: SocketAddr) -> bool {
-        self.retain(|service| !service.is_at(pool, address))
+    /// Forgets all services at an address of which nothing later was said; whether there were any.
+    pub fn forget_at(&mut self, pool: &str, address: SocketAddr, said: Moment) -> bool {
+        self.retain(|service| !service.is_at(pool, address) || service.said() > said)
     }
 
     /// A service says how a check of it stands. `None`: there is no such check that is said.
@@ -254,6 +254,7 @@ mod tests {
             weights: (10, 1),
             by: "workers".into(),
             checks,
+            registered: Moment::at(secs(1)),
             maintenance: false,
             ill_since: None,
             shown: json!({}),
@@ -330,8 +331,10 @@ mod tests {
         let moved = all.register(named("b", 2, vec![]), secs(1)).unwrap();
         assert_eq!(moved.iter().map(lease).collect::<Vec<_>>(), [stays, stays]);
         assert_eq!(lease(&all.deregister("a", secs(2)).unwrap()), None);
-        assert!(!all.forget_at("other", SocketAddr::from(([127, 0, 0, 1], 2))));
-        assert!(all.forget_at("app", SocketAddr::from(([127, 0, 0, 1], 2))) && all.iter().count() == 0);
+        let now = Moment::at(secs(3));
+        assert!(!all.forget_at("other", SocketAddr::from(([127, 0, 0, 1], 2)), now));
+        assert!(!all.forget_at("app", SocketAddr::from(([127, 0, 0, 1], 2)), Moment::at(Duration::ZERO)));
+        assert!(all.forget_at("app", SocketAddr::from(([127, 0, 0, 1], 2)), now) && all.iter().count() == 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the members of a fleet tell each other of leases.
 
-use super::{Clocks, Lease, Load, Moment, Registrant, Registration, parse_address};
+use super::{Clocks, GivenBack, Lease, Load, Moment, Registrant, Registration, parse_address};
 use crate::config::Register;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -42,7 +42,10 @@ pub enum Says {
         probed: bool,
     },
     /// It was given back.
-    GivenBack,
+    GivenBack {
+        /// As [`GivenBack::for_good`].
+        for_good: bool,
+    },
 }
 
 impl Word {
@@ -71,7 +74,7 @@ impl Word {
         match &self.says {
             Says::Granted { ttl, .. } => self.said.saturating_add(*ttl),
             // What was granted before has run out by then.
-            Says::GivenBack => self.said.saturating_add(Register::TTL_MAX),
+            Says::GivenBack { .. } => self.said.saturating_add(Register::TTL_MAX),
         }
     }
 
@@ -81,6 +84,17 @@ impl Word {
         let (ttl, zone) = (Some(*ttl), zone.clone());
         let wish = Registration { ttl, weight: *weight, zone, load: *load, probed: *probed };
         Some((wish, Registrant { name: Arc::clone(by), member: Some(Arc::clone(&self.member)) }))
+    }
+
+    /// Whether whoever is there is to be forgotten: see [`GivenBack::for_good`].
+    #[must_use]
+    pub fn is_for_good(&self) -> bool {
+        self.says == Says::GivenBack { for_good: true }
+    }
+
+    /// What is to be remembered of it, once there is no lease; a moment here stands for when it was said.
+    pub(super) fn given_back_at(&self, said: Moment) -> GivenBack {
+        GivenBack { said, for_good: self.is_for_good() }
     }
 
     /// As it is sent: JSON.
@@ -93,15 +107,18 @@ impl Word {
             "member": &*self.member,
             "said_us": micros(self.said),
         });
-        if let Says::Granted { ttl, weight, zone, load, by, probed } = &self.says {
-            word["granted"] = json!({
-                "ttl_us": micros(*ttl),
-                "weight": weight,
-                "zone": zone,
-                "load": load.map(Load::as_f64),
-                "by": &**by,
-                "probed": probed,
-            });
+        match &self.says {
+            Says::Granted { ttl, weight, zone, load, by, probed } => {
+                word["granted"] = json!({
+                    "ttl_us": micros(*ttl),
+                    "weight": weight,
+                    "zone": zone,
+                    "load": load.map(Load::as_f64),
+                    "by": &**by,
+                    "probed": probed,
+                });
+            }
+            Says::GivenBack { for_good } => word["for_good"] = json!(for_good),
         }
         word.to_string().into_bytes()
     }
@@ -116,7 +133,7 @@ impl Word {
             member: value["member"].as_str()?.into(),
             said: Duration::from_micros(value["said_us"].as_u64()?),
             says: match value.get("granted") {
-                None => Says::GivenBack,
+                None => Says::GivenBack { for_good: value["for_good"].as_bool().unwrap_or(false) },
                 Some(granted) => Word::read_granted(granted)?,
             },
         })
@@ -140,9 +157,9 @@ impl Word {
 impl Word {
     /// That one was given back to `me` at that moment.
     #[must_use]
-    pub fn given_back(pool: &str, address: SocketAddr, at: Moment, me: &Arc<str>, clocks: Clocks) -> Word {
-        let said = at.to_fleet(clocks);
-        Word { pool: pool.to_owned(), address, member: Arc::clone(me), said, says: Says::GivenBack }
+    pub fn of_given_back(pool: &str, address: SocketAddr, back: GivenBack, me: &Arc<str>, clocks: Clocks) -> Word {
+        let (said, says) = (back.said.to_fleet(clocks), Says::GivenBack { for_good: back.for_good });
+        Word { pool: pool.to_owned(), address, member: Arc::clone(me), said, says }
     }
 }
 
@@ -153,7 +170,7 @@ mod tests {
 
     fn word() -> impl Strategy<Value = Word> {
         let says = prop_oneof![
-            Just(Says::GivenBack),
+            any::<bool>().prop_map(|for_good| Says::GivenBack { for_good }),
             (1_000_000u64..3_600_000_000, any::<u16>(), prop::option::of("[a-z/]{1,8}"), prop::option::of(0u32..100))
                 .prop_map(|(ttl, weight, zone, load)| Says::Granted {
                     ttl: Duration::from_micros(ttl),

@@ -3,7 +3,7 @@
 
 use super::said::Said;
 use crate::config::Register;
-use crate::registry::{Service, ServiceCheck, Services, Status, parse_address};
+use crate::registry::{Moment, Service, ServiceCheck, Services, Status, parse_address};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub(super) fn service(content: &[u8], is_near: bool, now: Duration) -> Result<Se
         weights: weights(&said)?,
         by: "".into(),
         checks: checks(&said, id, now)?,
+        registered: Moment::at(now),
         maintenance: false,
         ill_since: None,
         shown: json!({

@@ -1,4 +1,4 @@
-use crate::registry::{Clocks, Lease, Leave, Moment, Word};
+use crate::registry::{Clocks, GivenBack, Lease, Leave, Word};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub struct LeaseChange {
     pub what: LeaseTurn,
     /// Another member of the fleet said so.
     pub heard: bool,
-    /// When it was given back last, if that is not long ago.
-    pub(super) given_back: Option<Moment>,
+    /// How it was given back last, if that is not long ago.
+    pub(super) given_back: Option<GivenBack>,
 }
 
 /// What happened to a lease.
@@ -43,8 +43,8 @@ impl LeaseChange {
         match (self.what, &self.lease, self.given_back) {
             _ if self.heard => None,
             (LeaseTurn::Granted { .. }, Some(lease), _) => Some(Word::of(&self.pool, lease, me, clocks)),
-            (LeaseTurn::Draining(Leave::Asked), _, Some(at)) => {
-                Some(Word::given_back(&self.pool, self.address, at, me, clocks))
+            (LeaseTurn::Draining(Leave::Asked), _, Some(back)) => {
+                Some(Word::of_given_back(&self.pool, self.address, back, me, clocks))
             }
             _ => None,
         }

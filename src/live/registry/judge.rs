@@ -17,7 +17,7 @@ impl LiveRegistry {
                 Standing::Drains(why) => {
                     tracing::warn!(pool, %address, %why, "who registered a backend may not any more: it drains");
                     let Some(rules) = book.rules.get(&pool).map(|rules| rules.rules) else { continue };
-                    let touched = book.registry.remove(&pool, address, rules, now).unwrap_or(Touched::Nothing);
+                    let touched = book.registry.remove(&pool, address, false, rules, now).unwrap_or(Touched::Nothing);
                     self.given_back(book, &pool, address, touched, false);
                 }
                 Standing::Goes(why) => self.goes(book, &pool, address, why),

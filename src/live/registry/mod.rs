@@ -22,7 +22,8 @@ pub use services::ServiceLook;
 use super::state::lock;
 use super::{Snapshot, StateDir, StateError, StateFile};
 use crate::registry::{
-    self, Changed, Clocks, Granted, Heard, Lease, Registrant, Registration, Registry, Services, Touched, Turn, Word,
+    self, Changed, Clocks, Granted, Heard, Lease, Moment, Registrant, Registration, Registry, Services, Touched, Turn,
+    Word,
 };
 use crate::telemetry::metrics::{LeasesLook, Look};
 use rules::PoolRules;
@@ -198,7 +199,15 @@ impl LiveRegistry {
         rules.may_stand_at_all(word.address)?;
         let rules = rules.rules;
         let (pool, address) = (&*word.pool, word.address);
-        match book.registry.hear(word, rules, clocks).map_err(|registry::Full| Refused::Full)? {
+        let heard = book.registry.hear(word, rules, clocks).map_err(|registry::Full| Refused::Full)?;
+        let said = Moment::of_fleet(word.said, clocks);
+        let forgot = word.is_for_good() && book.services.forget_at(pool, address, said);
+        match heard {
+            // What was renewed since then was renewed for the services that are forgotten.
+            Heard::Old if forgot => {
+                let touched = book.registry.remove(pool, address, true, rules, clocks.now);
+                self.given_back(&mut book, pool, address, touched.unwrap_or(Touched::Nothing), false);
+            }
             Heard::Old => return Ok(None),
             Heard::Granted(granted) => self.granted(&mut book, pool, address, granted, true),
             Heard::GivenBack(touched) => self.given_back(&mut book, pool, address, touched, true),
@@ -233,8 +242,8 @@ impl LiveRegistry {
         let mut book = lock(&self.book);
         book.rules(pool, who)?;
         let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
-        let forgot = book.services.forget_at(pool, address);
-        let touched = match book.registry.remove(pool, address, rules, now) {
+        let forgot = book.services.forget_at(pool, address, Moment::at(now));
+        let touched = match book.registry.remove(pool, address, true, rules, now) {
             Some(touched) => touched,
             None if forgot => Touched::Nothing,
             None => return Err(Refused::NoLease),

@@ -167,7 +167,7 @@ impl LiveRegistry {
                 Act::Put(pool, address, wish, by) => self.put_as(book, &pool, address, &wish, &by, now)?,
                 Act::Remove(pool, address) => {
                     let Some(rules) = book.rules.get(&pool).map(|rules| rules.rules) else { continue };
-                    if let Some(touched) = book.registry.remove(&pool, address, rules, now) {
+                    if let Some(touched) = book.registry.remove(&pool, address, false, rules, now) {
                         self.given_back(book, &pool, address, touched, false);
                     }
                 }
