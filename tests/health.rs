@@ -251,3 +251,43 @@ fn attempts_stay_within_the_budget_however_much_fails() {
     assert!(attempts <= 550 + 10, "{attempts}");
     assert!(attempts >= 550, "{attempts}");
 }
+
+#[test]
+fn backends_at_which_nobody_listens_cost_nothing_and_are_passed_over() {
+    let (alive, dead) = (Backend::start(), [(); 5].map(|()| Backend::start()));
+    dead.iter().for_each(Backend::dies);
+    let all: Vec<_> = dead.iter().chain([&alive]).collect();
+    let text = |retry: &str| pool(&all, &format!("outlier = \"off\"\nretry = {{ {retry} }}\n"));
+    // More of them than attempts; and more failures than any budget pays for.
+    let weir = Weir::start(&text("attempts = 2, budget = \"1%\""), &[]);
+    let mut client = weir.client();
+    for _ in 0..60 {
+        client.get("/").sees(200).body(&alive.address());
+    }
+    assert_eq!(alive.exchanges(), 60);
+    // Also for what may not be sent twice, as nothing of it was sent.
+    client.post("/", "a=1").sees(200).body(&alive.address());
+    for off in ["attempts = 1", "on = \"502\""] {
+        weir.becomes(&text(off));
+        let statuses: Vec<_> = (0..12).map(|_| weir.client().get("/").gets().unwrap().status).collect();
+        let fine = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!((fine, statuses.iter().filter(|status| **status == 502).count()), (2, 10), "{off}: {statuses:?}");
+    }
+}
+
+#[test]
+fn what_comes_to_backends_stays_within_the_budget_when_others_are_dead() {
+    let (one, two, dead) = (Backend::start(), Backend::start(), Backend::start());
+    one.is(Mood::Says(503));
+    two.is(Mood::Says(503));
+    dead.dies();
+    let keys = "outlier = \"off\"\nretry = { attempts = 5, on = [\"connect\", \"503\"], budget = \"10%\" }\n";
+    let weir = Weir::start(&pool(&[&one, &two, &dead], keys), &[]);
+    let mut client = weir.client();
+    for _ in 0..500 {
+        client.get("/").gets().unwrap();
+    }
+    let attempts = one.exchanges() + two.exchanges();
+    assert!(attempts <= 550 + 10, "{attempts}");
+    assert!(attempts >= 500, "{attempts}");
+}

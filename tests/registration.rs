@@ -174,7 +174,7 @@ fn one_that_is_not_renewed_gets_nothing_once_its_time_is_over() {
     weir.counts("weir_lease_expiries_total{pool=\"app\"}", 1.0);
 }
 
-/// Holds the address of a process that was killed, breaks whatever connects, and notes when somebody last did.
+/// Holds the address of a process that was killed, takes and breaks whatever connects, and notes when somebody last did.
 fn haunts(address: SocketAddr) -> Arc<Mutex<Vec<Instant>>> {
     let listener = TcpListener::bind(address).unwrap();
     let visits = Arc::<Mutex<Vec<Instant>>>::default();
@@ -235,6 +235,43 @@ fn one_is_killed(more: &str) {
     assert!(!visits.is_empty(), "nobody asked the one that was killed: nothing is shown by that");
     // One tick of the keeper, on a machine that others use too.
     assert!(last < Some(TTL + TICK), "{last:?}");
+}
+
+/// With nothing but the defaults, and none that is ejected: until its lease is half over, and it is looked at, a third of the load meets
+/// a closed port.
+#[test]
+fn of_one_that_is_killed_and_at_whose_port_nobody_listens_nobody_hears_however_long_it_is_asked() {
+    let worker = "[[route]]\nrespond = { body = \"from a worker\" }\n";
+    let (weir, mut killed) = (Weir::start(&open("outlier = \"off\""), &[]), Weir::start(worker, &[]));
+    let others = [0; 2].map(|_| Weir::start(worker, &[]));
+    let workers = Registrar::new(&weir, WORKERS);
+    let all_renew = || others.iter().for_each(|it| drop(workers.registers("app", &it.address().to_string(), "")));
+    all_renew();
+    let address = killed.address();
+    let crowd = Crowd::on(weir.address(), 8, Duration::ZERO);
+    workers.registers("app", &address.to_string(), "{\"ttl\": \"3s\"}");
+    let renewed = Instant::now();
+    let of = |what: &str| format!("{what}{{pool=\"app\",backend=\"{address}\"}}");
+    eventually("it is busy", || weir.metric(&of("weir_attempts_total")) > 20.0);
+    killed.is_killed();
+    let failed = of("weir_connect_failures_total");
+    let (mut refused, mut asked, mut last) = (0.0, 0, Duration::ZERO);
+    eventually("it has left", || {
+        all_renew();
+        let now = weir.metric(&failed);
+        if now > refused {
+            (refused, asked, last) = (now, crowd.seen(), renewed.elapsed());
+        }
+        weir.leases("app").len() == 2
+    });
+    let before = crowd.seen();
+    eventually("the load goes on", || crowd.seen() > before + 500);
+    let seen = crowd.ends();
+    println!("{} fine; {refused} of {asked} met a closed port, the last before {last:?} of a lease of 3 s", seen.fine);
+    assert!(seen.failures.is_empty(), "{} of {}: {:?}", seen.failures.len(), seen.all(), seen.failures.first());
+    // More than the budget would have paid for: ten in advance, and a fifth of what comes.
+    assert!(refused > 10.0 + 0.2 * asked as f64, "{refused} of {asked}: nothing is shown by that");
+    assert!(last < Duration::from_secs(3) + TICK, "{last:?}");
 }
 
 /// A tick of the clock, and what a busy machine may add to it.

@@ -42,9 +42,9 @@ pub(super) async fn attempt<D: Downstream>(
     let line = &seated.crew.lines[seated.slot.at];
     let Taken { connection, reused } = match connect(task, line, seated).await {
         Ok(taken) => taken,
-        Err(refusal) => {
+        Err(cause) => {
             note(task, seated, Outcome::Failed);
-            return Step::Next { refusal, granted: false, cause: Cause::Unsent };
+            return Step::Next { refusal: Refusal::ConnectFailed, granted: false, cause };
         }
     };
     worker.metrics.attempt(&backend.metrics, reused);
@@ -94,7 +94,7 @@ fn learns(task: &Task<'_>) -> bool {
 }
 
 /// A connection that stands, or a new one.
-async fn connect(task: &Task<'_>, line: &Line, seated: &Seated<'_>) -> Result<Taken, Refusal> {
+async fn connect(task: &Task<'_>, line: &Line, seated: &Seated<'_>) -> Result<Taken, Cause> {
     if !seated.fresh
         && let Some(taken) = line.take()
     {
@@ -111,13 +111,13 @@ async fn connect(task: &Task<'_>, line: &Line, seated: &Seated<'_>) -> Result<Ta
         Ok(Err(error)) => {
             worker.metrics.connect_failed(&backend.metrics);
             tracing::debug!(backend = backend.name, ?error, "cannot connect");
-            Err(Refusal::ConnectFailed)
+            Err(if error.is_unreached() { Cause::Unreached } else { Cause::Unsent })
         }
         Err(_) => {
             worker.metrics.connect_failed(&backend.metrics);
             seated.slot.is_silent(task.now());
             tracing::debug!(backend = backend.name, ?limit, "cannot connect in time");
-            Err(Refusal::ConnectFailed)
+            Err(Cause::Unsent)
         }
     }
 }

@@ -142,7 +142,7 @@ async fn tries<D: Downstream>(
                 if !granted && !chances.allow(cause, slot.at) {
                     return Ended::Refused(refusal);
                 }
-                chances.tried.add(slot.at);
+                chances.tried(slot.at, cause);
                 last = Some(refusal);
             }
         }

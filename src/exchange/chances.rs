@@ -15,12 +15,16 @@ pub(super) struct Chances<'a> {
     /// All content that was read can be sent again.
     whole: &'a Cell<bool>,
     pub(super) tried: Tried,
+    /// So many of those were not reached.
+    unreached: usize,
 }
 
 /// Why there should be another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The backend has not begun with it: there was no connection, or it said so.
+    /// Nothing came to the backend: nobody listens there.
+    Unreached,
+    /// The backend has not begun with it: the connection did not come about, or it said so.
     Unsent,
     /// The client would see this status.
     Status(u16),
@@ -35,22 +39,32 @@ impl<'a> Chances<'a> {
             is_idempotent: task.head.method.is_idempotent() && task.head.protocol.is_empty(),
             whole,
             tried: Tried::default(),
+            unreached: 0,
         }
     }
 
-    /// Whether another backend is asked after the one at `at`; if so, the retry is taken from the budget.
+    /// Whether another backend is asked after the one at `at`; if so, the retry is taken from the budget. One that was not reached
+    /// bore nothing of it: that costs nothing, and is no attempt of those that are counted.
     pub(super) fn allow(&self, cause: Cause, at: usize) -> bool {
         let is_wanted = match cause {
-            Cause::Unsent => self.retry.on_connect,
+            Cause::Unreached | Cause::Unsent => self.retry.on_connect,
             // RFC 9110 §9.2.2: only what may be repeated without harm.
             Cause::Status(status) => self.is_idempotent && self.retry.statuses.has(status),
         };
-        let made = self.tried.len() + 1;
+        let is_free = cause == Cause::Unreached && self.retry.attempts > 1;
+        let made = self.tried.len() + 1 - self.unreached;
         is_wanted
             && self.whole.get()
-            && made < self.retry.attempts as usize
+            && (is_free || made < self.retry.attempts as usize)
+            && self.tried.len() + 1 < Tried::MAX
             && self.crew.has_other(&self.tried, at)
-            && self.live.budget.withdraw()
+            && (is_free || self.live.budget.withdraw())
+    }
+
+    /// That one was tried, and why another one is to be.
+    pub(super) fn tried(&mut self, at: usize, cause: Cause) {
+        self.tried.add(at);
+        self.unreached += usize::from(cause == Cause::Unreached);
     }
 }
 

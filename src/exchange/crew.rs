@@ -162,8 +162,8 @@ pub(super) struct Tried {
 }
 
 impl Tried {
-    /// The configuration allows no more attempts.
-    const MAX: usize = 10;
+    /// So many backends an exchange tries at most; the configuration allows no more attempts.
+    pub(super) const MAX: usize = 10;
 
     pub(super) fn has(&self, at: usize) -> bool {
         self.list[..self.len].iter().any(|&tried| tried as usize == at)

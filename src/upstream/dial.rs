@@ -39,6 +39,17 @@ pub enum DialError {
     Tls(io::Error),
 }
 
+impl DialError {
+    /// Whether nothing came to the backend: nobody listens there, or there is no way to it.
+    #[must_use]
+    pub fn is_unreached(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound};
+        // A unix socket that is not there is not found.
+        let kinds = [ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound];
+        matches!(self, DialError::Connect(error) if kinds.contains(&error.kind()))
+    }
+}
+
 /// What the connection is to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {

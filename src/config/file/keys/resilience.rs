@@ -86,7 +86,12 @@ pub(crate) static RETRY: Spec = Spec {
     title: "`retry` of [pool.NAME]",
     doc: "When an exchange is tried again at another backend. Once something of a request was sent, only if its method is idempotent, and all of its content so far was kept.",
     keys: &[
-        key("attempts", Kind::Integer { min: 1, max: 10 }, Number(3), "Attempts at most, the first included."),
+        key(
+            "attempts",
+            Kind::Integer { min: 1, max: 10 },
+            Number(3),
+            "Attempts at most, the first included; backends at which nobody listens are not counted, unless it is 1.",
+        ),
         key(
             "on",
             Kind::OneOrMore(&Kind::Text("\"connect\", a status such as \"503\", or a range such as \"502-504\"")),
@@ -97,7 +102,7 @@ pub(crate) static RETRY: Spec = Spec {
             "budget",
             Kind::Share,
             Value("20%"),
-            "Retries for each first attempt, over all exchanges of the pool, and ten in advance: so that retries never become the load that keeps a pool down.",
+            "Retries for each first attempt, over all exchanges of the pool, and ten in advance: so that retries never become the load that keeps a pool down. What came to no backend pays nothing.",
         ),
         key(
             "content",
