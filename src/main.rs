@@ -85,6 +85,13 @@ enum Verb {
     },
     /// Run a backend's own command, and keep the backend registered for as long as it is healthy.
     Register(Register),
+    /// Become a command in a session of its own: so `weir register` starts it.
+    #[command(hide = true, name = command::register::ALONE)]
+    Alone {
+        /// It, with its arguments.
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
 }
@@ -235,6 +242,10 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }),
+        Verb::Alone { command } => {
+            eprintln!("error: {}", command::register::alone(&command));
+            ExitCode::FAILURE
+        }
         Verb::Purge(purge) => done(purge.purge(&mut out)),
         Verb::Top { n, cache, once, running } => {
             let wanted = command::top::Wanted { keys: n.into(), cache };

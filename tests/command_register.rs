@@ -7,7 +7,7 @@ mod support;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use support::{Backend, Crowd, Mood, Registered, Weir, eventually, free_port};
+use support::{Backend, Crowd, Mood, Registered, Terminal, Weir, eventually, free_port};
 
 const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
     tokens = [{ name = \"workers\", role = \"registrar\", secret = { file = \"workers.token\" } }]\n\
@@ -15,7 +15,7 @@ const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
 
 /// What waits until it is asked to end, says so, and ends with 7.
 const WAITS: &str = "trap 'echo asked > asked; exit 7' TERM; for name in HUP USR1 USR2 WINCH TTIN TTOU CONT ALRM; \
-     do trap \"echo heard > heard-$name\" $name; done; while :; do sleep 0.05; done";
+     do trap \"echo heard > heard-$name\" $name; done; echo ready > ready; while :; do sleep 0.05; done";
 
 fn weir() -> Weir {
     let directory = tempfile::tempdir().unwrap();
@@ -25,7 +25,11 @@ fn weir() -> Weir {
 
 /// Registers the backend at that address, with a shell script for a command.
 fn registered(weir: &Weir, address: &str, more: &[&str], script: &str) -> Registered {
-    Registered::start(weir, address, more, &["sh", "-c", script])
+    let it = Registered::start(weir, address, more, &["sh", "-c", script]);
+    if script == WAITS {
+        eventually("the command is ready for signals", || is_there(&it.path("ready")));
+    }
+    it
 }
 
 fn is_there(file: &Path) -> bool {
@@ -101,6 +105,32 @@ fn whoever_asks_twice_does_not_wait_for_the_drain() {
 }
 
 #[test]
+fn in_a_terminal_its_output_is_not_held_up_and_ctrl_c_comes_after_the_drain() {
+    let (weir, backend, directory) = (weir(), Backend::start(), tempfile::tempdir().unwrap());
+    // As gunicorn does, it has a meaning of its own for the signals of a terminal.
+    let speaks = "trap 'echo x >> caught' TTOU TTIN; trap 'echo asked > asked; exit 7' INT; \
+         while :; do echo a line; echo x >> lines; sleep 0.05; done";
+    let (admin, token, address) = (weir.at("admin").to_string(), weir.path("workers.token"), backend.address());
+    let register = [env!("CARGO_BIN_EXE_weir"), "register", "--pool", "app", "--address", &address];
+    let to = ["--admin", &admin, "--token-file", token.to_str().unwrap(), "--", "sh", "-c", speaks];
+    let Some(mut terminal) = Terminal::of(&[&register[..], &to].concat(), directory.path()) else { return };
+    let count = |file: &str| std::fs::read_to_string(directory.path().join(file)).unwrap_or_default().lines().count();
+    weir.leases_are("app", &[(&address, "serving")]);
+    eventually("it speaks", || count("lines") > 10);
+    assert!(terminal.said("a line") && count("caught") == 0, "it was held up");
+    backend.is(Mood::Slow(Duration::from_millis(700)));
+    let mut client = weir.client();
+    client.get("/slow").sent();
+    eventually("it is there", || backend.exchanges() == 1);
+    terminal.ctrl_c();
+    weir.leases_are("app", &[(&address, "draining")]);
+    assert_eq!(count("asked"), 0, "the command heard of it before the backend was drained");
+    client.sees(200);
+    eventually("it ends as its command does", || terminal.ended() == Some(Some(7)));
+    assert_eq!((count("asked"), count("caught")), (1, 0));
+}
+
+#[test]
 fn one_that_falls_ill_is_not_renewed_and_comes_back_by_itself() {
     let (weir, ill, well) = (weir(), Backend::start(), [0; 2].map(|_| Backend::start()));
     let others = well.each_ref().map(|backend| registered(&weir, &backend.address(), &[], WAITS));
@@ -136,6 +166,7 @@ fn what_is_wrong_is_said() {
     std::fs::write(weir.path("other.token"), "secret-of-nobody").unwrap();
     let mut it = Registered::start_with(&weir, &address, "other.token", &[], &["sh", "-c", WAITS]);
     assert!(it.said("not registered: nobody has that token"));
+    eventually("the command is ready for signals", || is_there(&it.path("ready")));
     it.signal("TERM");
     assert_eq!(it.ends(), Some(7));
     for (more, why) in [

@@ -25,6 +25,7 @@ mod registered;
 mod registrar;
 pub mod shop;
 mod strait;
+mod terminal;
 pub mod tls;
 mod weir;
 mod wire;
@@ -44,6 +45,7 @@ pub use redis::Redis;
 pub use registered::Registered;
 pub use registrar::{Registrar, json_of};
 pub use strait::{Strait, Weather};
+pub use terminal::Terminal;
 pub use tls::Authority;
 pub use wire::Wire;
 

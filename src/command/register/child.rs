@@ -1,8 +1,11 @@
-use rustix::process::{Pid, Signal, kill_process};
+use super::session::{ALONE, SELF};
+use rustix::process::{Pid, Signal, getsid, kill_process};
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 use tokio::process;
+use tokio::time::timeout;
 
 /// The command at work.
 pub(super) struct Child {
@@ -11,12 +14,29 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts it, in a process group of its own: what a terminal sends to ours comes to it only after the drain.
-    pub(super) fn start(command: &[OsString]) -> io::Result<Child> {
-        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let started = process::Command::new(program).args(arguments).process_group(0).spawn();
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", program.display()));
-        Ok(Child { child: started.map_err(named)?, ended: None })
+    /// Starts it, in a session of its own: what a terminal sends to ours comes to it only after the drain. Waits until it is there, so that
+    /// whatever is passed on is passed to the command.
+    pub(super) async fn start(command: &[OsString]) -> io::Result<Child> {
+        let mut alone = process::Command::new(SELF);
+        alone.arg(ALONE).arg("--").args(command);
+        let mut child = Child { child: alone.spawn()?, ended: None };
+        let begun = Instant::now();
+        while !child.is_alone() && begun.elapsed() < ALONE_MAX {
+            // It may have ended already.
+            if timeout(ALONE_EACH, child.ends()).await.is_ok() {
+                break;
+            }
+        }
+        Ok(child)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.pid().is_none_or(|pid| getsid(Some(pid)).is_ok_and(|session| session == pid))
+    }
+
+    /// None once its end was waited for: the number may be another process's.
+    fn pid(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
     }
 
     /// Waits for its end. Cancel-safe, and says it again.
@@ -31,11 +51,15 @@ impl Child {
 
     /// Passes a signal on.
     pub(super) fn hears(&self, signal: i32) {
-        // None once its end was waited for: the number may be another process's.
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+        if let (Some(pid), Some(signal)) = (self.pid(), Signal::from_named_raw(signal)) {
             // One that has just ended hears nothing any more.
             let _ = kill_process(pid, signal);
         }
     }
 }
+
+/// How soon it is looked whether the session has begun.
+const ALONE_EACH: Duration = Duration::from_millis(1);
+
+/// A machine on which that takes longer is not waited for.
+const ALONE_MAX: Duration = Duration::from_secs(5);

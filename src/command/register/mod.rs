@@ -3,7 +3,10 @@
 mod backend;
 mod child;
 mod registrant;
+mod session;
 mod signals;
+
+pub use session::{ALONE, alone};
 
 use super::ask::Where;
 use crate::admin::Place;
@@ -77,7 +80,7 @@ fn content(Wanted { ttl, weight, zone, .. }: &Wanted) -> Result<String, String> 
 
 async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<ExitCode> {
     let mut signals = Signals::take()?;
-    let mut child = Child::start(command)?;
+    let mut child = Child::start(command).await?;
     let (stop, stopping) = watch::channel(false);
     let staying = spawn_local(stay(Rc::clone(&registrant), stopping));
     let asked = loop {
