@@ -185,9 +185,16 @@ impl FetchReply<'_> {
     /// Whether there is room for so many more bytes of it, where it is to be stored.
     fn room(&self, more: u64) -> Room {
         let Mode::Store(storing) = &self.mode else { return Room::Enough };
-        // What is small counts, though it is kept in any case.
-        let has_memory = self.voyage.worker.pressure.take(more);
-        Room::of(self.voyage.stow.is_too_large(storing, self.taken), has_memory, self.gathered_bytes())
+        let pressure = &self.voyage.worker.pressure;
+        let has_memory = pressure.take(more);
+        let room = Room::of(self.voyage.stow.is_too_large(storing, self.taken), has_memory, self.gathered_bytes());
+        match (room == Room::Enough, has_memory) {
+            // What is small counts, though it is kept in any case.
+            (true, false) => pressure.grows(more),
+            (false, true) => pressure.shrinks(more),
+            _ => {}
+        }
+        room
     }
 
     /// Bytes of content that is received, with what is stored that it is joined with.
@@ -214,14 +221,18 @@ impl FetchReply<'_> {
             rest.after().into_iter().for_each(|piece| flight.data(piece));
         }
         // For a moment there are two of it.
-        let gathered = self.gathered_bytes();
+        let (gathered, pressure) = (self.gathered_bytes(), &self.voyage.worker.pressure);
+        let has_memory = pressure.take(gathered);
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
             && storing.why_not().is_none()
-            && Room::of(false, self.voyage.worker.pressure.take(gathered), gathered) == Room::Enough
+            && Room::of(false, has_memory, gathered) == Room::Enough
             && let Some(whole) = flight.whole()
         {
             let is_purged = rest.is_some_and(|rest| rest.is_purged(self.cache()));
             self.voyage.stow.store(*storing, whole, || is_purged || flight.is_barred());
+        }
+        if has_memory {
+            pressure.shrinks(gathered);
         }
         // What ends a part is not said of all.
         flight.end(trailers.filter(|_| rest.is_none()).cloned());
