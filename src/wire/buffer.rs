@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 /// Bytes of a read buffer: content of 64 KiB and its head come in one system call.
 pub const BUFFER: usize = 96 * 1024;
 
+/// Bytes of one while memory is short: what a slow reader holds is less, and a fast one is asked more often.
+const SMALL: usize = 16 * 1024;
+
 /// Read buffers that a worker keeps for reuse; beyond that they go back to the allocator.
 const KEPT: usize = 16;
 
@@ -30,10 +33,20 @@ impl Buffers {
         Buffers { free: RefCell::default(), pressure }
     }
 
-    /// A buffer of [`BUFFER`] bytes, content unspecified.
+    /// A buffer of [`BUFFER`] bytes, content unspecified; while memory is short, of [`SMALL`] bytes if that is twice what is
+    /// `held`.
     #[must_use]
-    pub fn lease(&self) -> Box<[u8]> {
-        self.free.borrow_mut().pop().unwrap_or_else(|| self.fresh(BUFFER))
+    fn lease(&self, held: usize) -> Box<[u8]> {
+        if let Some(free) = self.free.borrow_mut().pop() {
+            return free;
+        }
+        if held > SMALL / 2 {
+            return self.fresh(BUFFER);
+        }
+        match self.pressure.take(BUFFER as u64) {
+            true => vec![0; BUFFER].into_boxed_slice(),
+            false => self.fresh(SMALL),
+        }
     }
 
     fn fresh(&self, size: usize) -> Box<[u8]> {
@@ -42,11 +55,11 @@ impl Buffers {
     }
 
     /// Takes a buffer back.
-    pub fn give_back(&self, buffer: Box<[u8]>) {
+    fn give_back(&self, buffer: Box<[u8]>) {
         let mut free = self.free.borrow_mut();
         if buffer.len() == BUFFER && free.len() < KEPT {
             free.push(buffer);
-        } else if buffer.len() >= BUFFER {
+        } else if buffer.len() >= SMALL {
             self.pressure.shrinks(buffer.len() as u64);
         }
     }
@@ -125,34 +138,43 @@ impl Inbox {
     }
 
     fn make_room(&mut self, buffers: &Buffers) {
-        let size = self.buffer.len();
-        if size < BUFFER || (size > BUFFER && self.is_empty()) {
-            self.move_to(buffers.lease());
-        } else if self.is_empty() {
+        let (size, held) = (self.buffer.len(), self.end - self.start);
+        if held == 0 && (size == BUFFER || size == SMALL) {
             (self.start, self.end) = (0, 0);
+        } else if held == 0 || (self.end == size && size < SMALL) {
+            self.move_to(buffers.lease(held), buffers);
         } else if self.end == size && self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+            (self.start, self.end) = (0, held);
         } else if self.end == size {
             // Only a head waits for more while that much is there: its limit, which may be larger, bounds this.
-            self.move_to(buffers.fresh(2 * size));
+            self.move_to(if size < BUFFER { buffers.lease(held) } else { buffers.fresh(2 * size) }, buffers);
         }
     }
 
-    fn move_to(&mut self, mut larger: Box<[u8]>) {
+    fn move_to(&mut self, mut larger: Box<[u8]>, buffers: &Buffers) {
         let held = self.end - self.start;
         larger[..held].copy_from_slice(self.bytes());
-        self.buffer = larger;
+        buffers.give_back(std::mem::replace(&mut self.buffer, larger));
         (self.start, self.end) = (0, held);
     }
 
     fn park(&mut self, buffers: &Buffers) {
         if self.is_empty() {
             self.release(buffers);
-        } else if self.buffer.len() == BUFFER && self.end - self.start <= PARK {
+        } else if self.is_worth_parking() {
             let parked: Box<[u8]> = self.bytes().into();
             buffers.give_back(std::mem::replace(&mut self.buffer, parked));
             (self.start, self.end) = (0, self.buffer.len());
+        }
+    }
+
+    fn is_worth_parking(&self) -> bool {
+        let held = self.end - self.start;
+        match self.buffer.len() {
+            BUFFER => held <= PARK,
+            SMALL => held <= SMALL / 2,
+            _ => false,
         }
     }
 }
@@ -160,6 +182,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::{Held, Level, Ordered};
     use std::io::Write;
     use std::os::unix::net::UnixStream as StdStream;
 
@@ -187,5 +210,32 @@ mod tests {
         inbox.release(&buffers);
         assert!(inbox.buffer.is_empty());
         assert_eq!(buffers.free.borrow().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn while_memory_is_short_buffers_are_small_and_what_is_long_still_fits() {
+        let pressure = Arc::<Pressure>::default();
+        let held = Held { process: 1, caches: 0, caches_max: 0 };
+        let set = |room| pressure.set(1 << 30, held, Ordered { level: Level::Calm, caches: 0, room });
+        set(BUFFER as u64);
+        let buffers = Buffers::counted(Arc::clone(&pressure));
+        let lengths = [0; 3].map(|held| buffers.lease(held).len());
+        assert_eq!(lengths, [BUFFER, SMALL, SMALL], "one is all that there is room for");
+        assert_eq!(buffers.lease(SMALL / 2 + 1).len(), BUFFER, "it would be full soon");
+        set(0);
+        let (mut peer, mut io) = pair();
+        let mut inbox = Inbox::default();
+        let said: Vec<u8> = (0..2 * SMALL).map(|n| (n / 7) as u8).collect();
+        peer.write_all(&said).unwrap();
+        while inbox.bytes().len() < said.len() {
+            assert!(std::future::poll_fn(|cx| inbox.poll_fill(&mut io, &buffers, cx)).await.unwrap() > 0);
+            assert!(inbox.buffer.len() == SMALL || inbox.bytes().len() > SMALL / 2);
+        }
+        assert_eq!(inbox.take(said.len()), said);
+        inbox.release(&buffers);
+        peer.write_all(b"abc").unwrap();
+        set(1 << 20);
+        std::future::poll_fn(|cx| inbox.poll_fill(&mut io, &buffers, cx)).await.unwrap();
+        assert_eq!((inbox.bytes(), inbox.buffer.len()), (&b"abc"[..], BUFFER), "there is memory again");
     }
 }

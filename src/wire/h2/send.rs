@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-/// Bytes that are copied at once: what a stalled stream holds beside h2's own buffer.
+/// Bytes that are copied at once.
 const COPY_MAX: usize = 16 * 1024;
 
 /// Sends content as far as the peer's windows and our buffer allow.
@@ -26,6 +26,14 @@ enum Promised {
     Nothing,
     Bytes(u64),
     Anything,
+}
+
+/// What becomes of a piece.
+enum Due {
+    Nowhere,
+    Now,
+    /// Nothing follows it but the end, which is said on it.
+    AtTheEnd,
 }
 
 impl Sender {
@@ -48,34 +56,38 @@ impl Sender {
         self.last.is_none() && matches!(self.promised, Promised::Nothing | Promised::Bytes(0))
     }
 
-    /// Sends a piece. What is only lent is copied bit by bit, as the peer takes it.
+    /// Sends a piece. What is only lent is copied bit by bit, as the peer takes it: a stalled stream holds no copy.
     pub(super) async fn chunk(&mut self, stream: &RefCell<SendStream<Bytes>>, chunk: Chunk<'_>) -> Result<(), Broken> {
-        match chunk {
-            Chunk::Owned(bytes) => self.data(stream, bytes).await,
-            Chunk::Lent(slice) => {
-                for part in slice.chunks(COPY_MAX) {
-                    self.data(stream, Bytes::copy_from_slice(part)).await?;
-                }
+        let len = chunk.as_slice().len();
+        match (self.due(len)?, chunk) {
+            (Due::Nowhere, _) => Ok(()),
+            (Due::Now, Chunk::Owned(bytes)) => send(stream, bytes, false).await,
+            (Due::Now, Chunk::Lent(slice)) => send_lent(stream, slice).await,
+            (Due::AtTheEnd, Chunk::Owned(bytes)) => {
+                self.last = Some(bytes);
+                Ok(())
+            }
+            (Due::AtTheEnd, Chunk::Lent(slice)) => {
+                let (now, last) = slice.split_at(len - len.min(COPY_MAX));
+                send_lent(stream, now).await?;
+                self.last = Some(Bytes::copy_from_slice(last));
                 Ok(())
             }
         }
     }
 
-    async fn data(&mut self, stream: &RefCell<SendStream<Bytes>>, bytes: Bytes) -> Result<(), Broken> {
+    /// When so many further bytes are sent.
+    fn due(&mut self, len: usize) -> Result<Due, Broken> {
         match &mut self.promised {
-            _ if bytes.is_empty() => return Ok(()),
+            _ if len == 0 => Ok(Due::Nowhere),
             // HEAD and the like: what a sloppy peer sent as content goes nowhere.
-            Promised::Nothing => return Ok(()),
+            Promised::Nothing => Ok(Due::Nowhere),
+            Promised::Anything => Ok(Due::Now),
             Promised::Bytes(left) => {
-                *left = left.checked_sub(bytes.len() as u64).ok_or(Broken::Malformed("content_length"))?;
-                if *left == 0 {
-                    self.last = Some(bytes);
-                    return Ok(());
-                }
+                *left = left.checked_sub(len as u64).ok_or(Broken::Malformed("content_length"))?;
+                Ok(if *left == 0 { Due::AtTheEnd } else { Due::Now })
             }
-            Promised::Anything => {}
         }
-        send(stream, bytes, false).await
     }
 
     /// Sends what was kept back.
@@ -116,6 +128,17 @@ async fn send(stream: &RefCell<SendStream<Bytes>>, mut bytes: Bytes, end: bool) 
         let room = poll_fn(|cx| poll_room(&mut stream.borrow_mut(), bytes.len(), cx)).await?;
         let part = bytes.split_to(room.min(bytes.len()));
         stream.borrow_mut().send_data(part, end && bytes.is_empty()).map_err(broken)?;
+    }
+    Ok(())
+}
+
+/// The same, each part copied once it may be sent.
+async fn send_lent(stream: &RefCell<SendStream<Bytes>>, mut slice: &[u8]) -> Result<(), Broken> {
+    while !slice.is_empty() {
+        let room = poll_fn(|cx| poll_room(&mut stream.borrow_mut(), slice.len(), cx)).await?;
+        let (part, rest) = slice.split_at(room.min(slice.len()).min(COPY_MAX));
+        stream.borrow_mut().send_data(Bytes::copy_from_slice(part), false).map_err(broken)?;
+        slice = rest;
     }
     Ok(())
 }
