@@ -79,6 +79,9 @@ pub struct Worker {
     was_full: Cell<bool>,
     /// Exchanges that were begun though there is no memory left.
     reserved: Cell<u32>,
+    /// Exchanges under way, and how many there were at most since the last turn of the clock: their memory is there.
+    exchanges: Cell<u32>,
+    exchanges_most: Cell<u32>,
     /// The process is about to end: connections are closed after their exchange.
     pub draining: Cell<bool>,
     drain: Notify,
@@ -136,6 +139,8 @@ impl Worker {
             pressure,
             was_full: Cell::new(false),
             reserved: Cell::new(0),
+            exchanges: Cell::new(0),
+            exchanges_most: Cell::new(0),
             draining: Cell::new(false),
             drain: Notify::new(),
             lines: Lines::default(),
@@ -229,6 +234,7 @@ impl Worker {
             self.clock.end_unasked();
         }
         self.was_full.set(is_full);
+        self.exchanges_most.set(self.exchanges.get());
     }
 
     /// Memory for one more exchange. While there is none left, a few at once are served all the same: so there is an end to
@@ -236,16 +242,19 @@ impl Worker {
     ///
     /// # Errors
     /// [`Refusal::Memory`]
-    pub(super) fn memory(&self) -> Result<Option<Reserved<'_>>, Refusal> {
-        if !self.pressure.is_full() {
-            return Ok(None);
-        }
-        let taken = self.reserved.get();
-        if taken >= RESERVED_MAX {
+    pub(super) fn memory(&self) -> Result<Reserved<'_>, Refusal> {
+        let is_beyond = self.pressure.is_full();
+        if is_beyond && self.reserved.get() >= RESERVED_MAX {
             return Err(Refusal::Memory);
         }
-        self.reserved.set(taken + 1);
-        Ok(Some(Reserved(&self.reserved)))
+        self.reserved.set(self.reserved.get() + u32::from(is_beyond));
+        let exchanges = self.exchanges.get() + 1;
+        self.exchanges.set(exchanges);
+        if exchanges > self.exchanges_most.replace(exchanges.max(self.exchanges_most.get())) {
+            // A flood of them may be faster than anybody looks.
+            self.pressure.grows(EXCHANGE_BYTES);
+        }
+        Ok(Reserved { worker: self, is_beyond })
     }
 
     /// Limits whose exchanges do not end are looked at, also where nobody comes any more.
@@ -281,14 +290,23 @@ impl Held {
     }
 }
 
-/// An exchange that is served though there is no memory left, until it is dropped.
-pub(super) struct Reserved<'w>(&'w Cell<u32>);
+/// The memory of an exchange, until it is dropped.
+pub(super) struct Reserved<'w> {
+    worker: &'w Worker,
+    /// There was none left.
+    is_beyond: bool,
+}
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let Worker { exchanges, reserved, .. } = self.worker;
+        exchanges.set(exchanges.get() - 1);
+        reserved.set(reserved.get() - u32::from(self.is_beyond));
     }
 }
+
+/// What an exchange under way takes, about, with a small buffer.
+const EXCHANGE_BYTES: u64 = 48 * 1024;
 
 /// Exchanges at once that a worker begins however little memory there is.
 const RESERVED_MAX: u32 = 8;

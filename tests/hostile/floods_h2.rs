@@ -19,20 +19,33 @@ const SERVED_MIN: usize = 5;
 
 /// Four attackers send pieces until they are cut off or have sent `count`, and read what comes if they are `polite`.
 fn flood(polite: bool, count: usize, settings: &[u8], lead: &[u8], piece: impl Fn(usize) -> Vec<u8> + Sync) {
+    let origin = origin();
+    let weir = Weir::start(origin.address, LISTENER, "", "");
+    flood_it(&weir, polite, count, settings, lead, piece);
+}
+
+const LISTENER: &str = "protocols = [\"http/1.1\", \"h2\"]\ntimeouts = { head = \"2s\", body = \"1s\", idle = \"2s\" }";
+
+fn origin() -> Origin {
     let origin = Origin::start();
     let large = [b"HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n".to_vec(), vec![b'x'; 2 << 20]].concat();
     origin.script("/large", vec![Act::Say(large)]);
-    let weir = Weir::start(
-        origin.address,
-        "protocols = [\"http/1.1\", \"h2\"]\ntimeouts = { head = \"2s\", body = \"1s\", idle = \"2s\" }",
-        "",
-        "",
-    );
-    honest(&weir, "/warm");
+    origin
+}
+
+fn flood_it(
+    weir: &Weir,
+    polite: bool,
+    count: usize,
+    settings: &[u8],
+    lead: &[u8],
+    piece: impl Fn(usize) -> Vec<u8> + Sync,
+) {
+    honest(weir, "/warm");
     let before = weir.resident();
     let over = AtomicBool::new(false);
     let (mut most, mut served) = (0, 0);
-    let attackers: Vec<TcpStream> = (0..4).map(|_| open(&weir, settings)).collect();
+    let attackers: Vec<TcpStream> = (0..4).map(|_| open(weir, settings)).collect();
     std::thread::scope(|scope| {
         for attacker in &attackers {
             let (over, piece) = (&over, &piece);
@@ -44,14 +57,14 @@ fn flood(polite: bool, count: usize, settings: &[u8], lead: &[u8], piece: impl F
         let begun = Instant::now();
         // On a busy machine for longer: each is given its time, and none may be left without an answer.
         while begun.elapsed() < Duration::from_millis(1_200) || served < SERVED_MIN {
-            honest(&weir, "/honest");
+            honest(weir, "/honest");
             served += 1;
             most = most.max(weir.resident());
         }
         over.store(true, Ordering::Relaxed);
         attackers.iter().for_each(|attacker| drop(attacker.shutdown(Shutdown::Both)));
     });
-    honest(&weir, "/honest");
+    honest(weir, "/honest");
     let grown = most.saturating_sub(before) / 1024;
     println!("{served} honest answers, {grown} KiB more");
     assert!(grown * 1024 < GROWTH_MAX, "{grown} KiB more");
@@ -125,6 +138,16 @@ fn empty_data() {
 fn streams_with_a_window_of_one_byte() {
     // SETTINGS_INITIAL_WINDOW_SIZE = 1
     flood(true, 50, &[0, 4, 0, 0, 0, 1], b"", |n| frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get("/large")));
+}
+
+/// All that each of them holds is there within a few milliseconds.
+#[test]
+fn streams_with_a_window_of_one_byte_beside_a_cache_that_has_filled_the_memory() {
+    let origin = origin();
+    let weir = Weir::filled("64MiB", origin.address, LISTENER, "", "");
+    flood_it(&weir, true, 50, &[0, 4, 0, 0, 0, 1], b"", |n| {
+        frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get("/large"))
+    });
 }
 
 #[test]
