@@ -129,6 +129,53 @@ fn the_time_of_a_whole_exchange_holds() {
     client.sees_broken();
 }
 
+/// Four pieces a second for all who ask for a path.
+const SLOWEST: &str = "[[route]]\npool = \"app\"\npath = \"/stored\"\nlimits = [\"slow\"]\ncache = \"c\"\n{route}\n\
+    [[route]]\npath = \"/own\"\nlimits = [\"slow\"]\nrespond = { body = \"{body}\" }\n{route}\n\
+    [limit.slow]\nkey = \"path\"\nbandwidth = \"1KiB/s\"\nburst = \"1KiB\"\n\
+    [cache.c]\nmemory = \"8MiB\"\n";
+
+fn slowest(route: &str) -> String {
+    SLOWEST.replace("{body}", &content(8 * KIB)).replace("{route}", route)
+}
+
+#[test]
+fn whoever_goes_while_he_waits_for_a_response_that_no_backend_gives_is_seen_to() {
+    /// The turn of the last would come after half a minute; nothing is sent before that could fail.
+    const CROWD: usize = 120;
+    let origin = Origin::start();
+    origin.replies(200).field("cache-control", "max-age=60").body(&content(8 * KIB));
+    let weir = Weir::before(&origin, &slowest(""));
+    let arrives = |path: &str| {
+        let mut stream = TcpStream::connect(weir.address()).unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n").as_bytes()).unwrap();
+        // The head comes before the wait.
+        stream.read_exact(&mut [0; 64]).unwrap();
+        stream
+    };
+    // The first by a miss whose fetch is over soon.
+    for path in ["/stored", "/own"] {
+        let crowd: Vec<_> = (0..CROWD).map(|_| arrives(path)).collect();
+        drop(crowd);
+        eventually("nobody is there any more", || weir.metric("weir_exchanges_in_flight") < 0.5);
+    }
+    origin.saw(1);
+}
+
+#[test]
+fn the_time_of_a_whole_exchange_holds_for_what_no_backend_gives() {
+    let origin = Origin::start();
+    origin.replies(200).field("cache-control", "max-age=60").body(&content(8 * KIB));
+    let weir = Weir::before(&origin, &slowest("timeouts = { total = \"1s\" }"));
+    for path in ["/stored", "/stored", "/own"] {
+        let mut client = weir.client();
+        client.get(path).sent();
+        client.sees_broken();
+    }
+    origin.saw(1);
+    assert_eq!(weir.metric("weir_client_aborts_total"), 0.0);
+}
+
 #[test]
 fn what_is_compressed_counts_as_it_goes_out() {
     let (origin, body) = (Origin::start(), "all the same ".repeat(60 * KIB));

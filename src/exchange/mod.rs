@@ -20,6 +20,7 @@ mod max_forwards;
 mod mirror;
 mod nobody;
 mod paced;
+mod parting;
 mod port;
 mod prepare;
 mod priority;

@@ -5,6 +5,7 @@ use super::finish::{Finish, finish};
 use super::limit::{Round, Shown};
 use super::mirror::{self, Original, Tee};
 use super::paced::PacedDown;
+use super::parting::Parting;
 use super::priority::priority;
 use super::refusal::{Asked, refuse};
 use super::reuse::Reused;
@@ -378,17 +379,22 @@ impl Course<'_> {
         if !route.response.is_empty() {
             crate::route::edit(&route.response, &mut response.fields);
         }
-        let reply = down.halves().1;
-        let patience = reply.patience(self.client.gate.timeouts.body);
-        let send = answer::send(response, content, answer::is_head(&request.method), reply);
-        match self.worker.clock.within(patience, send).await {
-            Ok(Ok(sent)) => {
+        let (body, reply) = down.halves();
+        let limit = self.client.gate.timeouts.body;
+        let patience = reply.patience(limit);
+        let waits = patience > limit && body.length() == Length::None;
+        let sent = {
+            let send = pin!(answer::send(response, content, answer::is_head(&request.method), reply));
+            self.send_within_bounds(body, waits, self.worker.clock.within(patience, send)).await
+        };
+        match sent {
+            Ok(Ok(Ok(sent))) => {
                 trail.moved.down += sent;
                 End::Complete
             }
-            _ => {
+            parted => {
                 reply.abort();
-                End::ClientAborted
+                if matches!(parted, Err(Parting::TimedOut)) { End::TimedOut } else { End::ClientAborted }
             }
         }
     }

@@ -4,8 +4,9 @@ use super::Question;
 use crate::cache::entry::Entry;
 use crate::config::FieldEdits;
 use crate::exchange::attempts::Trail;
+use crate::exchange::parting::Parting;
 use crate::exchange::serve::{Course, Scratch};
-use crate::exchange::{Broken, Chunk, Downstream, Reply};
+use crate::exchange::{Broken, Chunk, Downstream, Reply, Source};
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
     conditions, content_range, has_conditions, push_number, range_may, ranges, strip_content_digests, unsatisfied,
@@ -59,21 +60,28 @@ impl Course<'_> {
         let mut sending = Sending { course: self, question, serving, request, added, form: None, moved: &moved };
         sending.say();
         response.clear();
-        let reply = down.halves().1;
-        let patience = reply.patience(self.client.gate.timeouts.body);
+        let (body, reply) = down.halves();
+        let limit = self.client.gate.timeouts.body;
+        let patience = reply.patience(limit);
+        let waits = patience > limit && body.length() == Length::None;
         let sent = {
             // Pinned here: as an argument it would be copied twice.
             let send = pin!(sending.send(response, reply));
-            self.worker.clock.within_progress(patience, &moved, send).await
+            let send = self.worker.clock.within_progress(patience, &moved, send);
+            self.send_within_bounds(body, waits, send).await
         };
         if self.worker.log.borrow().is_on() && response.fields.is_empty() {
             response.fields = sending.sent().fields();
         }
         scratch.added = sending.added;
         match sent {
-            Ok(Ok(bytes)) => {
+            Ok(Ok(Ok(bytes))) => {
                 trail.moved.down += bytes;
                 End::Complete
+            }
+            Err(Parting::TimedOut) => {
+                reply.abort();
+                End::TimedOut
             }
             _ => {
                 reply.abort();

@@ -7,6 +7,7 @@ use super::landing::Failure;
 use crate::cache::entry::Entry;
 use crate::cache::flight::{Piece, Seat};
 use crate::exchange::attempts::{Ended, Trail};
+use crate::exchange::parting::Parting;
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::{
@@ -51,6 +52,7 @@ impl Course<'_> {
             Ok(()) => Ended::Answered,
             Err(Fault::Client) => Ended::ClientGone,
             Err(Fault::Backend) => Ended::Broken(Refusal::BackendClosed),
+            Err(Fault::TimedOut) => Ended::Broken(Refusal::BackendTimeout),
         }
     }
 
@@ -113,8 +115,10 @@ impl Course<'_> {
                     left -= bytes.len() as u64;
                     trail.moved.down += bytes.len() as u64;
                     let patience = reply.patience(limit);
-                    let sent = reply.data(Chunk::Owned(bytes), more && left > 0);
-                    clock.within(patience, pin!(sent)).await.map_err(|_| Fault::Client)??;
+                    let sent = clock.within(patience, reply.data(Chunk::Owned(bytes), more && left > 0));
+                    self.send_while_there(gone.as_mut(), patience > limit, sent)
+                        .await?
+                        .map_err(|_| Fault::Client)??;
                     if left == 0 {
                         seat.is_served();
                         return Ok(clock.within(limit, pin!(reply.end(None))).await.map_err(|_| Fault::Client)??);
@@ -133,6 +137,17 @@ impl Course<'_> {
 enum Fault {
     Client,
     Backend,
+    /// The time of the whole exchange is over.
+    TimedOut,
+}
+
+impl From<Parting> for Fault {
+    fn from(parting: Parting) -> Fault {
+        match parting {
+            Parting::Gone => Fault::Client,
+            Parting::TimedOut => Fault::TimedOut,
+        }
+    }
 }
 
 impl From<Broken> for Fault {
