@@ -25,8 +25,13 @@ const BEAT: f64 = 0.1;
 
 /// A member whose only route lets in [`RATE`].
 fn member(redis: &str) -> Weir {
+    member_with(redis, "")
+}
+
+/// The same with more of `[cluster]`, and what follows.
+fn member_with(redis: &str, more: &str) -> Weir {
     let text = format!(
-        "[cluster]\nredis = \"{{redis}}\"\nlease = \"3s\"\n[limit.all]\nkey = \"route\"\nrate = \"{RATE}/s\"\n\
+        "[cluster]\nredis = \"{{redis}}\"\nlease = \"3s\"\n{more}\n[limit.all]\nkey = \"route\"\nrate = \"{RATE}/s\"\n\
          burst = {BURST}\n[[route]]\nrespond = {{ status = 200, body = \"in\" }}\nlimits = [\"all\"]\n"
     );
     Weir::start(&text, &[("redis", redis)])
@@ -185,4 +190,39 @@ fn behind_a_slow_redis_each_has_its_part() {
     assert!(rate <= RATE as f64 / 2.0 * 1.03 + BURST as f64, "{rate}");
     strait.turns(Weather::Calm);
     gather(&[a, b], 2);
+}
+
+/// What clients at all members, who ask for far more, get of them for a while, and how much that may be at most.
+fn let_in(weirs: &[Weir]) -> (u64, f64) {
+    let places: Vec<_> = weirs.iter().map(|weir| (weir, 3)).collect();
+    let (begun, crowd) = (Instant::now(), Crowd::at(&places));
+    thread::sleep(Duration::from_millis(1_500));
+    let (admitted, refused) = crowd.ends();
+    let most = RATE as f64 * begun.elapsed().as_secs_f64() + BURST as f64 + 3.0;
+    assert!(refused > 0, "{admitted} let in and nobody refused");
+    (admitted, most)
+}
+
+#[test]
+fn members_that_begin_while_redis_is_away_reckon_with_as_many_as_there_were() {
+    let Some(mut redis) = Redis::start() else { return };
+    let mut weirs = [(); 3].map(|()| member_with(&redis.url(), "[server]\nstate = \"state\""));
+    gather(&weirs.each_ref(), 3);
+    // The last of them is alone before it ends.
+    weirs.iter_mut().for_each(|weir| assert!(weir.stop().success()));
+    redis.kill();
+    weirs.iter_mut().for_each(Weir::starts_again);
+    let (admitted, most) = let_in(&weirs);
+    assert!(admitted as f64 <= most, "{admitted} of {most}");
+    assert!(redis.begin());
+    gather(&weirs.each_ref(), 3);
+}
+
+#[test]
+fn members_that_nobody_ever_counted_reckon_with_what_is_said() {
+    let Some(mut redis) = Redis::start() else { return };
+    redis.kill();
+    let weirs = [(); 3].map(|()| member_with(&redis.url(), "members = 3"));
+    let (admitted, most) = let_in(&weirs);
+    assert!(admitted as f64 <= most, "{admitted} of {most}");
 }

@@ -14,6 +14,8 @@ pub struct Cluster {
     pub name: String,
     /// `lease`: a member that is silent for so long does not count any more.
     pub lease: Duration,
+    /// `members`: so many are reckoned with, at least, where they cannot be counted.
+    pub members: u32,
 }
 
 /// How Redis is reached. URLs may hold passwords: they are not for logs.

@@ -1,3 +1,4 @@
+use super::kept::{Kept, Most};
 use super::known::Known;
 use super::leases::Leases;
 use super::limits::Limits;
@@ -35,8 +36,10 @@ pub(super) struct Beat {
     place: Option<Place>,
     /// Where the process before this one was, until it is known whether that still says something.
     past: Option<Place>,
-    /// When a place was kept last, and which.
-    kept: Option<(Instant, Place)>,
+    /// When something was kept last, and what.
+    kept: Option<(Instant, Kept)>,
+    /// How many there are.
+    most: Most,
     /// A purge is not written down on a disk.
     lapsed: bool,
     /// Not sent yet.
@@ -78,13 +81,15 @@ impl Beat {
             place: None,
             past: None,
             kept: None,
+            // What the process before kept is what is reckoned with.
+            most: Most::after(fleet.members(), boot_time()),
             lapsed: false,
             renew: scripts::renew(),
             sent: 0,
             known: Known::default(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
-            limits: Limits::new(Arc::clone(&hands)),
+            limits: Limits::new(Arc::clone(&hands), cluster.members),
             leases: Leases::new(Arc::clone(&hands), &member),
             member,
             hands,
@@ -240,6 +245,7 @@ impl Beat {
         // Counted from before Redis was asked, so that it ends here before it ends there.
         self.fleet.set_sure(begun + self.cluster.lease - self.cluster.lease / LEASE_MARGIN);
         self.fleet.set_up(pulse.members);
+        self.most.note(pulse.members, boot_time());
         for at in (0..self.waiting.len()).rev() {
             if self.waiting[at].0 <= pulse.floor {
                 let (_, told) = self.waiting.swap_remove(at);
@@ -316,12 +322,15 @@ impl Beat {
 
     /// Keeps for the next process how far this one is, unless it did so a short while ago.
     fn keep(&mut self, each: Duration) {
-        let Some(place) = &self.place else { return };
-        if self.kept.as_ref().is_some_and(|(at, kept)| at.elapsed() < each || kept == place) {
+        if self.place.is_none() || self.kept.as_ref().is_some_and(|(at, _)| at.elapsed() < each) {
             return;
         }
-        kept::keep(&self.hands, &self.cluster.name, self.place.as_ref().filter(|_| !self.lapsed));
-        self.kept = Some((Instant::now(), place.clone()));
+        let now = Kept { place: self.place.clone().filter(|_| !self.lapsed), members: self.most.get() };
+        if self.kept.as_ref().is_some_and(|(_, kept)| *kept == now) {
+            return;
+        }
+        kept::keep(&self.hands, &self.cluster.name, &now);
+        self.kept = Some((Instant::now(), now));
     }
 
     async fn purge(&mut self, purge: &Purge) {

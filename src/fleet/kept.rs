@@ -1,19 +1,30 @@
-//! What is kept of the fleet for the next process, as JSON: up to which purge the disks of this one are purged.
+//! What is kept of the fleet for the next process, as JSON: up to which purge the disks of this one are purged, and how many
+//! members there were.
 
 use super::Hands;
 use super::beat::Place;
 use crate::cache::purge::{Mode, What};
 use crate::live::{Purge, StateFile};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Its file in `[server] state`.
 static FILE: StateFile = StateFile { name: "fleet", version: 1, bytes_max: 64 * 1024 };
 
-/// Keeps where this member is, with the disks that there are now; or that nobody knows.
-pub(super) fn keep(hands: &Hands, fleet: &str, place: Option<&Place>) {
+/// How things are with a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Where it is; `None`: nobody knows.
+    pub(super) place: Option<Place>,
+    /// How many there are; see [`Most`].
+    pub(super) members: u32,
+}
+
+/// Keeps it, with the disks that there are now.
+pub(super) fn keep(hands: &Hands, fleet: &str, Kept { place, members }: &Kept) {
     let disks: Vec<_> = (hands.disks)().into_iter().map(|(_, id)| id).collect();
-    let place = place.map(|Place { epoch, number, id }| json!({ "epoch": epoch, "number": number, "id": id }));
-    let kept = json!({ "fleet": fleet, "place": place, "disks": disks });
+    let place = place.as_ref().map(|Place { epoch, number, id }| json!({ "epoch": epoch, "number": number, "id": id }));
+    let kept = json!({ "fleet": fleet, "place": place, "disks": disks, "members": members });
     hands.state.keep(&FILE, kept.to_string().into_bytes());
 }
 
@@ -35,6 +46,52 @@ pub(super) fn last(hands: &Hands, fleet: &str) -> Option<(Place, Vec<Purge>)> {
     Some((place?, others.map(purge).collect()))
 }
 
+/// How many members that fleet had, if the last process of this one kept it. May wait for the disk.
+pub(super) fn members(hands: &Hands, fleet: &str) -> Option<u32> {
+    // Whether it can be read is said where the purges are looked for.
+    let kept: Value = serde_json::from_slice(&hands.state.read(&FILE).ok()??.content).ok()?;
+    members_of(&kept, fleet)
+}
+
+fn members_of(kept: &Value, fleet: &str) -> Option<u32> {
+    let members = kept["members"].as_u64().filter(|_| kept["fleet"] == fleet)?;
+    u32::try_from(members).ok().filter(|members| (1..=MEMBERS_MAX).contains(members))
+}
+
+/// The most members at once within the last half an hour, or up to an hour: when all end one by one, the last does not keep
+/// that it was alone.
+#[derive(Debug, Default)]
+pub(super) struct Most {
+    since: Duration,
+    before: u32,
+    now: u32,
+}
+
+impl Most {
+    /// So many there were before.
+    pub(super) fn after(members: u32, now: Duration) -> Most {
+        Most { since: now, before: members, now: 0 }
+    }
+
+    pub(super) fn note(&mut self, members: u32, now: Duration) {
+        let old = now.saturating_sub(self.since);
+        if old >= WINDOW {
+            self.before = if old < 2 * WINDOW { self.now } else { 0 };
+            (self.since, self.now) = (now, 0);
+        }
+        self.now = self.now.max(members);
+    }
+
+    pub(super) fn get(&self) -> u32 {
+        self.before.max(self.now).max(1)
+    }
+}
+
+const WINDOW: Duration = Duration::from_secs(30 * 60);
+
+/// More make no sense.
+const MEMBERS_MAX: u32 = 1_000_000;
+
 /// Where a process of that fleet was, if that is known, and for which disks; `None`: it makes no sense.
 fn read(kept: &Value, fleet: &str) -> Option<(Option<Place>, Vec<String>)> {
     let text = |value: &Value| Some(value.as_str()?.to_owned());
@@ -51,6 +108,26 @@ fn read(kept: &Value, fleet: &str) -> Option<(Option<Place>, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_many_there_were_is_kept_of_one_fleet_and_not_of_the_last_who_left() {
+        let of = |text: &str| members_of(&serde_json::from_str(text).unwrap(), "shop");
+        assert_eq!(of(r#"{"fleet": "shop", "members": 3}"#), Some(3));
+        for other in
+            [r#"{"fleet": "other", "members": 3}"#, r#"{"fleet": "shop"}"#, r#"{"fleet": "shop", "members": 0}"#]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let mut most = Most::after(3, minutes(100));
+        for (minute, members, expected) in
+            [(101, 1, 3), (129, 2, 3), (130, 1, 2), (140, 5, 5), (161, 2, 5), (191, 1, 2), (300, 1, 1)]
+        {
+            most.note(members, minutes(minute));
+            assert_eq!(most.get(), expected, "{minute}");
+        }
+        assert_eq!(Most::default().get(), 1);
+    }
 
     #[test]
     fn what_is_kept_is_of_one_fleet_and_may_say_that_nobody_knows() {

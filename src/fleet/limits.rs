@@ -18,6 +18,8 @@ pub(super) struct Limits {
     cursors: HashMap<String, Cursor>,
     /// The limit that is asked first.
     first: usize,
+    /// By so many at least is divided while nobody can be told.
+    members_least: u32,
 }
 
 /// A key of which something was let in here.
@@ -32,8 +34,8 @@ struct Line {
 }
 
 impl Limits {
-    pub(super) fn new(hands: Arc<Hands>) -> Limits {
-        Limits { hands, script: scripts::advance(), cursors: HashMap::new(), first: 0 }
+    pub(super) fn new(hands: Arc<Hands>, members_least: u32) -> Limits {
+        Limits { hands, script: scripts::advance(), cursors: HashMap::new(), first: 0, members_least }
     }
 
     /// Tells what was let in since the last time, and hears of the same keys what others did.
@@ -56,7 +58,7 @@ impl Limits {
                 break;
             }
         }
-        fleet.share.touch(fleet.members(), began + IN_TOUCH);
+        fleet.share.touch(fleet.members().max(self.members_least), began + IN_TOUCH);
         Ok(())
     }
 

@@ -50,7 +50,7 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts it.
+    /// Starts it. May wait for the disk.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -60,6 +60,8 @@ impl Speaker {
         inbox: mpsc::Receiver<Outgoing>,
         hands: Hands,
     ) -> io::Result<Speaker> {
+        // Before anybody is let in.
+        fleet.reckon(kept::members(&hands, &cluster.name).unwrap_or(1).max(cluster.members));
         let (stop, stopped) = oneshot::channel();
         let body = move || match LocalRuntime::new() {
             Ok(runtime) => runtime.block_on(Beat::new(cluster, fleet, inbox, hands).run(stopped)),

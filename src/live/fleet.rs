@@ -93,6 +93,12 @@ impl Fleet {
         self.members.load(Relaxed).max(1)
     }
 
+    /// So many are reckoned with until they are counted: each has its part of what they share.
+    pub fn reckon(&self, members: u32) {
+        self.members.store(members, Relaxed);
+        self.share.touch(members, Duration::ZERO);
+    }
+
     /// So many are there, and Redis can be reached.
     pub fn set_up(&self, members: u32) {
         self.members.store(members, Relaxed);

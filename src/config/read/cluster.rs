@@ -14,6 +14,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Cluster> {
         ca: table.get("ca").and_then(|node| ca(&node)),
         name: name(table),
         lease: lease(table),
+        members: table.integer("members"),
         // Last: the others are checked even if it is wrong.
         redis: redis?,
     };

@@ -40,5 +40,11 @@ pub(crate) static CLUSTER: Spec = Spec {
             Value("3s"),
             "A member that Redis has not heard of for so long does not count any more: purges do not wait for it, and it asks backends before it reuses what it has stored, until it is back. At least 500ms.",
         ),
+        key(
+            "members",
+            Kind::Integer { min: 1, max: 10_000 },
+            Number(1),
+            "How many there are, at least: by so many each divides what limits allow while Redis cannot be reached. More where more were counted last. It matters for a member that begins while Redis is away and has no `[server] state` where it was kept how many there were.",
+        ),
     ],
 };
