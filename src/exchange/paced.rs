@@ -49,9 +49,9 @@ impl<'a> Pacing<'a> {
 
     /// Bytes that are sent in one piece.
     fn slice(&self) -> usize {
-        let slice = |(id, _): &(LimitId, Key)| match &*self.snapshot.limits[id.0].limiter {
-            Limiter::Bandwidth(flow, _) => flow.slice(),
-            _ => usize::MAX,
+        let now = self.worker.clock.coarse();
+        let slice = |(id, _): &(LimitId, Key)| {
+            self.snapshot.limits[id.0].limiter.bandwidth(now).map_or(usize::MAX, |(flow, _)| flow.slice())
         };
         self.lanes.borrow().iter().map(slice).min().unwrap_or(usize::MAX)
     }
@@ -67,19 +67,19 @@ impl<'a> Pacing<'a> {
     fn give_back(&self, bytes: usize) {
         let now = self.worker.clock.exact(Instant::now());
         for (id, key) in self.lanes.borrow().iter().filter(|(id, _)| !self.snapshot.config.limits[id.0].observe) {
-            if let Limiter::Bandwidth(flow, table) = &*self.snapshot.limits[id.0].limiter {
-                table.give_back(*key, *flow, bytes as u64, now);
+            if let Some((flow, table)) = self.snapshot.limits[id.0].limiter.bandwidth(now) {
+                table.give_back(*key, flow, bytes as u64, now);
             }
         }
     }
 
     fn wait_in(&self, id: LimitId, key: Key, bytes: u64, now: Duration) -> Duration {
         let live = &self.snapshot.limits[id.0];
-        let Limiter::Bandwidth(flow, table) = &*live.limiter else { return Duration::ZERO };
+        let Some((flow, table)) = live.limiter.bandwidth(now) else { return Duration::ZERO };
         let observe = self.snapshot.config.limits[id.0].observe;
         let wait = match observe {
-            true => table.observe(key, *flow, bytes, now),
-            false => table.reserve(key, *flow, bytes, now),
+            true => table.observe(key, flow, bytes, now),
+            false => table.reserve(key, flow, bytes, now),
         };
         if !wait.is_zero() {
             self.worker.metrics.limit_waits(&live.metrics);

@@ -1,9 +1,10 @@
-//! Rates that members share: each tells Redis what it let in, and hears how far its keys are ahead by what all let in.
+//! Rates and bandwidths that members share: each tells Redis what it let in, and hears how far its keys are ahead by what all
+//! let in.
 
 use super::link::Link;
 use super::names::Names;
 use super::{FleetError, Hands, scripts};
-use crate::limit::{Cursor, Key, Limiter, Pace, Rates};
+use crate::limit::{Advance, Cursor, Limiter};
 use crate::live::Fleet;
 use redis::Script;
 use std::collections::HashMap;
@@ -26,11 +27,7 @@ pub(super) struct Limits {
 struct Line {
     /// Which of the limits that there are now.
     limit: usize,
-    key: Key,
-    /// What was let in, as the time that it takes at the rate.
-    cost: Duration,
-    /// How far it is ahead here.
-    ahead: Duration,
+    advance: Advance,
 }
 
 impl Limits {
@@ -48,9 +45,10 @@ impl Limits {
             if !lines.is_empty() {
                 let heard = self.tell(link, names, &limits, &lines, fleet.members()).await?;
                 for (line, ahead) in lines.iter().zip(heard) {
-                    if let Some((_, rates)) = limits[line.limit].1.rate() {
+                    if let Some(shared) = limits[line.limit].1.shared() {
                         // From before Redis was asked: rather too little than more at each time.
-                        rates.take(line.key, Duration::from_micros(ahead), asked);
+                        let (ahead, most) = (Duration::from_micros(ahead), shared.most(fleet.members()));
+                        shared.take(line.advance.key, ahead, most, asked);
                     }
                 }
             }
@@ -65,8 +63,8 @@ impl Limits {
     /// What is let in while nobody can be told is nobody's business: each has its own part then.
     pub(super) fn forget(&mut self) {
         for (_, limiter) in (self.hands.limits)() {
-            if let Some((_, rates)) = limiter.rate() {
-                rates.report(&mut Cursor::default(), usize::MAX, (self.hands.now)(), |_| {});
+            if let Some(shared) = limiter.shared() {
+                shared.report(&mut Cursor::default(), usize::MAX, (self.hands.now)(), |_| {});
             }
         }
     }
@@ -77,10 +75,10 @@ impl Limits {
         for turn in 0..limits.len() {
             let limit = (self.first + turn) % limits.len();
             let (name, limiter) = &limits[limit];
-            let Some((pace, rates)) = limiter.rate() else { continue };
+            let Some(shared) = limiter.shared() else { continue };
             let left = KEYS_MAX - lines.len();
-            report(rates, self.cursors.entry(name.clone()).or_default(), left, now, pace, |key, cost, ahead| {
-                lines.push(Line { limit, key, cost, ahead });
+            shared.report(self.cursors.entry(name.clone()).or_default(), left, now, |advance| {
+                lines.push(Line { limit, advance });
             });
             if lines.len() == KEYS_MAX {
                 self.first = limit + 1;
@@ -100,12 +98,11 @@ impl Limits {
         members: u32,
     ) -> Result<Vec<u64>, FleetError> {
         let mut call = self.script.prepare_invoke();
-        for line in lines {
-            let (name, limiter) = &limits[line.limit];
-            let full = limiter.rate().map_or(Duration::ZERO, |(pace, _)| pace.full());
-            call.key(names.rate(name, line.key.get()));
-            call.arg(micros(line.cost)).arg(micros(line.ahead.saturating_sub(line.cost)));
-            call.arg(micros(full.saturating_mul(members.saturating_add(1)).saturating_add(AHEAD_MORE)));
+        for Line { limit, advance } in lines {
+            let (name, limiter) = &limits[*limit];
+            let most = limiter.shared().map_or(Duration::ZERO, |shared| shared.most(members));
+            call.key(names.rate(name, advance.key.get()));
+            call.arg(advance.cost).arg(advance.before).arg(most.as_secs_f64() * 1e6);
         }
         let heard: Vec<u64> = call.invoke_async(link).await?;
         match heard.len() == lines.len() {
@@ -113,22 +110,6 @@ impl Limits {
             false => Err(FleetError::Strange("not as many keys as were told")),
         }
     }
-}
-
-fn report(
-    rates: &Rates,
-    cursor: &mut Cursor,
-    max: usize,
-    now: Duration,
-    pace: Pace,
-    mut give: impl FnMut(Key, Duration, Duration),
-) {
-    rates.report(cursor, max, now, |it| give(it.key, pace.interval().saturating_mul(it.count), it.ahead));
-}
-
-/// With a fraction: at a million a second, a request is one.
-fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }
 
 /// Keys that Redis is told of at once: about a millisecond of its time.
@@ -139,6 +120,3 @@ const ROUNDS_MAX: usize = 4;
 
 /// For how long this member may act as one who knows what the others let in, since it asked last: five beats.
 const IN_TOUCH: Duration = Duration::from_millis(100);
-
-/// What a key may be ahead beyond the bursts of all members: a clock of Redis that steps back costs no more than that.
-const AHEAD_MORE: Duration = Duration::from_secs(1);

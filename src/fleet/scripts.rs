@@ -43,10 +43,10 @@ return number
     )
 }
 
-/// Advances keys of rates by what was let in; how far each is ahead of its rate now, in whole microseconds.
+/// Advances keys of rates and bandwidths by what was let in; how far each is ahead of its rate now, in whole microseconds.
 ///
-/// Keys: keys of rates. Arguments, for each in its turn and in microseconds: what was let in, as the time that it takes; how
-/// far ahead it is without that, if nobody knew; how far it may be at most.
+/// Keys: theirs. Arguments, for each in its turn and in microseconds: what was let in, as the time that it takes (below zero: given
+/// back); how far ahead it is without that, if nobody knew; how far it may be at most.
 pub(super) fn advance() -> Script {
     Script::new(
         r"
@@ -56,7 +56,7 @@ local heard = {}
 for i, key in ipairs(KEYS) do
   local cost, ahead, most = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   local tat = tonumber(redis.call('GET', key) or now + ahead)
-  ahead = math.min(math.max(tat - now, 0) + cost, most)
+  ahead = math.max(math.min(math.max(tat - now, 0) + cost, most), 0)
   redis.call('SET', key, string.format('%.3f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1)
   heard[i] = math.floor(ahead)
 end

@@ -1,3 +1,4 @@
+use super::Cursor;
 use super::pace::nanos;
 use super::sets::{At, Key, Sets, Step};
 use std::time::Duration;
@@ -24,6 +25,24 @@ impl Flow {
         Flow { tolerance: flow.cost(burst), ..flow }
     }
 
+    /// What one of `members` may send by itself, so that together they send no more.
+    #[must_use]
+    pub fn share(self, members: u32) -> Flow {
+        // The burst of it is smaller, and takes as long.
+        Flow { rate: (self.rate / u64::from(members.max(1))).max(1), ..self }
+    }
+
+    /// How far a key may be ahead before it waits.
+    #[must_use]
+    pub fn full(self) -> Duration {
+        Duration::from_nanos(self.tolerance)
+    }
+
+    /// Microseconds that so many bytes take.
+    pub(super) fn micros(self, bytes: i32) -> f64 {
+        f64::from(bytes) * 1e6 / self.rate as f64
+    }
+
     /// Nanoseconds that so many bytes take; rounded up.
     fn cost(self, bytes: u64) -> u64 {
         let nanos = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(self.rate));
@@ -39,40 +58,76 @@ impl Flow {
 }
 
 impl Bandwidth {
-    /// A table of so many bytes.
+    /// A table of so many bytes. `is_shared`: what is taken is kept for [`report`](Self::report), which must then be
+    /// called: a cell is not free before.
     #[must_use]
-    pub fn new(bytes: usize) -> Bandwidth {
-        Bandwidth { sets: Sets::new(bytes, false) }
+    pub fn new(bytes: usize, is_shared: bool) -> Bandwidth {
+        Bandwidth { sets: Sets::new(bytes, is_shared) }
     }
 
     /// How long so many bytes would have to wait, which are taken of the allowance only if that is not at all.
     pub fn observe(&self, key: Key, flow: Flow, bytes: u64, now: Duration) -> Duration {
         let (now, cost) = (nanos(now), flow.cost(bytes).max(1));
-        let (_, wait) = self.sets.change(key, &At { now }, |paid| {
+        let (place, wait) = self.sets.change(key, &At { now }, |paid| {
             let paid = paid.max(now).saturating_add(cost).min(PAID_MAX);
             match (paid - now).saturating_sub(flow.tolerance) {
                 0 => Step::Set(paid, 0),
                 wait => Step::Keep(wait),
             }
         });
+        if wait == 0 {
+            self.sets.note(place, noted(bytes));
+        }
         Duration::from_nanos(wait)
     }
 
     /// Takes so many bytes of the key's allowance, in turn with all who do, and says how long to wait before they are sent.
     pub fn reserve(&self, key: Key, flow: Flow, bytes: u64, now: Duration) -> Duration {
         let (now, cost) = (nanos(now), flow.cost(bytes).max(1));
-        let (_, paid) = self.sets.change(key, &At { now }, |paid| {
+        let (place, paid) = self.sets.change(key, &At { now }, |paid| {
             let paid = paid.max(now).saturating_add(cost).min(PAID_MAX);
             Step::Set(paid, paid)
         });
+        self.sets.note(place, noted(bytes));
         Duration::from_nanos((paid - now).saturating_sub(flow.tolerance))
     }
 
     /// Takes back what [`reserve`](Self::reserve) took: it is not sent.
     pub fn give_back(&self, key: Key, flow: Flow, bytes: u64, now: Duration) {
         let (now, cost) = (nanos(now), flow.cost(bytes).max(1));
-        self.sets.change(key, &At { now }, |paid| match paid > now {
-            true => Step::Set(paid.saturating_sub(cost).max(now), ()),
+        let (place, is_taken_back) = self.sets.change(key, &At { now }, |paid| match paid > now {
+            true => Step::Set(paid.saturating_sub(cost).max(now), true),
+            false => Step::Keep(false),
+        });
+        if is_taken_back {
+            self.sets.note(place, noted(bytes).wrapping_neg());
+        }
+    }
+
+    /// Gives keys of which something was taken or given back since they were given last, at most `max` of them: how many bytes
+    /// more, and how far the key is ahead now. The next call goes on after them.
+    pub(super) fn report(
+        &self,
+        cursor: &mut Cursor,
+        max: usize,
+        now: Duration,
+        mut give: impl FnMut(Key, i32, Duration),
+    ) {
+        let now = nanos(now);
+        self.sets.report(&mut cursor.0, max, |key, paid, more| {
+            give(key, more.cast_signed(), Duration::from_nanos(paid.saturating_sub(now)));
+        });
+    }
+
+    /// Others say that a key is `ahead`, all that was taken of it up to the last report taken together, or more than that if
+    /// it `may_be_more`. That counts here from now on, with what was taken since: less than before, where others gave back.
+    pub(super) fn take(&self, key: Key, flow: Flow, ahead: Duration, may_be_more: bool, now: Duration) {
+        let now = nanos(now);
+        let since = self.sets.noted(key).cast_signed();
+        let since = flow.cost(u64::try_from(since).unwrap_or(0));
+        let shared = now.saturating_add(nanos(ahead)).saturating_add(since).min(PAID_MAX);
+        self.sets.change(key, &At { now }, |paid| match shared > paid || (!may_be_more && paid > now) {
+            true => Step::Set(shared, ()),
             false => Step::Keep(()),
         });
     }
@@ -88,6 +143,11 @@ impl Bandwidth {
     pub fn capacity(&self) -> usize {
         self.sets.capacity()
     }
+}
+
+/// Bytes as they are noted: two GiB between two reports would be more than any link carries.
+fn noted(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// What is sent in one piece takes so long at the key's bandwidth: about as exact as the timer that it waits by.
@@ -112,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
-        let (table, key, flow) = (Bandwidth::new(1 << 12), Key::of(7), Flow::new(1_000, 500));
+        let (table, key, flow) = (Bandwidth::new(1 << 12, false), Key::of(7), Flow::new(1_000, 500));
         let now = seconds(100.0);
         assert_eq!(table.reserve(key, flow, 500, now), Duration::ZERO);
         assert_eq!(table.reserve(key, flow, 250, now), seconds(0.25));
@@ -129,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_for_others_and_never_more_than_was_taken() {
-        let (table, flow, key) = (Bandwidth::new(1 << 12), Flow::new(1_000, 500), Key::of(1 << 60));
+        let (table, flow, key) = (Bandwidth::new(1 << 12, false), Flow::new(1_000, 500), Key::of(1 << 60));
         let now = seconds(100.0);
         assert_eq!(table.reserve(key, flow, 500, now), Duration::ZERO);
         for _ in 0..1_000 {
@@ -143,6 +203,52 @@ mod tests {
         assert_eq!(table.held(now), 1, "nothing is kept of who took nothing");
     }
 
+    /// Two members that tell each other, through what Redis would keep: when all is paid for.
+    #[test]
+    fn members_that_report_to_each_other_hold_one_bandwidth_together_and_hear_of_what_is_given_back() {
+        let (flow, key) = (Flow::new(1_000, 500), Key::of(7));
+        let members = [Bandwidth::new(1 << 12, true), Bandwidth::new(1 << 12, true)];
+        let (mut paid, mut cursors) = (Duration::ZERO, [Cursor::default(), Cursor::default()]);
+        let mut beat = |now: Duration, wanted: f64| {
+            for (member, cursor) in members.iter().zip(&mut cursors) {
+                let mut told = None;
+                member.report(cursor, 10, now, |key, bytes, _| told = Some((key, bytes)));
+                if let Some((key, bytes)) = told {
+                    let ahead = paid.max(now).as_secs_f64() - now.as_secs_f64() + flow.micros(bytes) / 1e6;
+                    paid = now + Duration::from_secs_f64(ahead.max(0.0));
+                    member.take(key, flow, paid - now, false, now);
+                }
+            }
+            assert!((paid.as_secs_f64() - wanted).abs() < 0.001, "{paid:?}");
+        };
+        let now = seconds(100.0);
+        assert_eq!(members[0].reserve(key, flow, 500, now), Duration::ZERO);
+        assert_eq!(members[1].reserve(key, flow, 500, now), Duration::ZERO, "it has not heard yet");
+        beat(now, 101.0);
+        assert_eq!(members[1].reserve(key, flow, 250, now), seconds(0.75));
+        // What is taken between a report and the word stays.
+        beat(now, 101.25);
+        assert_eq!(members[0].reserve(key, flow, 250, now), seconds(0.25), "it hears when it tells");
+        beat(now, 101.5);
+        assert_eq!(members[0].reserve(key, flow, 250, now), seconds(1.25));
+        members[0].give_back(key, flow, 250, now);
+        members[1].give_back(key, flow, 250, now);
+        beat(now, 101.25);
+        assert_eq!(members[1].reserve(key, flow, 100, now), seconds(0.85));
+        beat(seconds(102.0), 102.1);
+        // A word that is the most that is said does not take back.
+        let (late, most) = (seconds(103.0), seconds(1.0));
+        assert_eq!(members[0].reserve(key, flow, 5_000, late), seconds(4.5));
+        members[0].report(&mut Cursor::default(), 10, late, |_, bytes, ahead| {
+            assert_eq!((bytes, ahead), (5_000, seconds(5.0)));
+        });
+        members[0].take(key, flow, most, true, late);
+        assert_eq!(members[0].reserve(key, flow, 1, late), seconds(4.501));
+        members[0].take(key, flow, most, false, late);
+        assert_eq!(members[0].reserve(key, flow, 1, late), seconds(0.502), "with what is not reported yet");
+        assert_eq!(flow.share(4), Flow::new(250, 125));
+    }
+
     #[test]
     fn slices_are_a_twentieth_of_a_second_within_bounds() {
         let slices = [1, 100_000, 1 << 20, 1 << 40].map(|rate| Flow::new(rate, rate).slice());
@@ -151,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_is_far_from_sane_does_not_overflow() {
-        let (table, flow) = (Bandwidth::new(1), Flow::new(0, u64::MAX));
+        let (table, flow) = (Bandwidth::new(1, false), Flow::new(0, u64::MAX));
         for n in 1..100 {
             let wait = table.reserve(Key::of(n << 58), flow, u64::MAX, Duration::from_nanos(n));
             assert!(wait <= Duration::from_nanos(PAID_MAX));
@@ -166,7 +272,7 @@ mod tests {
             burst in 1u64..1_000_000,
             sends in prop::collection::vec((0u64..2_000_000_000, 1u64..100_000), 1..80),
         ) {
-            let (table, key, flow) = (Bandwidth::new(1), Key::of(3), Flow::new(rate, burst));
+            let (table, key, flow) = (Bandwidth::new(1, false), Key::of(3), Flow::new(rate, burst));
             let (mut now, mut sent) = (0, Vec::new());
             for (gap, bytes) in sends {
                 now += gap;

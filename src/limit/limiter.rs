@@ -10,7 +10,7 @@ pub enum Limiter {
     /// Exchanges at once.
     Concurrency(u32, Concurrency),
     /// Bytes over time. It refuses nobody: whoever sends asks it when.
-    Bandwidth(Flow, Bandwidth),
+    Bandwidth(Flow, Arc<Share>, Bandwidth),
 }
 
 /// What a request took of a limit.
@@ -29,17 +29,20 @@ impl Charge {
 }
 
 impl Limiter {
-    /// A table of so many bytes for that bound. `share`: others have a part in it, and what is let in of a rate must be
-    /// [reported](Rates::report).
+    /// A table of so many bytes for that bound. `share`: others have a part in it, and what is let in must be
+    /// [reported](super::Shared::report).
     #[must_use]
     pub fn new(bound: &Bound, bytes: usize, share: Option<&Arc<Share>>) -> Limiter {
+        let (is_shared, own) = (share.is_some(), || share.map(Arc::clone).unwrap_or_default());
         match *bound {
             Bound::Rate { rate, burst } => {
-                let (pace, rates) = (Pace::new(rate.count, rate.per, burst), Rates::new(bytes, share.is_some()));
-                Limiter::Rate(pace, share.map(Arc::clone).unwrap_or_default(), rates)
+                let (pace, rates) = (Pace::new(rate.count, rate.per, burst), Rates::new(bytes, is_shared));
+                Limiter::Rate(pace, own(), rates)
             }
             Bound::Concurrency(max) => Limiter::Concurrency(max, Concurrency::new(bytes)),
-            Bound::Bandwidth { rate, burst } => Limiter::Bandwidth(Flow::new(rate, burst), Bandwidth::new(bytes)),
+            Bound::Bandwidth { rate, burst } => {
+                Limiter::Bandwidth(Flow::new(rate, burst), own(), Bandwidth::new(bytes, is_shared))
+            }
         }
     }
 
@@ -78,11 +81,11 @@ impl Limiter {
         }
     }
 
-    /// What is to be told to others who share it, of a rate.
+    /// What a bandwidth allows at `now`, with who used it; `None`: it is none.
     #[must_use]
-    pub fn rate(&self) -> Option<(Pace, &Rates)> {
+    pub fn bandwidth(&self, now: Duration) -> Option<(Flow, &Bandwidth)> {
         match self {
-            Limiter::Rate(pace, _, rates) => Some((*pace, rates)),
+            Limiter::Bandwidth(flow, share, table) => Some((share.of_flow(*flow, now), table)),
             _ => None,
         }
     }
@@ -100,7 +103,7 @@ impl Limiter {
         match self {
             Limiter::Rate(_, _, rates) => rates.held(now),
             Limiter::Concurrency(_, table) => table.held(),
-            Limiter::Bandwidth(_, table) => table.held(now),
+            Limiter::Bandwidth(_, _, table) => table.held(now),
         }
     }
 
@@ -110,7 +113,7 @@ impl Limiter {
         match self {
             Limiter::Rate(_, _, rates) => rates.capacity(),
             Limiter::Concurrency(_, table) => table.capacity(),
-            Limiter::Bandwidth(_, table) => table.capacity(),
+            Limiter::Bandwidth(_, _, table) => table.capacity(),
         }
     }
 }

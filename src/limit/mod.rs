@@ -14,6 +14,7 @@ mod rates;
 mod sets;
 mod several;
 mod share;
+mod shared;
 
 pub use bandwidth::{Bandwidth, Flow};
 pub use concurrency::Concurrency;
@@ -25,3 +26,4 @@ pub use rates::{Admitted, Cursor, Rates};
 pub use sets::{Key, Place};
 pub use several::{Admit, Ask, Each, admit};
 pub use share::Share;
+pub use shared::{Advance, Shared};

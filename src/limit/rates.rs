@@ -20,7 +20,7 @@ pub struct Admitted {
 
 /// Where the next report goes on.
 #[derive(Debug, Default)]
-pub struct Cursor(usize);
+pub struct Cursor(pub(super) usize);
 
 impl Rates {
     /// A table of so many bytes. `is_shared`: what is let in is kept for [`report`](Self::report), which must then be
@@ -46,7 +46,7 @@ impl Rates {
             Err(early) => Step::Keep(Verdict::Refuse { wait: Duration::from_nanos(early) }),
         });
         if matches!(verdict, Verdict::Pass { .. }) {
-            self.sets.note(place);
+            self.sets.note(place, 1);
         }
         (place, verdict)
     }

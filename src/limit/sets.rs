@@ -189,11 +189,19 @@ impl Sets {
         }
     }
 
-    /// One more for the next report. Nothing is noted of a spill: nobody knows whose it is.
-    pub(super) fn note(&self, place: Place) {
+    /// So many more for the next report; they may wrap around, as what is less than nothing does. Nothing is noted of a
+    /// spill: nobody knows whose it is.
+    pub(super) fn note(&self, place: Place, more: u32) {
         if let Some(ledger) = self.ledger.as_ref().filter(|_| !place.is_spill()) {
-            ledger.note(place.set as usize, usize::from(place.way));
+            ledger.note(place.set as usize, usize::from(place.way), more);
         }
+    }
+
+    /// What was noted of a key since the last report.
+    pub(super) fn noted(&self, key: Key) -> u32 {
+        let at = self.at(key);
+        let way = self.sets[at].find(key);
+        self.ledger.as_ref().zip(way).map_or(0, |(ledger, way)| ledger.noted(at, way))
     }
 
     /// Gives what was noted since the last report, key by key with its word, from `cursor` on and at most `max` keys.

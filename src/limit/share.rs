@@ -1,5 +1,5 @@
-use super::Pace;
 use super::pace::nanos;
+use super::{Flow, Pace};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -33,10 +33,20 @@ impl Share {
 
     /// What one may let in by itself at `now`.
     pub(super) fn of(&self, pace: Pace, now: Duration) -> Pace {
+        self.among(now).map_or(pace, |members| pace.share(members))
+    }
+
+    /// The same of a bandwidth.
+    pub(super) fn of_flow(&self, flow: Flow, now: Duration) -> Flow {
+        self.among(now).map_or(flow, |members| flow.share(members))
+    }
+
+    /// Among how many it is divided; `None`: one has all.
+    fn among(&self, now: Duration) -> Option<u32> {
         match self.members.load(Relaxed) {
-            1 => pace,
-            _ if self.is_in_touch(now) => pace,
-            members => pace.share(members),
+            1 => None,
+            _ if self.is_in_touch(now) => None,
+            members => Some(members),
         }
     }
 }

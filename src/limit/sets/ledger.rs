@@ -22,16 +22,20 @@ impl Ledger {
         }
     }
 
-    pub(super) fn note(&self, set: usize, way: usize) {
-        self.counts[set][way].fetch_add(1, SeqCst);
+    pub(super) fn note(&self, set: usize, way: usize, more: u32) {
+        self.counts[set][way].fetch_add(more, SeqCst);
         if self.marks[set / BITS].load(SeqCst) & mark(set) == 0 {
             self.marks[set / BITS].fetch_or(mark(set), SeqCst);
         }
     }
 
+    pub(super) fn noted(&self, set: usize, way: usize) -> u32 {
+        self.counts[set][way].load(SeqCst)
+    }
+
     /// Nothing of that cell is to be reported.
     pub(super) fn is_settled(&self, set: usize, way: usize) -> bool {
-        self.counts[set][way].load(SeqCst) == 0
+        self.noted(set, way) == 0
     }
 
     /// Looks at each set once at most, from `cursor` on, until `max` keys were given. `cell` is asked for a
