@@ -1,4 +1,4 @@
-//! Bandwidth that several Weirs share through a real Redis. If that is not installed, it is said, and the tests pass.
+//! Bandwidth and exchanges at once that several Weirs share through a real Redis. If that is not installed, it is said, and the tests pass.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there")]
 
@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Origin, Redis, Weir, eventually};
+use support::{Client, Gate, Origin, Redis, Weir, eventually};
 
 const KIB: usize = 1024;
 
@@ -23,7 +23,7 @@ fn gather(weirs: &[Weir], members: u64) {
 /// A member that asks `origin`, within a limit.
 fn member(redis: &Redis, origin: &Origin, limit: &str) -> Weir {
     let text = format!(
-        "[cluster]\nredis = \"{{redis}}\"\nlease = \"3s\"\n[limit.all]\nkey = \"route\"\n{limit}\n\
+        "[cluster]\nredis = \"{{redis}}\"\nlease = \"3s\"\n[limit.all]\nkey = \"host\"\n{limit}\n\
          [[route]]\npool = \"app\"\nlimits = [\"all\"]\n"
     );
     Weir::start(&text, &[("redis", &redis.url()), ("origin", &origin.address())])
@@ -67,4 +67,74 @@ fn members_send_together_what_one_may_and_each_its_part_without_redis() {
     }
     let took = all_get(&weirs[..1], 1, &origin, 200 * KIB);
     assert!(took >= least(2 * (200 - 50) * KIB), "{took:?}");
+}
+
+/// Clients that wait for an answer, which the origin withholds.
+struct Waiting(Vec<Client>);
+
+impl Waiting {
+    /// So many try to come in at each member, one after the other; how many are refused there.
+    fn come(&mut self, weir: &Weir, tries: usize) -> usize {
+        let before = judged(weir, "refused");
+        for _ in 0..tries {
+            let asked = || judged(weir, "passed") + judged(weir, "refused");
+            let (already, mut client) = (asked(), weir.client());
+            client.get("/").sent();
+            eventually("it is in or refused", || asked() > already);
+            self.0.push(client);
+        }
+        judged(weir, "refused") - before
+    }
+}
+
+fn judged(weir: &Weir, how: &str) -> usize {
+    weir.metric(&format!("weir_limit_requests_total{{limit=\"all\",outcome=\"{how}\"}}")) as usize
+}
+
+/// Until what one member did is known to the others: they ask again, and are refused in vain.
+fn hears(weir: &Weir, how: impl Fn(u16) -> bool) {
+    eventually("it has heard", || {
+        let mut client = weir.client();
+        client.get("/probe").sent();
+        client.response("GET").is_ok_and(|response| how(response.status))
+    });
+}
+
+#[test]
+fn members_have_together_as_many_at_once_as_one_may() {
+    let Some(mut redis) = Redis::start() else { return };
+    let origin = Origin::start();
+    let limit = "concurrency = 6\n[[route]]\npath = \"/probe\"\nlimits = [\"all\"]\nrespond = {}";
+    let mut weirs = [(); 3].map(|()| member(&redis, &origin, limit));
+    gather(&weirs, 3);
+    let gate = Gate::new();
+    (0..400).for_each(|_| drop(origin.says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").after(&gate)));
+    let mut waiting = Waiting(Vec::new());
+    // All of it at one member, at once.
+    assert_eq!(waiting.come(&weirs[0], 8), 2);
+    // Others hear of it when they ask; from then on nobody is let in.
+    weirs[1..].iter().for_each(|weir| hears(weir, |status| status == 429));
+    for weir in &weirs[1..] {
+        (0..20).for_each(|_| drop(weir.client().get("/probe").sees(429)));
+    }
+    // Who goes leaves room, wherever it is wanted.
+    waiting.0.clear();
+    weirs[1..].iter().for_each(|weir| hears(weir, |status| status == 200));
+    assert_eq!(waiting.come(&weirs[1], 4), 0);
+    hears(&weirs[2], |status| status == 200);
+    // What a member has that is killed counts until its lease is over.
+    weirs[1].is_killed();
+    let mut others = Waiting(Vec::new());
+    eventually("its places are free", || {
+        others.0.clear();
+        others.come(&weirs[2], 6) == 0
+    });
+    others.0.clear();
+    // Without Redis each has its part.
+    redis.kill();
+    for weir in [&weirs[0], &weirs[2]] {
+        eventually("each has its part", || weir.metric("weir_fleet_limits_shared") < 0.5);
+        eventually("nobody is there", || weir.metric("weir_exchanges_in_flight") < 0.5);
+        assert_eq!(others.come(weir, 5), 5 - 6 / 2);
+    }
 }

@@ -1,3 +1,4 @@
+use super::held::Held;
 use super::kept::{Kept, Most};
 use super::known::Known;
 use super::leases::Leases;
@@ -24,6 +25,7 @@ pub(super) struct Beat {
     inbox: mpsc::Receiver<Outgoing>,
     hands: Arc<Hands>,
     limits: Limits,
+    held: Held,
     leases: Leases,
     names: Names,
     renew: Script,
@@ -89,6 +91,7 @@ impl Beat {
             known: Known::default(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
+            held: Held::new(Arc::clone(&hands)),
             limits: Limits::new(Arc::clone(&hands), cluster.members),
             leases: Leases::new(Arc::clone(&hands), &member),
             member,
@@ -158,6 +161,10 @@ impl Beat {
             if let Err(error) = self.beat(link).await {
                 return error;
             }
+            if let Err(error) = self.held.share(link, &self.names, &self.member).await {
+                return error;
+            }
+            // After it all that members share of limits is heard.
             if let Err(error) = self.limits.share(link, &self.names, &self.fleet).await {
                 return error;
             }
@@ -183,6 +190,7 @@ impl Beat {
     /// Reads all that Redis has, does what is new, tells again what it has forgotten, and leaves `place` at its end.
     async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
         self.leases.lost();
+        self.held.lost();
         self.learn_secret(link).await?;
         let (mut there, mut after, mut first, mut last) = (HashSet::new(), 0, None, String::new());
         let mut past = self.past.clone().filter(|past| past.epoch == pulse.epoch).map(Past::of);
@@ -360,7 +368,10 @@ impl Beat {
         loop {
             tokio::select! {
                 () = &mut rest => return false,
-                _ = ticks.tick() => self.limits.forget(),
+                _ = ticks.tick() => {
+                    self.limits.forget();
+                    self.held.forget();
+                }
                 _ = &mut *stop => return true,
                 Some(Outgoing { purge, told }) = self.inbox.recv(), if self.queue.len() < QUEUE_MAX => {
                     let id = self.name(&purge);

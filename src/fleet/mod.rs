@@ -5,6 +5,7 @@
 
 mod beat;
 mod error;
+mod held;
 mod kept;
 mod known;
 mod leases;

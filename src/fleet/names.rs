@@ -18,6 +18,7 @@ pub(super) struct Names {
     pub(super) words: String,
     /// Before the name of a limit and a key.
     rate: String,
+    held: String,
 }
 
 impl Names {
@@ -33,11 +34,17 @@ impl Names {
             leases: key("leases"),
             words: key("words"),
             rate: key("rate"),
+            held: key("held"),
         }
     }
 
     /// How far a key of a limit is: the time at which it has its whole burst again.
     pub(super) fn rate(&self, limit: &str, key: u64) -> String {
         format!("{}:{limit}:{key:016x}", self.rate)
+    }
+
+    /// How many exchanges of a key of a limit each member has.
+    pub(super) fn held(&self, limit: &str, key: u64) -> String {
+        format!("{}:{limit}:{key:016x}", self.held)
     }
 }

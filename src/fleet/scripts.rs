@@ -65,6 +65,49 @@ return heard
     )
 }
 
+/// Tells how many exchanges of keys a member has; how many of each others have, who are members and told it lately.
+///
+/// Keys: members, then keys of limits. Arguments: the member, for how many milliseconds its word is good, then for each key how many
+/// it has.
+pub(super) fn hold() -> Script {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local gone = {}
+local function is_gone(member)
+  if gone[member] == nil then
+    local lease = redis.call('ZSCORE', KEYS[1], member)
+    gone[member] = not lease or tonumber(lease) < now
+  end
+  return gone[member]
+end
+local heard = {}
+for i = 2, #KEYS do
+  if ARGV[i + 1] == '0' then
+    redis.call('HDEL', KEYS[i], ARGV[1])
+  else
+    redis.call('HSET', KEYS[i], ARGV[1], ARGV[i + 1] .. ' ' .. now + ARGV[2])
+    redis.call('PEXPIRE', KEYS[i], ARGV[2])
+  end
+  local others, all = 0, redis.call('HGETALL', KEYS[i])
+  for j = 1, #all, 2 do
+    if all[j] ~= ARGV[1] then
+      local count, good = string.match(all[j + 1], '^(%d+) (%d+)')
+      if not good or tonumber(good) < now or is_gone(all[j]) then
+        redis.call('HDEL', KEYS[i], all[j])
+      else
+        others = others + count
+      end
+    end
+  end
+  heard[i - 1] = others
+end
+return heard
+",
+    )
+}
+
 /// Tells words on leases, and gives those that followed: `{microseconds of Redis' clock, [id, fields]…}`.
 ///
 /// Keys: words, leases. Arguments: the id of the last word that was heard, how many words are kept about, how many are given, then

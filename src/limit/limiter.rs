@@ -1,4 +1,4 @@
-use super::{Bandwidth, Concurrency, Flow, Key, Pace, Place, Rates, Share, Verdict};
+use super::{Bandwidth, Concurrency, Flow, Key, Pace, Place, Rates, Room, Share, Verdict};
 use crate::config::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ pub enum Limiter {
     /// Requests over time.
     Rate(Pace, Arc<Share>, Rates),
     /// Exchanges at once.
-    Concurrency(u32, Concurrency),
+    Concurrency(u32, Option<Arc<Share>>, Concurrency),
     /// Bytes over time. It refuses nobody: whoever sends asks it when.
     Bandwidth(Flow, Arc<Share>, Bandwidth),
 }
@@ -39,7 +39,9 @@ impl Limiter {
                 let (pace, rates) = (Pace::new(rate.count, rate.per, burst), Rates::new(bytes, is_shared));
                 Limiter::Rate(pace, own(), rates)
             }
-            Bound::Concurrency(max) => Limiter::Concurrency(max, Concurrency::new(bytes)),
+            Bound::Concurrency(max) => {
+                Limiter::Concurrency(max, share.map(Arc::clone), Concurrency::new(bytes, is_shared))
+            }
             Bound::Bandwidth { rate, burst } => {
                 Limiter::Bandwidth(Flow::new(rate, burst), own(), Bandwidth::new(bytes, is_shared))
             }
@@ -51,8 +53,8 @@ impl Limiter {
     pub fn judge(&self, key: Key, now: Duration) -> (Verdict, bool) {
         match self {
             Limiter::Rate(pace, share, rates) => rates.judge(key, share.of(*pace, now), now),
-            Limiter::Concurrency(max, table) => {
-                let (room, is_spill) = table.room(key, *max);
+            Limiter::Concurrency(max, share, table) => {
+                let (room, is_spill) = table.room(key, places(*max, share.as_deref(), now));
                 (of_room(room), is_spill)
             }
             Limiter::Bandwidth(..) => (Verdict::Pass { left: 0 }, false),
@@ -63,8 +65,8 @@ impl Limiter {
     pub fn charge(&self, key: Key, now: Duration) -> (Verdict, Option<Charge>) {
         let (place, verdict) = match self {
             Limiter::Rate(pace, share, rates) => rates.charge(key, share.of(*pace, now), now),
-            Limiter::Concurrency(max, table) => {
-                let (place, room) = table.enter(key, *max);
+            Limiter::Concurrency(max, share, table) => {
+                let (place, room) = table.enter(key, places(*max, share.as_deref(), now));
                 (place, of_room(room))
             }
             Limiter::Bandwidth(..) => return (Verdict::Pass { left: 0 }, None),
@@ -76,7 +78,7 @@ impl Limiter {
     pub fn refund(&self, charge: Charge, now: Duration) {
         match self {
             Limiter::Rate(pace, share, rates) => rates.refund(charge.place, charge.key, share.of(*pace, now), now),
-            Limiter::Concurrency(_, table) => table.leave(charge.place),
+            Limiter::Concurrency(_, _, table) => table.leave(charge.place),
             Limiter::Bandwidth(..) => {}
         }
     }
@@ -90,9 +92,18 @@ impl Limiter {
         }
     }
 
+    /// How many exchanges at once, of which others are told; `None`: it bounds something else, or is this process's alone.
+    #[must_use]
+    pub fn places(&self) -> Option<&Concurrency> {
+        match self {
+            Limiter::Concurrency(_, Some(_), table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// An exchange that took a place there is over.
     pub fn release(&self, place: Place) {
-        if let Limiter::Concurrency(_, table) = self {
+        if let Limiter::Concurrency(_, _, table) = self {
             table.leave(place);
         }
     }
@@ -102,7 +113,7 @@ impl Limiter {
     pub fn held(&self, now: Duration) -> usize {
         match self {
             Limiter::Rate(_, _, rates) => rates.held(now),
-            Limiter::Concurrency(_, table) => table.held(),
+            Limiter::Concurrency(_, _, table) => table.held(),
             Limiter::Bandwidth(_, _, table) => table.held(now),
         }
     }
@@ -112,10 +123,15 @@ impl Limiter {
     pub fn capacity(&self) -> usize {
         match self {
             Limiter::Rate(_, _, rates) => rates.capacity(),
-            Limiter::Concurrency(_, table) => table.capacity(),
+            Limiter::Concurrency(_, _, table) => table.capacity(),
             Limiter::Bandwidth(_, _, table) => table.capacity(),
         }
     }
+}
+
+/// How many of a key at once.
+fn places(max: u32, share: Option<&Share>, now: Duration) -> Room {
+    share.map_or(Room::whole(max), |share| share.of_places(max, now))
 }
 
 fn of_room(room: Option<u32>) -> Verdict {

@@ -17,7 +17,7 @@ mod share;
 mod shared;
 
 pub use bandwidth::{Bandwidth, Flow};
-pub use concurrency::Concurrency;
+pub use concurrency::{Concurrency, Room};
 pub use fields::{Policy, whole_seconds};
 pub use key::{Asked, Keys, Secret};
 pub use limiter::{Charge, Limiter};

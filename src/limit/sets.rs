@@ -197,6 +197,32 @@ impl Sets {
         }
     }
 
+    /// The same of a key, if it has a cell.
+    pub(super) fn note_key(&self, key: Key) {
+        if let Some(ledger) = &self.ledger {
+            let at = self.at(key);
+            self.sets[at].find(key).into_iter().for_each(|way| ledger.note(at, way, 1));
+        }
+    }
+
+    /// One more for each cell that is not free.
+    pub(super) fn note_held(&self, words: &impl Words) {
+        for (at, set) in self.sets.iter().enumerate() {
+            let is_held = |word: &AtomicU64| !words.is_free(word.load(Acquire));
+            (0..WAYS).filter(|&way| is_held(&set.words[way])).for_each(|way| self.note(place(at, way), 1));
+        }
+    }
+
+    /// Changes the word of a key that has a cell.
+    pub(super) fn change_own(&self, key: Key, step: impl Fn(u64) -> u64) {
+        let set = &self.sets[self.at(key)];
+        while let Some(way) = set.find(key) {
+            if set.try_change(way, key, &|word| Step::Set(step(word), ())).is_some() {
+                return;
+            }
+        }
+    }
+
     /// What was noted of a key since the last report.
     pub(super) fn noted(&self, key: Key) -> u32 {
         let at = self.at(key);

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_tightest_decides_and_a_refused_request_costs_nothing_in_the_others() {
-        let (wide, tight, places) = (rate(10, 5), rate(1, 2), Limiter::Concurrency(4, Concurrency::new(1 << 12)));
+        let places = Limiter::Concurrency(4, None, Concurrency::new(1 << 12, false));
+        let (wide, tight) = (rate(10, 5), rate(1, 2));
         let asks = [ask(&wide, false), ask(&tight, false), ask(&places, false)];
         let mut each = [Each::Unasked; 3];
         assert_eq!(admit(&asks, NOW, &mut each), Admit::Pass);

@@ -1,5 +1,5 @@
 use super::pace::nanos;
-use super::{Flow, Pace};
+use super::{Flow, Pace, Room};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -39,6 +39,14 @@ impl Share {
     /// The same of a bandwidth.
     pub(super) fn of_flow(&self, flow: Flow, now: Duration) -> Flow {
         self.among(now).map_or(flow, |members| flow.share(members))
+    }
+
+    /// The same of `max` exchanges at once, less those that others have, where that is heard.
+    pub(super) fn of_places(&self, max: u32, now: Duration) -> Room {
+        match self.among(now) {
+            None => Room { max, with_others: self.is_in_touch(now) },
+            Some(members) => Room { max: (max / members).max(1), with_others: false },
+        }
     }
 
     /// Among how many it is divided; `None`: one has all.

@@ -200,7 +200,7 @@ families! {
     FLEET_UP Gauge "weir_fleet_up" None, []
         "1 while Redis, through which a fleet shares its state, can be reached; missing without a fleet.";
     FLEET_LIMITS Gauge "weir_fleet_limits_shared" None, []
-        "1 while members hear in time what the others let in of a rate, 0 while each has its part of it; missing without a fleet.";
+        "1 while members hear in time what the others let in within limits, 0 while each has its part; missing without a fleet.";
     CONNECTIONS_OPEN Gauge "weir_connections_open" None, ["listener"]
         "Connections from clients now.";
     CONNECTIONS_ACCEPTED Counter "weir_connections_accepted" None, ["listener"]

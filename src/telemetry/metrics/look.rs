@@ -49,7 +49,7 @@ pub struct FleetLook {
     pub is_up: bool,
     /// Why it cannot.
     pub why: Option<String>,
-    /// Each member hears in time what the others let in of a rate; else each has its part of it.
+    /// Each member hears in time what the others let in within limits; else each has its part.
     pub shares_limits: bool,
 }
 
