@@ -31,7 +31,7 @@ mod writer;
 pub use counts::Counts;
 pub use error::{DiskError, ReadFault};
 pub use options::Options;
-pub use stored::{Found, Record};
+pub use stored::{Content, Found, Record};
 
 use self::inner::Inner;
 use self::journal::Journal;
@@ -134,7 +134,7 @@ impl Disk {
     pub fn write(&self, record: Record) -> bool {
         let shared = &self.0.shared;
         let (hash, variant) = (record.hash, record.variant);
-        let bytes = record.meta.len() + (*record.body).as_ref().len();
+        let bytes = record.meta.len() + record.body.size();
         let fits = self.takes(bytes as u64);
         let replaced = shared.index.remove(hash, Some(variant)) > 0;
         if fits && shared.tasks.push(Task::Write(record), bytes.max(1), 0) {

@@ -2,6 +2,7 @@
 
 use super::index::Slot;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +20,26 @@ pub struct Record {
     /// What is known of it: opaque here.
     pub meta: Bytes,
     /// Its content.
-    pub body: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    pub body: Arc<dyn Content>,
+}
+
+/// The content of a response to be written, shared with whoever has it.
+pub trait Content: Send + Sync {
+    /// Its bytes, counted without a look at them.
+    fn size(&self) -> usize;
+
+    /// All of it in one piece: asked for by the thread that writes, which may put it together.
+    fn whole(&self) -> Cow<'_, [u8]>;
+}
+
+impl<T: AsRef<[u8]> + Send + Sync> Content for T {
+    fn size(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn whole(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.as_ref())
+    }
 }
 
 impl fmt::Debug for Record {

@@ -1,7 +1,9 @@
 //! The tier as its users see it, on real files; `tests/cache_disk.rs` kills it.
 
 use super::*;
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Mutex;
 
 mod damage;
 mod faults;
@@ -41,7 +43,7 @@ async fn is_there(disk: &Disk, wanted: Record) -> bool {
         None => false,
         Some(got) => {
             let (meta, body) = got.unwrap();
-            assert!(meta == wanted.meta && body == (*wanted.body).as_ref(), "{wanted:?}");
+            assert!(meta == wanted.meta && body == *wanted.body.whole(), "{wanted:?}");
             true
         }
     }
@@ -166,4 +168,34 @@ fn the_journal_is_there_after_an_opening_and_shorter_after_it_is_compacted() {
     assert!(disk.compact_journal(std::iter::repeat_n((1, vec![0; 60_000]), 20)).is_err());
     drop(disk);
     assert_eq!(open(dir.path()).journalled().len(), 2 + refused);
+}
+
+/// Content that tells who puts it together.
+struct Told {
+    size: usize,
+    by: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+impl Content for Told {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn whole(&self) -> Cow<'_, [u8]> {
+        lock(&self.by).push(std::thread::current().name().map(str::to_owned));
+        Cow::Owned(vec![b'x'; self.size])
+    }
+}
+
+#[test]
+fn content_is_put_together_by_the_thread_that_writes_and_not_where_it_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = open(dir.path());
+    let by = Arc::<Mutex<Vec<_>>>::default();
+    let of = |size| Record { body: Arc::new(Told { size, by: Arc::clone(&by) }), ..record(1, 1, 0) };
+    assert!(!disk.write(of(disk.record_bytes_max() as usize)));
+    disk.flush();
+    assert!(lock(&by).is_empty());
+    put(&disk, of(1000));
+    assert_eq!(*lock(&by), [Some("weir-disk-write".to_owned())]);
 }

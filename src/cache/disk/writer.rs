@@ -67,7 +67,7 @@ impl Writer {
             return;
         }
         let draft = Draft { kind: Kind::Stored, hash, variant, born, expires_ms };
-        if let Some(slot) = self.append(draft, &record.meta, (*record.body).as_ref()) {
+        if let Some(slot) = self.append(draft, &record.meta, &record.body.whole()) {
             self.shared.index.put(slot);
             self.shared.tally.writes.add(1);
         }

@@ -1,12 +1,13 @@
 //! The disk tier of a cache: opened, asked, written to, let go of for a successor.
 
 use super::{Change, LiveCache, News};
-use crate::cache::disk::{Counts, Disk, DiskError, Found, Options, Record};
+use crate::cache::disk::{self, Counts, Disk, DiskError, Found, Options, Record};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::record;
 use crate::config;
 use crate::telemetry::metrics::DiskLook;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Opens the directory that the configuration names.
@@ -76,7 +77,7 @@ impl LiveCache {
             born: entry.born,
             expires_ms: entry.life.ends_ms(),
             meta: Bytes::from(meta),
-            body: body(entry),
+            body: Arc::new(Shared(Arc::clone(entry))),
         })
     }
 
@@ -136,18 +137,22 @@ async fn read(disk: &Disk, found: &Found) -> Option<Arc<Entry>> {
     record::decode(&meta, body.into_boxed_slice(), found.hash).map(Arc::new)
 }
 
-/// The content, shared with the entry where it is in one piece.
-fn body(entry: &Arc<Entry>) -> Arc<dyn AsRef<[u8]> + Send + Sync> {
-    match entry.content() {
-        Content::Parts(parts) => Arc::new(parts.joined()),
-        _ => Arc::new(Whole(Arc::clone(entry))),
+/// The content of an entry, which is shared with it. Parts are put together by the thread that writes, and only if the tier
+/// takes them: all that is stored of a response is written anew with each part more of it.
+struct Shared(Arc<Entry>);
+
+impl disk::Content for Shared {
+    fn size(&self) -> usize {
+        match self.0.content() {
+            Content::Parts(parts) => usize::try_from(parts.bytes()).unwrap_or(usize::MAX),
+            _ => self.0.whole().unwrap_or_default().len(),
+        }
     }
-}
 
-struct Whole(Arc<Entry>);
-
-impl AsRef<[u8]> for Whole {
-    fn as_ref(&self) -> &[u8] {
-        self.0.whole().unwrap_or_default()
+    fn whole(&self) -> Cow<'_, [u8]> {
+        match self.0.content() {
+            Content::Parts(parts) => Cow::Owned(parts.joined().into_vec()),
+            _ => Cow::Borrowed(self.0.whole().unwrap_or_default()),
+        }
     }
 }
