@@ -330,3 +330,47 @@ fn forms_count_in_the_memory_of_the_cache_and_never_drive_it_over() {
     assert!(weir.metric("weir_cache_evictions_total{cache=\"c\"}") > 50.0);
     made(&weir, "kept", 150.0);
 }
+
+#[test]
+fn what_stands_for_a_part_or_for_none_says_vary_as_the_whole_does() {
+    let origin = Origin::start();
+    let weir = serving(&origin, "");
+    let mut client = weir.client();
+    let varies = "Accept-Encoding";
+    says(&origin, "max-age=60", "\"a\"", &small());
+    client.get("/").sees(200).field("vary", varies);
+    for (name, value, status) in [
+        ("Range", "bytes=0-9", 206),
+        ("Range", "bytes=0-1,4-5", 206),
+        ("If-None-Match", "\"a\"", 304),
+        ("If-None-Match", "W/\"a\"", 304),
+        ("If-None-Match", "*", 304),
+    ] {
+        client.get("/").field(name, value).sees(status).field("vary", varies);
+    }
+    origin.saw(1);
+    // Also while it is fetched.
+    for (path, name, value, status) in [("/part", "Range", "bytes=0-9", 206), ("/none", "If-None-Match", "\"a\"", 304)]
+    {
+        says(&origin, "max-age=60", "\"a\"", &small());
+        client.get(path).field(name, value).sees(status).field("vary", varies);
+    }
+    let of_a_backend = origin.replies(206).field("Content-Type", "text/html").field("Content-Range", "bytes 0-3/1000");
+    drop(of_a_backend.field("Cache-Control", "no-store").body("part"));
+    client.get("/pass").field("Range", "bytes=0-3").sees(206).field("vary", varies).body("part");
+    origin.saw(4);
+}
+
+#[test]
+fn what_no_client_gets_encoded_does_not_vary_by_it() {
+    let origin = Origin::start();
+    let weir = serving(&origin, "");
+    let mut client = weir.client();
+    let reply = origin.replies(200).field("Content-Type", "image/png").field("ETag", "\"a\"");
+    drop(reply.field("Cache-Control", "max-age=60").body(&small()));
+    client.get("/").sees(200).lacks("vary");
+    client.get("/").field("Range", "bytes=0-9").sees(206).lacks("vary");
+    client.get("/").field("Range", "bytes=0-1,4-5").sees(206).lacks("vary");
+    client.get("/").field("If-None-Match", "\"a\"").sees(304).lacks("vary");
+    origin.saw(1);
+}

@@ -4,9 +4,9 @@ use super::{Broken, Chunk, Downstream, Prepared, Reply, Sink};
 use crate::config::Compress;
 use crate::http::coding::{
     Coding, Encoder, Encoders, Rules, adapt, adapt_not_modified, adapt_trailers, choose, compressible,
-    forbids_transforming, vary,
+    forbids_transforming, is_of_compressible, says_vary, vary,
 };
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead};
+use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, parse_content_range};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -92,6 +92,11 @@ impl<'a, R: Reply> Compressing<'a, R> {
             let mut adapted = head.clone();
             adapt_not_modified(&mut adapted.fields, &compression.wish.conditions);
             return Some((adapted, length));
+        }
+        if head.status == 206 {
+            let mut varies = varies(&head.fields, complete(&head.fields), &compression).then(|| head.clone())?;
+            vary(&mut varies.fields);
+            return Some((varies, length));
         }
         let content = match length {
             Length::Tunnel => return None,
@@ -256,6 +261,16 @@ impl<'a, D: Downstream> Downstream for Compressed<'a, D> {
     fn halves(&mut self) -> (&mut Self::Body, &mut Self::Reply) {
         (self.body, &mut self.reply)
     }
+}
+
+/// Whether the 200 of what a 206 or a 304 is about says more in Vary than these fields do.
+pub(super) fn varies(fields: &Fields, length: Option<u64>, compression: &Compression<'_>) -> bool {
+    !says_vary(fields) && is_of_compressible(fields, length, compression.rules)
+}
+
+/// Bytes of what a 206 is a part of.
+fn complete(fields: &Fields) -> Option<u64> {
+    parse_content_range(fields.get(FieldName::ContentRange)?)?.complete
 }
 
 fn content_length(fields: &Fields) -> Option<u64> {

@@ -167,7 +167,8 @@ fn what_is_not_worth_it_passes_untouched() {
     for (head, length) in [
         (html(200, &[]), Length::Known(255)),
         (html(200, &[]), Length::None),
-        (html(206, &[("Content-Range", "bytes 0-499/1000")]), Length::Known(500)),
+        (html(206, &[("Content-Range", "bytes 0-99/255")]), Length::Known(100)),
+        (html(206, &[("Content-Range", "bytes 0-99/1000"), ("Content-Encoding", "br")]), Length::Known(100)),
         (html(200, &[("Content-Encoding", "br")]), Length::Unknown),
         (html(200, &[("Cache-Control", "no-transform")]), Length::Unknown),
         (ResponseHead { status: 101, ..Default::default() }, Length::Tunnel),
@@ -180,6 +181,19 @@ fn what_is_not_worth_it_passes_untouched() {
         assert_eq!((client.length(), &client.content[..]), (length, &b"abc"[..]));
         assert_eq!(client.field(FieldName::Vary), None);
     }
+}
+
+#[test]
+fn a_part_is_as_it_is_and_says_that_the_whole_may_be_another() {
+    let client = through(&gzip(), &compress(), &RefCell::default(), async |reply| {
+        let head = html(206, &[("Content-Range", "bytes 0-2/1000"), ("ETag", "\"a\"")]);
+        reply.head(&head, Length::Known(3)).await.unwrap();
+        reply.data(Chunk::Lent(b"abc"), true).await.unwrap();
+        reply.end(None).await.unwrap();
+    });
+    assert_eq!((client.length(), &client.content[..]), (Length::Known(3), &b"abc"[..]));
+    assert_eq!(client.field(FieldName::Vary), Some("Accept-Encoding"));
+    assert_eq!((client.field(FieldName::ETag), client.field(FieldName::ContentEncoding)), (Some("\"a\""), None));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::exchange::attempts::Trail;
 use crate::exchange::parting::Parting;
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Broken, Chunk, Downstream, Reply, Source};
+use crate::http::coding::vary;
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
     conditions, content_range, has_conditions, push_number, range_may, ranges, strip_content_digests, unsatisfied,
@@ -138,10 +139,14 @@ impl Sending<'_> {
     ) -> Result<u64, Broken> {
         response.status = status;
         self.fill(&mut response.fields);
+        let varies = status == 304 && self.varies();
         response
             .fields
             .retain(|name, text, _| !(is_of_content(name, text) && (status == 304 || name != FieldName::ContentRange)));
         self.edit(response);
+        if varies {
+            vary(&mut response.fields);
+        }
         let length = if status == 304 { Length::None } else { Length::Known(0) };
         reply.head(response, length).await?;
         reply.end(None).await?;
@@ -205,6 +210,9 @@ impl Sending<'_> {
         let multipart = Multipart::new(ranges, complete(entry), content_type.as_deref(), &boundary);
         response.fields.set(FieldName::ContentType, multipart.content_type().as_bytes());
         self.edit(response);
+        if self.varies() {
+            vary(&mut response.fields);
+        }
         reply.head(response, Length::Known(multipart.length())).await?;
         for (head, range) in multipart.parts() {
             reply.data(Chunk::Lent(head), true).await?;
@@ -224,6 +232,17 @@ impl Sending<'_> {
         if let Some(edits) = self.edits() {
             crate::route::edit(edits, &mut response.fields);
         }
+    }
+
+    /// Whether the 200 would say more in Vary (RFC 9110 §15.3.7, §15.4.5). That of a single part is seen to on its way.
+    fn varies(&self) -> bool {
+        let edited = self.edits().map(|edits| {
+            let mut fields = Fields::default();
+            self.fill(&mut fields);
+            crate::route::edit(edits, &mut fields);
+            fields
+        });
+        self.course.varies(self.serving.entry, edited.as_ref())
     }
 
     /// What the route changes.

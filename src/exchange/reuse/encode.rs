@@ -31,14 +31,7 @@ impl Course<'_> {
     /// For the whole of `entry`; `edited` are its fields, where the route changes them.
     pub(super) fn shape(&self, question: &Question<'_>, entry: &Arc<Entry>, edited: Option<&Fields>) -> Shape {
         let Some(compression) = &self.compression else { return Shape::Plain };
-        let judged = match edited {
-            Some(fields) => judge(entry, fields, compression),
-            None => entry.judged(compression.print).unwrap_or_else(|| {
-                let judged = judge(entry, &entry.fields(), compression);
-                entry.judge(compression.print, judged);
-                judged
-            }),
-        };
+        let judged = judged(entry, edited, compression);
         if !judged.compressible {
             return Shape::Plain;
         }
@@ -58,6 +51,12 @@ impl Course<'_> {
             None if entry.is_poor_in(coding) => plain,
             None => Shape::Streams,
         }
+    }
+
+    /// Whether a 200 of `entry` says Accept-Encoding in Vary beyond what is stored; so does what stands for a part of it, or for
+    /// none. `edited` are its fields, where the route changes them.
+    pub(super) fn varies(&self, entry: &Entry, edited: Option<&Fields>) -> bool {
+        self.compression.as_ref().is_some_and(|compression| judged(entry, edited, compression).lacks_vary)
     }
 
     /// Makes a form, unless somebody does, or it has to wait: small ones at once, others beside.
@@ -127,8 +126,20 @@ impl Making {
     }
 }
 
+/// What is remembered, where the route changes nothing.
+fn judged(entry: &Entry, edited: Option<&Fields>, compression: &Compression<'_>) -> Judged {
+    match edited {
+        Some(fields) => judge(entry, fields, compression),
+        None => entry.judged(compression.print).unwrap_or_else(|| {
+            let judged = judge(entry, &entry.fields(), compression);
+            entry.judge(compression.print, judged);
+            judged
+        }),
+    }
+}
+
 fn judge(entry: &Entry, fields: &Fields, compression: &Compression<'_>) -> Judged {
-    let length = entry.whole().map(|content| content.len() as u64);
+    let length = entry.complete();
     let compressible = compressible(entry.status, fields, length, compression.rules);
     Judged { compressible, lacks_vary: compressible && !says_vary(fields) }
 }

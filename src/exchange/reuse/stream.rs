@@ -8,8 +8,10 @@ use crate::cache::entry::Entry;
 use crate::cache::flight::{Piece, Seat};
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::parting::Parting;
+use crate::exchange::compress::varies;
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
+use crate::http::coding::vary;
 use crate::http::{
     Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, conditions, content_range, has_conditions,
     range_may, ranges, strip_content_digests,
@@ -74,6 +76,9 @@ impl Course<'_> {
             Growing::NotModified(status) => {
                 seat.is_served();
                 response.status = status;
+                if status == 304 && self.compression.is_some_and(|it| varies(&response.fields, known(length), &it)) {
+                    vary(&mut response.fields);
+                }
                 response.fields.retain(|name, _, _| {
                     !matches!(name, FieldName::ContentType | FieldName::ContentEncoding | FieldName::ContentRange)
                 });
@@ -131,6 +136,13 @@ impl Course<'_> {
                 Piece::Broken => return Err(Fault::Backend),
             }
         }
+    }
+}
+
+fn known(length: Length) -> Option<u64> {
+    match length {
+        Length::Known(bytes) => Some(bytes),
+        _ => None,
     }
 }
 

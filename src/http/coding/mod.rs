@@ -14,7 +14,7 @@ pub use accepts::{Accepts, choose};
 pub use adapt::{adapt, adapt_not_modified, adapt_trailers, says_vary, vary};
 pub use encoder::{Effort, Encoder, encode_whole};
 pub use pool::Encoders;
-pub use rules::{Rules, TypePattern, compressible, forbids_transforming};
+pub use rules::{Rules, TypePattern, compressible, forbids_transforming, is_of_compressible};
 
 /// A content coding that Weir can apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -71,9 +71,18 @@ impl std::fmt::Display for TypePattern {
 /// It says nothing of the request: HEAD and the coding are the caller's.
 #[must_use]
 pub fn compressible(status: u16, response: &Fields, length: Option<u64>, rules: &Rules) -> bool {
-    has_whole_content(status)
-        && length.is_none_or(|length| length >= rules.min_bytes.max(1))
-        && !response.has(FieldName::ContentRange)
+    has_whole_content(status) && !response.has(FieldName::ContentRange) && is_worth_it(response, length, rules)
+}
+
+/// Whether a response without content, or with a part of it, is of one that is [`compressible`]: its fields, but for
+/// Content-Range, are those of a 200 with content of `length` bytes. It says Vary as that does (RFC 9110 §15.3.7, §15.4.5).
+#[must_use]
+pub fn is_of_compressible(response: &Fields, length: Option<u64>, rules: &Rules) -> bool {
+    is_worth_it(response, length, rules)
+}
+
+fn is_worth_it(response: &Fields, length: Option<u64>, rules: &Rules) -> bool {
+    length.is_none_or(|length| length >= rules.min_bytes.max(1))
         && !is_encoded(response)
         && !forbids_transforming(response)
         && has_type(response, rules)
