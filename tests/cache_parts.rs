@@ -499,3 +499,26 @@ fn of_a_whole_that_comes_for_a_range_the_client_gets_its_range() {
     }
     origin.saw(2);
 }
+
+#[test]
+fn fields_that_the_rest_has_for_one_client_go_to_the_one_who_caused_it() {
+    let (origin, _weir, mut client) = with_a_part();
+    let own = |first: usize, last: usize| {
+        let control = "max-age=60, private=\"x-own\", no-cache=\"x-too\"";
+        let reply = origin.replies(206).field("Cache-Control", control).field("ETag", "\"1\"");
+        let reply = reply.field("X-Own", "a").field("X-Own", "b").field("X-Too", "c").field("X-All", "d");
+        drop(reply.field("Content-Range", &format!("bytes {first}-{last}/10")).body(&DIGITS[first..=last]));
+    };
+    own(7, 8);
+    let seen = part(&mut client, "bytes=4-8", 206).field("x-too", "c").field("x-all", "d").body("45678");
+    assert_eq!(seen.fields.all("x-own"), ["a", "b"], "{seen:?}");
+    part(&mut client, "bytes=4-8", 206).lacks("x-own").lacks("x-too").field("x-all", "d").body("45678");
+    origin.saw(2);
+    // The same where the whole is put together.
+    own(0, 1);
+    own(9, 9);
+    part(&mut client, "bytes=0-3", 206).field("x-own", "a, b");
+    client.get("/x").sees(200).field("x-own", "a, b").field("x-too", "c").body(DIGITS);
+    client.get("/x").sees(200).lacks("x-own").lacks("x-too").body(DIGITS);
+    origin.saw(4);
+}

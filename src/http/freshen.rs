@@ -63,6 +63,13 @@ pub fn leaves_out(directives: &ResponseDirectives) -> bool {
     )
 }
 
+/// Whether a field is one that the directives leave to the client who asked (RFC 9111 §5.2.2.4, §5.2.2.7).
+#[must_use]
+pub fn is_left_out(directives: &ResponseDirectives, name: &[u8]) -> bool {
+    let mut named = directives.no_cache.fields().iter().chain(directives.private.fields());
+    named.any(|listed| name.eq_ignore_ascii_case(listed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::cache::entry::{Content, Entry};
 use crate::cache::purge::Verdict;
 use crate::http::{
     self, FieldName, Fields, Known, Length, Ranges, RequestHead, ResponseDirectives, ResponseHead, content_range,
-    freshened, is_strong, range_may, ranges,
+    freshened, is_hop_by_hop, is_left_out, is_strong, range_may, ranges,
 };
 use crate::live::LiveCache;
 use bytes::Bytes;
@@ -99,9 +99,18 @@ impl Rest {
         ResponseHead { status: 206, fields, ..head.clone() }
     }
 
-    /// Cookies of the rest, for the client who caused it alone: they are not stored, and those of the others stay theirs.
-    pub(super) fn cookies(head: &ResponseHead, out: &mut Fields) {
-        head.fields.all(FieldName::SetCookie).for_each(|cookie| out.push_known(FieldName::SetCookie, cookie));
+    /// What the rest has for the client who caused it alone: its cookies, and the fields that its directives name. They are not
+    /// stored, and those of the others stay theirs.
+    pub(super) fn own(head: &ResponseHead, out: &mut Fields) {
+        let directives = ResponseDirectives::of(&head.fields);
+        let is_own = |name: FieldName, text: &[u8]| match name {
+            FieldName::SetCookie => true,
+            // These are of the rest as it came, not of what the client gets.
+            FieldName::Age | FieldName::ContentLength | FieldName::ContentRange | FieldName::WeirCacheControl => false,
+            _ => is_left_out(&directives, text) && !is_hop_by_hop(name),
+        };
+        let own = head.fields.iter().filter(|(name, text, _)| is_own(*name, text));
+        own.for_each(|(_, text, value)| out.push(text, value));
     }
 
     /// What is stored.

@@ -107,7 +107,7 @@ impl FetchReply<'_> {
             }
             Err(_) => return self.refute_parts(rest),
         };
-        Rest::cookies(received, &mut voyage.extra.borrow_mut());
+        Rest::own(received, &mut voyage.extra.borrow_mut());
         storing.length = Length::Known(rest.missing_bytes());
         self.cache().unstored.forget(voyage.stow.hash);
         self.show(&storing, &rest.shown(head), length, &directives);
