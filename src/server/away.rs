@@ -55,7 +55,7 @@ impl Away {
         for rules in &snapshot.caches {
             late.iter().for_each(|news| rules.cache.remove_from_disk(news));
         }
-        notes.news.extend(late);
+        News::note(&mut notes.news, late);
         if failed.is_empty() {
             snapshot.caches.iter().for_each(|rules| rules.cache.tells(None));
             notes.hear();
@@ -75,8 +75,7 @@ impl Away {
 
 impl Notes {
     fn hear(&mut self) -> &[News] {
-        let waiting = self.listener.waiting();
-        self.news.extend(waiting);
+        News::note(&mut self.news, self.listener.waiting());
         &self.news
     }
 }

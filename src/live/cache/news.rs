@@ -33,6 +33,23 @@ impl News {
     pub fn is_of(&self, cache: &str) -> bool {
         self.cache.as_deref().is_none_or(|name| name == cache)
     }
+
+    /// What stands for any others: all is purged, in all caches.
+    fn of_everything() -> News {
+        News { cache: None, change: Change::Purged(What::All, Mode::Hard), number: 0 }
+    }
+
+    /// Puts `more` behind `noted`, in no more than a bounded number of bytes: above, one of everything is put in their place.
+    pub fn note(noted: &mut Vec<News>, more: Vec<News>) {
+        if more.is_empty() {
+            return;
+        }
+        noted.extend(more);
+        if noted.iter().map(weight).sum::<usize>() > NEWS_BYTES_MAX {
+            tracing::warn!("too much changed while the directories of caches were away: all is purged");
+            *noted = vec![News::of_everything()];
+        }
+    }
 }
 
 /// Tells the news. What waits is bounded: above, everything is purged for it.
@@ -65,6 +82,8 @@ struct State {
     heard: u64,
     /// Somebody confirms.
     is_open: bool,
+    /// A confirmation did not come in time: none is waited for until all that was told is done.
+    is_late: bool,
     /// Nobody listens any more.
     is_cut: bool,
 }
@@ -103,19 +122,24 @@ impl Teller {
         number
     }
 
-    /// Waits (blocks) until the other process has done what `number` stands for. One that takes too long is not waited
-    /// for again, nor is one that does not serve yet: it will know of it before it does.
+    /// Waits (blocks) until the other process has done what `number` stands for. One that takes too long is told on, but not
+    /// waited for until it has caught up; nor is one that does not serve yet: it will know of it before it does.
     pub fn waits(&self, number: u64) {
         let state = self.line.lock();
-        if !state.is_open {
+        if !state.is_open || state.is_late {
             return;
         }
-        let is_waited_for = |state: &mut State| !state.is_cut && state.heard < number;
+        let is_waited_for = |state: &mut State| !state.is_cut && !state.is_late && state.heard < number;
         let waited = self.line.heard.wait_timeout_while(state, HEARD_MAX, is_waited_for);
         let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
         if result.timed_out() {
-            state.is_cut = true;
-            tracing::warn!(limit = ?HEARD_MAX, "the other process did not confirm a purge: it is not waited for any more");
+            state.is_late = true;
+            self.line.heard.notify_all();
+            let limit = HEARD_MAX;
+            tracing::warn!(
+                ?limit,
+                "the other process did not confirm a purge: it is not waited for until it catches up"
+            );
         }
     }
 
@@ -136,9 +160,12 @@ impl Listener {
     #[must_use]
     pub fn next(&self) -> Option<News> {
         loop {
+            // First: news that go on coming do not keep back what stands for those that were too many.
+            if let Some(all) = self.lost() {
+                return Some(all);
+            }
             match self.receiver.recv_timeout(LOOK) {
                 Ok(news) => return Some(self.taken(news)),
-                Err(RecvTimeoutError::Timeout) if self.line.lost.load(Ordering::Acquire) => return self.lost(),
                 Err(RecvTimeoutError::Timeout) if !self.line.lock().is_cut => {}
                 Err(_) => return self.lost(),
             }
@@ -148,8 +175,8 @@ impl Listener {
     /// All that wait.
     #[must_use]
     pub fn waiting(&self) -> Vec<News> {
-        let waiting: Vec<_> = self.receiver.try_iter().map(|news| self.taken(news)).collect();
-        waiting.into_iter().chain(self.lost()).collect()
+        let waiting = self.receiver.try_iter().map(|news| self.taken(news)).collect();
+        self.lost().map_or(waiting, |all| vec![all])
     }
 
     /// Confirms what was told, from another thread: from now on that is waited for.
@@ -164,13 +191,13 @@ impl Listener {
         news
     }
 
-    /// What stands for news that were too many.
+    /// What stands for news that were too many, and for all that wait behind them.
     fn lost(&self) -> Option<News> {
-        let all = Change::Purged(What::All, Mode::Hard);
         self.line.lost.swap(false, Ordering::AcqRel).then(|| {
             tracing::warn!("too much changed for another process to be told: all is purged there");
+            self.receiver.try_iter().for_each(|news| drop(self.taken(news)));
             // Whoever waits for one that was lost has waited for this.
-            News { cache: None, change: all, number: self.line.lock().told }
+            News { number: self.line.lock().told, ..News::of_everything() }
         })
     }
 }
@@ -184,6 +211,10 @@ impl Confirmer {
     pub fn confirm(&self, number: u64) {
         let mut state = self.0.lock();
         state.heard = state.heard.max(number);
+        if state.is_late && state.heard >= state.told {
+            state.is_late = false;
+            tracing::info!("the other process has caught up with what changed");
+        }
         drop(state);
         self.0.heard.notify_all();
     }
@@ -216,7 +247,7 @@ fn weight(news: &News) -> usize {
     size_of::<News>() + name
 }
 
-/// Bytes of news that may wait.
+/// Bytes of news that may wait, or be noted.
 const NEWS_BYTES_MAX: usize = 8 << 20;
 
 /// How long the other process may take to confirm a purge.
@@ -265,9 +296,58 @@ mod tests {
         (0..9).for_each(|_| teller.gone("pages", &key));
         let waiting = listener.waiting();
         let last = waiting.last().unwrap();
-        assert!(waiting.len() < 7 && last.cache.is_none(), "{}", waiting.len());
+        assert!(waiting.len() == 1 && last.cache.is_none(), "{}", waiting.len());
         assert_eq!(last.change, Change::Purged(What::All, Mode::Hard));
         teller.gone("pages", b"a");
         assert_eq!(listener.waiting().len(), 1);
+    }
+
+    #[test]
+    fn whoever_confirms_late_is_told_on_and_waited_for_again_once_it_has_caught_up() {
+        let (teller, listener) = line();
+        let confirmer = listener.confirmer();
+        let late = teller.purged("pages", What::All, Mode::Hard);
+        teller.waits(late);
+        // Not waited for, but told.
+        let begun = std::time::Instant::now();
+        let next = teller.purged("pages", What::Tag(b"t".to_vec()), Mode::Hard);
+        teller.waits(next);
+        assert!(begun.elapsed() < HEARD_MAX);
+        assert_eq!(listener.next().unwrap().number, late);
+        assert_eq!(listener.next().unwrap().number, next);
+        confirmer.confirm(late);
+        assert!(teller.line.lock().is_late);
+        confirmer.confirm(next);
+        let last = teller.purged("pages", What::All, Mode::Soft);
+        let waiting = std::thread::spawn(move || teller.waits(last));
+        assert_eq!(listener.next().unwrap().number, last);
+        assert!(!waiting.is_finished());
+        confirmer.confirm(last);
+        waiting.join().unwrap();
+    }
+
+    #[test]
+    fn what_was_too_much_is_told_however_much_comes_after_it() {
+        let (teller, listener) = line();
+        let key = vec![b'k'; NEWS_BYTES_MAX / 4];
+        (0..9).for_each(|_| teller.gone("pages", &key));
+        teller.gone("pages", b"a");
+        let first = listener.next().unwrap();
+        assert_eq!((first.cache, first.change), (None, Change::Purged(What::All, Mode::Hard)));
+        // It stands for those that waited: they give their room back.
+        (0..3).for_each(|_| teller.gone("pages", &key));
+        assert_eq!(listener.waiting().len(), 3);
+    }
+
+    #[test]
+    fn what_is_noted_from_one_try_to_the_next_is_bounded() {
+        let gone = |bytes| News { cache: None, change: Change::Gone(vec![b'k'; bytes].into()), number: 0 };
+        let mut noted = Vec::new();
+        (0..3).for_each(|_| News::note(&mut noted, vec![gone(NEWS_BYTES_MAX / 4)]));
+        assert_eq!(noted.len(), 3);
+        News::note(&mut noted, vec![gone(NEWS_BYTES_MAX / 4)]);
+        assert_eq!(noted, [News::of_everything()]);
+        News::note(&mut noted, vec![gone(1)]);
+        assert_eq!(noted, [News::of_everything(), gone(1)]);
     }
 }

@@ -34,9 +34,13 @@ pub(in crate::server) fn start(
 
 fn tell(listener: &Listener, writer: &Mutex<UnixStream>) {
     while let Some(news) = listener.next() {
-        if write(writer, &encode(&Line::News(news))).is_err() {
-            break;
+        let Err(error) = write(writer, &encode(&Line::News(news))) else { continue };
+        // One that is gone breaks the line otherwise.
+        if error.kind() == io::ErrorKind::WouldBlock {
+            let limit = WRITE_MAX;
+            tracing::warn!(?limit, "the other process does not listen: it is told no more what changes in caches");
         }
+        break;
     }
     // The other thread ends with it.
     let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).shutdown(Shutdown::Both);
