@@ -1,12 +1,11 @@
 //! Another process takes over: what it gets, and what becomes of this one.
 
-use super::away::Away;
+use super::away::{Away, LEAVE_MAX, TAKE_MAX, Taken};
 use super::process::Process;
 use super::systemd::State;
 use super::upgrade::{self, Program, Slot, Successor, UpgradeError};
 use super::worker::{Handle, Order};
 use crate::admin::Verdict;
-use crate::cache::disk::DiskError;
 use crate::exchange::Generation;
 use crate::live::{self, Listener, LiveCache};
 use arc_swap::ArcSwap;
@@ -47,7 +46,7 @@ impl Process {
                 sockets.extend(lent.map(|(address, socket)| (Slot::Listener(address), socket.into())));
             }
             // The directories of caches are for one process at a time.
-            let _ = tokio::task::spawn_blocking(move || away.leave(&latest)).await;
+            leave_directories(away, latest).await?;
             // Most of what is to survive is there when the other process starts; the rest when it serves.
             let _ = tokio::task::spawn_blocking(move || state.settle(STATE_MAX)).await;
             upgrade::start(&program, sockets, limit).await
@@ -141,17 +140,17 @@ impl Process {
     /// to be gone.
     async fn take_back(&self) {
         let (away, latest) = (Arc::clone(&self.away), Arc::clone(&self.latest));
-        let failed = try_take(&away, &latest).await;
-        if failed.is_empty() {
-            return;
-        }
-        for (cache, error) in failed {
-            tracing::error!(cache, %error, "goes on without its disk, which is tried again for {TAKE_TRIES} s");
+        match try_take(&away, &latest).await {
+            Taken::All => return,
+            Taken::Hangs => tracing::error!("goes on without a disk that does not answer yet, which is tried again"),
+            Taken::Not(failed) => failed.into_iter().for_each(|(cache, error)| {
+                tracing::error!(cache, %error, "goes on without its disk, which is tried again");
+            }),
         }
         let taking = tokio::task::spawn_local(async move {
             for _ in 0..TAKE_TRIES {
                 sleep(TAKE_PAUSE).await;
-                if try_take(&away, &latest).await.is_empty() {
+                if matches!(try_take(&away, &latest).await, Taken::All) {
                     return tracing::info!("all caches have their disks again");
                 }
             }
@@ -161,9 +160,23 @@ impl Process {
     }
 }
 
-async fn try_take(away: &Arc<Away>, latest: &ArcSwap<Generation>) -> Vec<(String, DiskError)> {
-    let (away, latest) = (Arc::clone(away), latest.load_full());
-    tokio::task::spawn_blocking(move || away.take_back(&latest)).await.unwrap_or_default()
+/// Lets go of the directories of caches, which are for one process at a time; or of the upgrade, if a disk does not answer.
+async fn leave_directories(away: Arc<Away>, latest: Arc<Generation>) -> Result<(), UpgradeError> {
+    let turn = away.turn();
+    let leaving = Arc::clone(&away);
+    let left = timeout(LEAVE_MAX, tokio::task::spawn_blocking(move || leaving.leave(&latest, turn))).await;
+    if let Ok(Ok(true)) = left {
+        return Ok(());
+    }
+    // What it has not begun by now is not to be done after.
+    let _ = away.turn();
+    Err(UpgradeError::Disk(LEAVE_MAX))
+}
+
+async fn try_take(away: &Arc<Away>, latest: &ArcSwap<Generation>) -> Taken {
+    let (taking, latest, turn) = (Arc::clone(away), latest.load_full(), away.turn());
+    let taken = timeout(TAKE_MAX, tokio::task::spawn_blocking(move || taking.take_back(&latest, turn))).await;
+    taken.ok().and_then(Result::ok).unwrap_or(Taken::Hangs)
 }
 
 /// Does something with each cache that runs.

@@ -24,6 +24,8 @@ pub(in crate::server) enum UpgradeError {
     First,
     /// A worker or the system does not give the sockets out.
     Sockets(io::Error),
+    /// The disk of a cache was not let go of in that time.
+    Disk(Duration),
     /// The binary at that path cannot be started.
     Start(PathBuf, io::Error),
     /// It ended, without a word.
@@ -212,6 +214,13 @@ impl fmt::Display for UpgradeError {
                 write!(f, "  = start another container beside it")
             }
             UpgradeError::Sockets(error) => write!(f, "error: the sockets cannot be handed over: {error}"),
+            UpgradeError::Disk(limit) => {
+                writeln!(
+                    f,
+                    "error: the disk of a cache does not answer: its directory was not let go of within {limit:?}"
+                )?;
+                write!(f, "  = look at the system's log for the disk; upgrade again once it answers")
+            }
             UpgradeError::Start(path, error) => write!(f, "error: cannot start {}: {error}", path.display()),
             UpgradeError::Ended(status) => write!(f, "error: the new process ended before it served: {status}"),
             UpgradeError::Silent(limit) => {
