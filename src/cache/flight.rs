@@ -220,6 +220,12 @@ impl<F: Clone> Flight<F> {
         self.lock().next_seat
     }
 
+    /// Bytes of content so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.lock().total
+    }
+
     /// The content so far, in one piece of memory that has just its size; `None` if some of it is gone.
     #[must_use]
     pub fn whole(&self) -> Option<Box<[u8]>> {

@@ -31,6 +31,7 @@ impl<'v> FetchDown<'v> {
     /// Nothing more will come; whether the response is of no use, and has to be asked for without conditions.
     pub(super) fn conclude(&mut self) -> bool {
         self.reply.publish();
+        self.reply.keep_what_came();
         self.reply.is_refuted
     }
 }
@@ -236,6 +237,25 @@ impl FetchReply<'_> {
         }
         // What ends a part is not said of all.
         flight.end(trailers.filter(|_| rest.is_none()).cloned());
+    }
+}
+
+impl FetchReply<'_> {
+    /// Nobody waits for the rest of it: what came is kept as a part, for whoever goes on from there (RFC 9111 §3.3).
+    fn keep_what_came(&mut self) {
+        let flight = &self.voyage.flight;
+        if self.is_refuted || !flight.is_abandoned() {
+            return;
+        }
+        let gathered = flight.received();
+        if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
+            && storing.why_not().is_none()
+            && Room::of(false, self.voyage.worker.pressure.take(gathered), gathered) == Room::Enough
+            && let Some(begun) = flight.whole()
+        {
+            let is_purged = self.voyage.rest.as_ref().is_some_and(|rest| rest.is_purged(self.cache()));
+            self.voyage.stow.store_begun(*storing, begun, || is_purged || flight.is_barred());
+        }
     }
 }
 

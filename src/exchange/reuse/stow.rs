@@ -278,6 +278,23 @@ impl Stow {
         }
     }
 
+    /// Stores the beginning of a response that was given up, as the part that it is (RFC 9111 §3.3): where a strong validator says
+    /// what it may be put together with.
+    pub(super) fn store_begun(&self, storing: Storing, begun: Box<[u8]>, is_barred: impl Fn() -> bool) {
+        let Storing { entry, part, length, .. } = &storing;
+        let (first, complete) = match (part, length) {
+            (Some((range, complete)), _) => (range.start, *complete),
+            (None, Length::Known(complete)) => (0, *complete),
+            (None, _) => return,
+        };
+        // A digest is of all the content that there was to be.
+        let may_be_joined = entry.status == 200 && entry.etag().is_some_and(is_strong) && !has_digest(&entry.fields());
+        let end = first + begun.len() as u64;
+        if may_be_joined && !begun.is_empty() && end <= complete {
+            self.store(Storing { part: Some((first..end, complete)), ..storing }, begun, is_barred);
+        }
+    }
+
     /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one. `None`: nothing of it is kept.
     fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Option<Content> {
         let before = self.cache().memory.variants(entry.hash).into_iter().find(|old| self.is_of_same(old, entry));
@@ -319,6 +336,12 @@ impl Stow {
 fn part(fields: &Fields) -> Option<(Range<u64>, u64)> {
     let ContentRange { range, complete } = parse_content_range(fields.get(FieldName::ContentRange)?)?;
     Some((range, complete?))
+}
+
+fn has_digest(fields: &Fields) -> bool {
+    let mut without = fields.clone();
+    strip_content_digests(&mut without);
+    without.iter().count() < fields.iter().count()
 }
 
 fn has_validator(fields: &Fields) -> bool {
