@@ -302,20 +302,22 @@ fn a_backend_that_knows_no_ranges_gives_the_whole_which_is_stored() {
 }
 
 #[test]
-fn who_wants_the_same_part_shares_a_fetch_and_who_wants_another_does_not() {
+fn who_wants_the_same_part_shares_a_fetch_and_who_wants_more_does_not() {
     let origin = Origin::start();
     let gate = Gate::new();
-    for _ in 0..2 {
+    for (range, body) in [("0-0", "0"), ("0-1", "01")] {
         let head = "HTTP/1.1 206 Partial Content\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\n";
-        origin.says("").after(&gate).then(format!("{head}Content-Range: bytes 0-0/10\r\nContent-Length: 1\r\n\r\n0"));
+        let lines = format!("Content-Range: bytes {range}/10\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        origin.says("").after(&gate).then(format!("{head}{lines}"));
     }
     let weir = Weir::before(&origin, CACHING);
     let mut clients: Vec<_> = (0..4).map(|_| weir.client()).collect();
     clients[..3].iter_mut().for_each(|client| client.get("/x").field("Range", "bytes=0-0").sent());
     origin.request(0).field("range", "bytes=0-0");
-    clients[3].get("/x").field("Range", "bytes=0-00").sent();
-    origin.request(1).field("range", "bytes=0-00");
+    clients[3].get("/x").field("Range", "bytes=0-1").sent();
+    origin.request(1).field("range", "bytes=0-1");
     gate.open();
-    clients.iter_mut().for_each(|client| drop(client.sees(206).body("0")));
+    clients[3].sees(206).body("01");
+    clients[..3].iter_mut().for_each(|client| drop(client.sees(206).body("0")));
     origin.saw(2);
 }

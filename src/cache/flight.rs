@@ -4,7 +4,7 @@ mod seat;
 mod table;
 
 pub use seat::{Heard, Piece, Seat};
-pub use table::Flights;
+pub use table::{Flights, Span};
 
 use super::entry::Entry;
 use crate::http::{Fields, Length, ResponseHead};
@@ -73,6 +73,9 @@ struct Sitting {
 /// Bytes that the slowest reader may be behind where content is not kept.
 pub const BEHIND_MAX_BYTES: u64 = 256 * 1024;
 
+/// Bytes that may have to come before those that a reader waits for; who wants what is further on fetches that.
+pub const AHEAD_MAX_BYTES: u64 = 1024 * 1024;
+
 impl<F> Default for Flight<F> {
     fn default() -> Self {
         let state = State {
@@ -107,6 +110,11 @@ impl<F: Clone> Flight<F> {
         state.next_seat += 1;
         state.seats.insert(number, Sitting::default());
         Some(Seat::of(self, number))
+    }
+
+    /// Whether the byte at `position` of the content is there, or comes soon.
+    pub(super) fn is_near(&self, position: u64) -> bool {
+        position <= self.lock().total.saturating_add(AHEAD_MAX_BYTES)
     }
 
     /// An interim response came.

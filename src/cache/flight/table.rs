@@ -2,9 +2,33 @@
 
 use super::{Flight, Seat};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Table<F> = HashMap<(u128, u64), Arc<Flight<F>>>;
+type Table<F> = HashMap<u128, Vec<Airborne<F>>>;
+
+/// A fetch that is under way, and what it was asked for.
+#[derive(Debug)]
+struct Airborne<F> {
+    number: u64,
+    span: Option<Span>,
+    flight: Arc<Flight<F>>,
+}
+
+/// Bytes that are asked for, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Stands for all that a key has beside the bytes.
+    pub kind: u64,
+    /// The bytes; with an open end as far as there are any.
+    pub bytes: Range<u64>,
+}
+
+impl Span {
+    fn covers(&self, other: &Span) -> bool {
+        self.kind == other.kind && self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
+    }
+}
 
 /// Fetches under way, by key and variant.
 #[derive(Debug)]
@@ -22,41 +46,61 @@ impl<F> Default for Flights<F> {
 const SHARDS: usize = 16;
 
 impl<F: Clone> Flights<F> {
-    /// A place in the fetch for a key; if there was none, it is the leader's, who has to fetch. `None`: others do, and it
-    /// cannot be joined.
-    pub fn board(&self, key: (u128, u64)) -> Option<Seat<F>> {
+    /// A place in the fetch for a key; if there was none, it is the leader's, who has to fetch what `span` says. `None`: others
+    /// do, and it cannot be joined.
+    pub fn board(&self, key: (u128, u64), span: Option<Span>) -> Option<Seat<F>> {
         let mut shard = self.shard(key);
-        let flight = shard.entry(key).or_default();
-        if flight.is_abandoned() {
-            // It ends, and another one begins.
-            *flight = Arc::default();
+        let there = shard.entry(key.0).or_default();
+        match there.iter_mut().find(|airborne| airborne.number == key.1) {
+            Some(airborne) => {
+                if airborne.flight.is_abandoned() {
+                    // It ends, and another one begins.
+                    *airborne = Airborne { number: key.1, span, flight: Arc::default() };
+                }
+                airborne.flight.join()
+            }
+            None => {
+                let flight = Arc::<Flight<F>>::default();
+                there.push(Airborne { number: key.1, span, flight: Arc::clone(&flight) });
+                flight.join()
+            }
         }
-        flight.join()
+    }
+
+    /// A place in a fetch for `hash` that brings, among others, the bytes of `span`, and soon.
+    pub fn board_within(&self, hash: u128, span: &Span) -> Option<Seat<F>> {
+        let shard = self.shard((hash, 0));
+        let brings = |airborne: &&Airborne<F>| {
+            let around = airborne.span.as_ref().filter(|around| around.covers(span));
+            around.is_some_and(|around| airborne.flight.is_near(span.bytes.start - around.bytes.start))
+        };
+        shard.get(&hash)?.iter().filter(brings).find_map(|airborne| airborne.flight.join())
     }
 
     /// The fetch is over, or can be joined no more.
     pub fn land(&self, key: (u128, u64), flight: &Arc<Flight<F>>) {
         let mut shard = self.shard(key);
-        if shard.get(&key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
-            shard.remove(&key);
+        if let Some(there) = shard.get_mut(&key.0) {
+            there.retain(|airborne| !Arc::ptr_eq(&airborne.flight, flight));
+            if there.is_empty() {
+                shard.remove(&key.0);
+            }
         }
     }
 
     /// What all fetches for a primary key bring is out of date: nobody joins them, and it is not stored.
     pub fn bar(&self, hash: u128) {
-        let mut shard = self.shard((hash, 0));
-        shard.retain(|key, flight| {
-            if key.0 == hash {
-                flight.bar();
-            }
-            key.0 != hash
-        });
+        let there = self.shard((hash, 0)).remove(&hash);
+        there.iter().flatten().for_each(|airborne| airborne.flight.bar());
     }
 
     /// How many are under way.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        let in_shard = |shard: &Mutex<Table<F>>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum::<usize>()
+        };
+        self.shards.iter().map(in_shard).sum()
     }
 
     /// None is under way.

@@ -38,8 +38,8 @@ fn read(seat: &mut Seat<u8>) -> Vec<u8> {
 #[test]
 fn all_who_ask_read_one_fetch_each_at_its_own_speed() {
     let flights = Flights::<u8>::default();
-    let mut leader = flights.board((1, 0)).unwrap();
-    let mut other = flights.board((1, 0)).unwrap();
+    let mut leader = flights.board((1, 0), None).unwrap();
+    let mut other = flights.board((1, 0), None).unwrap();
     assert!(leader.leads() && !other.leads() && flights.len() == 1);
     assert!(leader.poll_head(&mut cx()).is_pending());
     let flight = Arc::clone(leader.flight());
@@ -61,18 +61,18 @@ fn all_who_ask_read_one_fetch_each_at_its_own_speed() {
 #[test]
 fn what_is_for_one_client_alone_releases_the_others() {
     let flights = Flights::<u8>::default();
-    let mut leader = flights.board((1, 0)).unwrap();
-    let mut other = flights.board((1, 0)).unwrap();
+    let mut leader = flights.board((1, 0), None).unwrap();
+    let mut other = flights.board((1, 0), None).unwrap();
     leader.flight().head(entry(), Length::Unknown, false, Fields::default());
     assert!(matches!(other.poll_head(&mut cx()), Poll::Ready(Heard::NotForAll)));
     assert!(matches!(leader.poll_head(&mut cx()), Poll::Ready(Heard::Head(..))));
-    assert!(flights.board((1, 0)).is_none());
+    assert!(flights.board((1, 0), None).is_none());
 }
 
 #[test]
 fn what_is_not_kept_comes_for_one_who_waits_further_on() {
     let flights = Flights::<u8>::default();
-    let mut leader = flights.board((1, 0)).unwrap();
+    let mut leader = flights.board((1, 0), None).unwrap();
     let flight = Arc::clone(leader.flight());
     flight.head(entry(), Length::Unknown, false, Fields::default());
     leader.skip_to(5);
@@ -86,7 +86,7 @@ fn what_is_not_kept_comes_for_one_who_waits_further_on() {
 #[test]
 fn what_is_not_kept_waits_for_the_slowest_reader() {
     let flights = Flights::<u8>::default();
-    let mut leader = flights.board((1, 0)).unwrap();
+    let mut leader = flights.board((1, 0), None).unwrap();
     let flight = Arc::clone(leader.flight());
     flight.head(entry(), Length::Unknown, false, Fields::default());
     flight.data(Bytes::from(vec![0; BEHIND_MAX_BYTES as usize]));
@@ -99,14 +99,14 @@ fn what_is_not_kept_waits_for_the_slowest_reader() {
 #[test]
 fn a_fetch_that_breaks_off_is_seen_as_broken_by_all() {
     let flights = Flights::<u8>::default();
-    let mut leader = flights.board((1, 0)).unwrap();
+    let mut leader = flights.board((1, 0), None).unwrap();
     let flight = Arc::clone(leader.flight());
     flight.head(entry(), Length::Unknown, true, Fields::default());
     flight.data(Bytes::from_static(b"ab"));
     flight.fail(7);
     assert_eq!(read(&mut leader), b"ab");
     assert!(matches!(leader.poll_next(&mut cx()), Poll::Ready(Piece::Broken)));
-    let mut early = flights.board((2, 0)).unwrap();
+    let mut early = flights.board((2, 0), None).unwrap();
     early.flight().fail(7);
     assert!(matches!(early.poll_head(&mut cx()), Poll::Ready(Heard::Failed(7))));
 }
@@ -114,17 +114,17 @@ fn a_fetch_that_breaks_off_is_seen_as_broken_by_all() {
 #[test]
 fn a_fetch_that_was_given_up_is_joined_by_nobody_and_another_begins() {
     let flights = Flights::<u8>::default();
-    let leader = flights.board((1, 0)).unwrap();
+    let leader = flights.board((1, 0), None).unwrap();
     let flight = Arc::clone(leader.flight());
-    let other = flights.board((1, 0)).unwrap();
+    let other = flights.board((1, 0), None).unwrap();
     assert!(!flight.abandon() && flight.poll_abandoned(&mut cx()).is_pending());
     drop(leader);
     assert!(flight.poll_abandoned(&mut cx()).is_pending(), "one is left");
     drop(other);
     assert!(!flight.is_abandoned(), "who comes now may still join");
-    drop(flights.board((1, 0)).unwrap());
+    drop(flights.board((1, 0), None).unwrap());
     assert!(flight.poll_abandoned(&mut cx()).is_ready() && flight.join().is_none());
-    let next = flights.board((1, 0)).unwrap();
+    let next = flights.board((1, 0), None).unwrap();
     assert!(next.leads() && !Arc::ptr_eq(next.flight(), &flight));
     // The end of the one before is not that of this one.
     flights.land((1, 0), &flight);
@@ -142,7 +142,7 @@ fn whoever_watches_is_woken_when_the_last_one_leaves() {
     let flag = Arc::new(Flag(false.into()));
     let is_woken = || flag.0.swap(false, std::sync::atomic::Ordering::SeqCst);
     let (waker, flights) = (Waker::from(Arc::clone(&flag)), Flights::<u8>::default());
-    let (leader, mut other) = (flights.board((1, 0)).unwrap(), flights.board((1, 0)).unwrap());
+    let (leader, mut other) = (flights.board((1, 0), None).unwrap(), flights.board((1, 0), None).unwrap());
     let flight = Arc::clone(leader.flight());
     let watch = || flight.poll_abandoned(&mut Context::from_waker(&waker));
     assert!(watch().is_pending());
@@ -152,4 +152,25 @@ fn whoever_watches_is_woken_when_the_last_one_leaves() {
     assert!(!is_woken(), "reading and leaving others behind is nothing to watch for");
     drop(other);
     assert!(is_woken() && watch().is_ready());
+}
+
+#[test]
+fn who_wants_less_of_the_same_joins_if_it_comes_soon() {
+    let flights = Flights::<u8>::default();
+    let span = |kind, bytes| Span { kind, bytes };
+    let leader = flights.board((1, 7), Some(span(0, 100..10_000_000))).unwrap();
+    let within = |hash, kind, bytes| flights.board_within(hash, &span(kind, bytes)).is_some();
+    assert!(within(1, 0, 100..200) && within(1, 0, 200..10_000_000));
+    // Of something else, or not all in it.
+    assert!(!within(2, 0, 100..200) && !within(1, 1, 100..200));
+    assert!(!within(1, 0, 99..200) && !within(1, 0, 100..10_000_001));
+    let far = 100 + AHEAD_MAX_BYTES + 2;
+    assert!(!within(1, 0, far..far + 1));
+    leader.flight().data(Bytes::from_static(b"ab"));
+    assert!(within(1, 0, far..far + 1));
+    flights.land((1, 7), leader.flight());
+    assert!(!within(1, 0, 100..200) && flights.is_empty());
+    // What nobody knows the bytes of is joined by its own key alone.
+    let _other = flights.board((1, 8), None).unwrap();
+    assert!(!within(1, 0, 100..200));
 }

@@ -143,8 +143,9 @@ impl Course<'_> {
             // Otherwise no more is fetched than is stored.
             request.fields.remove(FieldName::Range);
         }
-        let key = question.flight_key(&request, Some(entry.selecting()));
-        let Some(seat) = self.flights(question).board(key) else { return };
+        let (key, span) =
+            (question.flight_key(&request, Some(entry.selecting())), question.span(&request, Some(entry.selecting())));
+        let Some(seat) = self.flights(question).board(key, span) else { return };
         if seat.leads() {
             let stale = Stale { entry: Arc::clone(entry), if_failed: IfFailed::IfError };
             let flight = Arc::clone(seat.flight());

@@ -4,6 +4,7 @@ use super::Question;
 use super::deliver::Serving;
 use super::landing::Failure;
 use super::question::holds;
+use super::stream::cut;
 use crate::cache::entry::Entry;
 use crate::cache::flight::{Heard, Seat};
 use crate::exchange::attempts::{Ended, Trail};
@@ -31,6 +32,8 @@ pub(super) struct Reading<'a> {
     pub(super) forward: Forward,
     /// The range that this client wants, where the whole comes.
     pub(super) range: Option<&'a [u8]>,
+    /// The fetch is for more than that.
+    pub(super) is_within: bool,
     /// What the leader's fetch did.
     pub(super) fetched: Option<Rc<RefCell<Trail>>>,
 }
@@ -80,6 +83,9 @@ impl Course<'_> {
         let fits = entry.is_selected_by(&scratch.request.fields, &question.rules.normal);
         if !seat.leads() && !fits {
             return Followed::Other(Some(entry));
+        }
+        if reading.is_within && entry.status == 206 && cut(&entry, length, reading.range).is_none() {
+            return Followed::Other(None);
         }
         if is_done && !holds(&entry, &scratch.request, question.now_ms) {
             return Followed::Other(None);

@@ -4,11 +4,13 @@ use super::deliver::Serving;
 use super::follow::{Followed, Reading};
 use super::landing::Failure;
 use super::{Basis, Keep, Looked, Question, Reused, Stale, outcome};
-use crate::cache::flight::Flights;
+use crate::cache::flight::{Flights, Span};
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Downstream, Refusal};
-use crate::http::{CacheStatus, FieldName, Forward, Method, RequestHead, selected, strip_hop_by_hop};
+use crate::http::{
+    CacheStatus, FieldName, Forward, Method, RangeSpec, RequestHead, parse_range, selected, strip_hop_by_hop,
+};
 use crate::telemetry::metrics::CacheOutcome;
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ impl Question<'_> {
     /// What a fetch is known by: key, variant as far as it is known, range, and what was purged before it.
     pub(super) fn flight_key(&self, request: &RequestHead, selecting: Option<&[u8]>) -> (u128, u64) {
         let secret = &self.rules.cache.secret;
-        let mut text = selecting.map(|names| selected(names, &request.fields, &self.rules.normal)).unwrap_or_default();
+        let mut text = self.kind_text(request, selecting);
         if let Some(range) = request.fields.get(FieldName::Range) {
             text.extend_from_slice(b"\0range ");
             text.extend_from_slice(range);
@@ -29,8 +31,33 @@ impl Question<'_> {
                 text.extend_from_slice(condition);
             }
         }
-        text.extend_from_slice(&self.rules.cache.purges.generation().to_le_bytes());
         (self.hash, secret.hash64(&text))
+    }
+}
+
+impl Question<'_> {
+    /// What a fetch brings, if that can be said before it does; `None` for several ranges, one from the end, and what depends on
+    /// the part that a client has.
+    pub(super) fn span(&self, request: &RequestHead, selecting: Option<&[u8]>) -> Option<Span> {
+        let bytes = match request.fields.get(FieldName::Range).map(parse_range) {
+            None => 0..u64::MAX,
+            Some(Some(RangeSpec::FromTo(first, last))) if !request.fields.has(FieldName::IfRange) => {
+                first..last.map_or(u64::MAX, |last| last.saturating_add(1))
+            }
+            Some(_) => return None,
+        };
+        Some(Span { kind: self.kind(request, selecting), bytes })
+    }
+
+    /// Stands for what a fetch is known by beside key and range.
+    fn kind(&self, request: &RequestHead, selecting: Option<&[u8]>) -> u64 {
+        self.rules.cache.secret.hash64(&self.kind_text(request, selecting))
+    }
+
+    fn kind_text(&self, request: &RequestHead, selecting: Option<&[u8]>) -> Vec<u8> {
+        let mut text = selecting.map(|names| selected(names, &request.fields, &self.rules.normal)).unwrap_or_default();
+        text.extend_from_slice(&self.rules.cache.purges.generation().to_le_bytes());
+        text
     }
 }
 
@@ -76,9 +103,15 @@ impl Course<'_> {
         }
         let mut known = stale.as_ref().map(|stale| Arc::clone(&stale.entry)).or_else(|| question.sibling());
         let mut followed = Followed::Other(None);
+        // What is validated is not taken from a fetch for something else.
+        let mut may_be_within = stale.is_none() && range.is_some();
         for _ in 0..FLIGHTS_MAX {
-            let key = question.flight_key(&request, known.as_ref().map(|entry| entry.selecting()));
-            let Some(mut seat) = self.flights(question).board(key) else { break };
+            let selecting = known.as_ref().map(|entry| entry.selecting());
+            let (key, span) = (question.flight_key(&request, selecting), question.span(&request, selecting));
+            let around = span.as_ref().filter(|_| std::mem::take(&mut may_be_within));
+            let around = around.and_then(|span| self.flights(question).board_within(question.hash, span));
+            let is_within = around.is_some();
+            let Some(mut seat) = around.or_else(|| self.flights(question).board(key, span)) else { break };
             let mut fetched = None;
             if !seat.leads() {
                 self.worker.metrics.collapsed(&question.rules.metrics);
@@ -114,7 +147,7 @@ impl Course<'_> {
                 }
             }
             trail.entering = None;
-            let reading = Reading { forward, range: range.as_deref(), fetched };
+            let reading = Reading { forward, range: range.as_deref(), is_within, fetched };
             scratch.request = request;
             if let (true, Some(range)) = (whole, &range) {
                 scratch.request.fields.push_known(FieldName::Range, range);
@@ -126,6 +159,8 @@ impl Course<'_> {
             }
             match &followed {
                 Followed::Other(Some(entry)) => known = Some(Arc::clone(entry)),
+                // It did not bring what it was asked for.
+                Followed::Other(None) if is_within => {}
                 _ => break,
             }
         }

@@ -14,7 +14,7 @@ use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::coding::vary;
 use crate::http::{
     Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, conditions, content_range, has_conditions,
-    range_may, ranges, strip_content_digests,
+    parse_content_range, range_may, ranges, strip_content_digests,
 };
 use std::future::poll_fn;
 use std::ops::Range;
@@ -48,7 +48,7 @@ impl Course<'_> {
         if let Some((_, route)) = self.route.filter(|(_, route)| !route.response.is_empty()) {
             crate::route::edit(&route.response, &mut response.fields);
         }
-        let form = growing(serving.entry, request, length, reading.range, question.now_ms);
+        let form = growing(serving.entry, request, length, reading, question.now_ms);
         let sent = self.send_growing(form, length, response, seat, down, trail).await;
         match sent {
             Ok(()) => Ended::Answered,
@@ -85,16 +85,17 @@ impl Course<'_> {
                 reply.head(response, if status == 304 { Length::None } else { Length::Known(0) }).await?;
                 return Ok(reply.end(None).await?);
             }
-            Growing::Part(range, complete) => {
+            Growing::Part { range, complete, first } => {
                 response.status = 206;
                 let value = content_range(&range, complete);
                 strip_content_digests(&mut response.fields);
-                response.fields.push_known(FieldName::ContentRange, value.as_bytes());
-                seat.skip_to(range.start);
+                response.fields.set(FieldName::ContentRange, value.as_bytes());
+                seat.skip_to(range.start - first);
                 left = range.end - range.start;
                 Length::Known(left)
             }
         };
+        let is_part = left < u64::MAX;
         reply.head(response, length).await?;
         if length == Length::None {
             return Ok(reply.end(None).await?);
@@ -129,6 +130,8 @@ impl Course<'_> {
                         return Ok(clock.within(limit, pin!(reply.end(None))).await.map_err(|_| Fault::Client)??);
                     }
                 }
+                // It is shorter than it said.
+                Piece::End(_) if is_part => return Err(Fault::Backend),
                 Piece::End(trailers) => {
                     let sent = reply.end(trailers.as_ref());
                     return Ok(clock.within(limit, pin!(sent)).await.map_err(|_| Fault::Client)??);
@@ -169,14 +172,19 @@ impl From<Broken> for Fault {
 }
 
 /// What a client gets of a response whose content is still coming.
-enum Growing {
+pub(super) enum Growing {
     Whole,
     /// 304, or 412.
     NotModified(u16),
-    Part(Range<u64>, u64),
+    /// These bytes of so many, where what comes begins at `first`.
+    Part {
+        range: Range<u64>,
+        complete: u64,
+        first: u64,
+    },
 }
 
-fn growing(entry: &Entry, request: &RequestHead, length: Length, range: Option<&[u8]>, now_ms: u64) -> Growing {
+fn growing(entry: &Entry, request: &RequestHead, length: Length, reading: &Reading<'_>, now_ms: u64) -> Growing {
     let validators = entry.validators();
     // RFC 9110 §13.2.1: only where the response is a 2xx. A part that was fetched is one: the fetch had no conditions.
     if matches!(entry.status, 200 | 206) && has_conditions(&request.fields) {
@@ -186,13 +194,31 @@ fn growing(entry: &Entry, request: &RequestHead, length: Length, range: Option<&
             Condition::PreconditionFailed => return Growing::NotModified(412),
         }
     }
-    match (range, length) {
-        (Some(range), Length::Known(complete)) if entry.status == 200 && range_may(request, &validators) => {
-            match ranges(range, complete) {
-                Ranges::Some(list) if list.len() == 1 => Growing::Part(list[0].clone(), complete),
-                _ => Growing::Whole,
-            }
-        }
-        _ => Growing::Whole,
+    let part = match entry.status {
+        206 if reading.is_within => cut(entry, length, reading.range),
+        200 if range_may(request, &validators) => known(length).and_then(|complete| {
+            let range = one(reading.range?, complete)?;
+            Some(Growing::Part { range, complete, first: 0 })
+        }),
+        _ => None,
+    };
+    part.unwrap_or(Growing::Whole)
+}
+
+/// The part that a range selects of what comes, which is a part itself; `None` if it is not in there, or nobody knows.
+pub(super) fn cut(part: &Entry, length: Length, range: Option<&[u8]>) -> Option<Growing> {
+    let said = parse_content_range(part.fields().get(FieldName::ContentRange)?)?;
+    let complete = said.complete?;
+    let range = one(range?, complete)?;
+    let is_as_long = known(length) == Some(said.range.end - said.range.start);
+    let is_in_there = said.range.start <= range.start && range.end <= said.range.end;
+    (is_as_long && is_in_there).then_some(Growing::Part { range, complete, first: said.range.start })
+}
+
+/// The bytes that a field with one range selects.
+fn one(range: &[u8], complete: u64) -> Option<Range<u64>> {
+    match ranges(range, complete) {
+        Ranges::Some(list) if list.len() == 1 => list.into_iter().next(),
+        _ => None,
     }
 }
