@@ -79,7 +79,7 @@ pub struct Worker {
     was_full: Cell<bool>,
     /// Exchanges that were begun though there is no memory left.
     reserved: Cell<u32>,
-    /// Exchanges under way, and how many there were at most since the last turn of the clock: their memory is there.
+    /// Exchanges under way, and how many there were at most of late: their memory is there.
     exchanges: Cell<u32>,
     exchanges_most: Cell<u32>,
     /// The process is about to end: connections are closed after their exchange.
@@ -234,7 +234,8 @@ impl Worker {
             self.clock.end_unasked();
         }
         self.was_full.set(is_full);
-        self.exchanges_most.set(self.exchanges.get());
+        let most = self.exchanges_most.get();
+        self.exchanges_most.set(self.exchanges.get().max(most - most / MOST_FADES));
     }
 
     /// Memory for one more exchange. While there is none left, a few at once are served all the same: so there is an end to
@@ -304,6 +305,10 @@ impl Drop for Reserved<'_> {
         reserved.set(reserved.get() - u32::from(self.is_beyond));
     }
 }
+
+/// What the most exchanges at once took is given back slowly: of the most a part of this is forgotten at each turn of the clock,
+/// rounded down, so that a load that comes in waves is counted once.
+const MOST_FADES: u32 = 16;
 
 /// What an exchange under way takes, about, with a small buffer.
 const EXCHANGE_BYTES: u64 = 48 * 1024;
