@@ -36,7 +36,7 @@ fn work_together(a: &Weir, b: &Weir) {
 
 /// What `docs/fleet.md` says that a user of Redis needs.
 const ALLOWED: &str = "+time +get +set +incr +xadd +xrange +zadd +zrem +zrange +zrangebyscore +hset +hget +hdel \
-                       +xrevrange +hgetall +evalsha +script|load";
+                       +xrevrange +hgetall +hsetnx +hincrby +lrange +rpush +evalsha +script|load";
 
 #[test]
 fn over_tls_by_a_user_who_may_do_no_more_than_it_takes() {

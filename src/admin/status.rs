@@ -84,6 +84,7 @@ fn room(room: &RoomLook) -> Value {
         "waiting": room.waiting,
         "called": room.called,
         "inside": room.inside,
+        "shared": room.shared,
         "active": room.active,
         "wait_seconds": room.wait_seconds,
         "entered": room.entered,

@@ -100,7 +100,9 @@ fn rooms(status: &Value, out: &mut dyn Write) -> io::Result<()> {
         if let Some(wait) = room["wait_seconds"].as_f64().filter(|wait| *wait > 0.0) {
             write!(out, ", who comes now waits {}", span(wait as u64))?;
         }
-        writeln!(out, "; {} came in, {} left", room["entered"], room["left"])?;
+        write!(out, "; {} came in, {} left", room["entered"], room["left"])?;
+        let is_apart = room["shared"] == false;
+        writeln!(out, "{}", if is_apart { "; the fleet cannot be reached: it keeps to its part" } else { "" })?;
     }
     Ok(())
 }

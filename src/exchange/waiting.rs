@@ -6,7 +6,7 @@ use super::serve::{Course, Scratch};
 use super::{Downstream, Refusal, Reply, answer};
 use crate::config::{Config, WaitingRoomId};
 use crate::http::{FieldName, Fields, Method, RequestHead, Scheme, cookie_pairs, preferred, request_id};
-use crate::live::{Entering, LivePool, RoomRules};
+use crate::live::{Entering, LivePool, Ring, RoomRules};
 use crate::telemetry::access::End;
 use crate::waiting::{Bad, Binding, Entry, Keys, Kind, Page, Ticket, Verdict, Waiting};
 use std::time::{Duration, Instant};
@@ -50,11 +50,15 @@ impl Course<'_> {
     ) -> Result<(), End> {
         let snapshot = &self.held.generation.snapshot;
         let rules = &snapshot.rooms[id.0];
-        let Some(keys) = rules.room.keys() else {
+        let ring = rules.room.ring();
+        let Some(keys) = ring.as_ref().map(|ring| &ring.keys).or_else(|| rules.room.keys()) else {
             return Err(self.turn_away(&closed(), None, (rules, None), scratch, down, trail).await);
         };
         let visitor = self.visitor(rules, keys, &scratch.request.fields);
-        let shown = visitor.shown(&scratch.request.fields);
+        let mut shown = visitor.shown(&scratch.request.fields);
+        if let Some(ring) = ring.as_deref().filter(|_| matches!(shown, Shown::Nothing(_))) {
+            shown = self.shown_of_before(rules, ring, &scratch.request.fields).unwrap_or(shown);
+        }
         strip(&rules.cookie, &mut scratch.request.fields);
         if is_preflight(&scratch.request) {
             return Ok(());
@@ -94,6 +98,16 @@ impl Course<'_> {
                 Err(self.refuse(Refusal::WaitingRoomFull, scratch, down, trail).await)
             }
         }
+    }
+
+    /// What he shows that is good by a secret with which a member of the fleet signed before all had one; he gets one by that.
+    fn shown_of_before(&self, rules: &RoomRules, ring: &Ring, fields: &Fields) -> Option<Shown> {
+        let by = |keys| match self.visitor(rules, keys, fields).shown(fields) {
+            Shown::Pass(pass, _) => Some(Shown::Pass(pass, true)),
+            Shown::Nothing(_) => None,
+            ticket @ Shown::Ticket(_) => Some(ticket),
+        };
+        ring.others.iter().find_map(by)
     }
 
     fn visitor<'a>(&self, rules: &'a RoomRules, keys: &'a Keys, fields: &Fields) -> Visitor<'a> {

@@ -6,6 +6,7 @@ use super::limits::Limits;
 use super::link::Link;
 use super::names::Names;
 use super::news::{self, News, PAGE};
+use super::rooms::Rooms;
 use super::{FleetError, Hands, LEAVE_MAX, kept, scripts};
 use crate::cache::purge::{Mode, What};
 use crate::clock::boot_time;
@@ -27,6 +28,7 @@ pub(super) struct Beat {
     limits: Limits,
     held: Held,
     leases: Leases,
+    rooms: Rooms,
     names: Names,
     renew: Script,
     /// Of this process, random.
@@ -94,6 +96,7 @@ impl Beat {
             held: Held::new(Arc::clone(&hands)),
             limits: Limits::new(Arc::clone(&hands), cluster.members),
             leases: Leases::new(Arc::clone(&hands), &member),
+            rooms: Rooms::new(Arc::clone(&hands), &member),
             member,
             hands,
             cluster,
@@ -171,6 +174,9 @@ impl Beat {
             if let Err(error) = self.leases.share(link, &self.names).await {
                 return error;
             }
+            if let Err(error) = self.rooms.share(link, &self.names, &self.fleet).await {
+                return error;
+            }
         }
     }
 
@@ -191,6 +197,7 @@ impl Beat {
     async fn reread(&mut self, link: &mut Link, pulse: &Pulse) -> Result<(), FleetError> {
         self.leases.lost();
         self.held.lost();
+        self.rooms.lost();
         self.learn_secret(link).await?;
         let (mut there, mut after, mut first, mut last) = (HashSet::new(), 0, None, String::new());
         let mut past = self.past.clone().filter(|past| past.epoch == pulse.epoch).map(Past::of);

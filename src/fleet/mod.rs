@@ -13,11 +13,13 @@ mod limits;
 mod link;
 mod names;
 mod news;
+mod rooms;
 mod scripts;
 
 pub use error::FleetError;
 
 use crate::config::Cluster;
+use crate::exchange::Generation;
 use crate::limit::Limiter;
 use crate::live::{Fleet, LiveRegistry, Outgoing, Purge, StateDir};
 use beat::Beat;
@@ -40,7 +42,9 @@ pub struct Hands {
     pub state: Arc<StateDir>,
     /// The limits that there are now, by name.
     pub limits: Box<dyn Fn() -> Vec<(String, Arc<Limiter>)> + Send + Sync>,
-    /// The time by which limits are judged.
+    /// What runs, with the waiting rooms that there are now.
+    pub latest: Box<dyn Fn() -> Arc<Generation> + Send + Sync>,
+    /// The time by which limits and rooms are judged.
     pub now: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 

@@ -16,9 +16,33 @@ pub(super) struct Names {
     pub(super) leases: String,
     /// Words on leases, as a stream.
     pub(super) words: String,
+    /// With which members sign the tickets of waiting rooms, and have signed: a list.
+    pub(super) room_secrets: String,
     /// Before the name of a limit and a key.
     rate: String,
     held: String,
+    /// Before what there is of a waiting room, and its name.
+    room: String,
+}
+
+/// Keys of one waiting room.
+pub(super) struct RoomNames {
+    /// What members tell, as a stream.
+    pub(super) words: String,
+    /// How many calls there were, and how far all are ahead of the rate.
+    pub(super) state: String,
+    /// By member: places inside, and until when they are its own.
+    pub(super) claims: String,
+    /// By what tells the numbers of members apart: whose it is.
+    pub(super) issuers: String,
+    /// Before the name of a member: all that it knows.
+    all: String,
+}
+impl RoomNames {
+    /// All that a member knows.
+    pub(super) fn all(&self, member: &str) -> String {
+        format!("{}:{member}", self.all)
+    }
 }
 
 impl Names {
@@ -33,8 +57,10 @@ impl Names {
             secret: key("secret"),
             leases: key("leases"),
             words: key("words"),
+            room_secrets: key("room-secrets"),
             rate: key("rate"),
             held: key("held"),
+            room: key("room"),
         }
     }
 
@@ -46,5 +72,14 @@ impl Names {
     /// How many exchanges of a key of a limit each member has.
     pub(super) fn held(&self, limit: &str, key: u64) -> String {
         format!("{}:{limit}:{key:016x}", self.held)
+    pub(super) fn room(&self, name: &str) -> RoomNames {
+        let key = |what: &str| format!("{}-{what}:{name}", self.room);
+        RoomNames {
+            words: key("words"),
+            state: key("state"),
+            claims: key("claims"),
+            issuers: key("issuers"),
+            all: key("all"),
+        }
     }
 }

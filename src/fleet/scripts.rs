@@ -125,6 +125,88 @@ return {time[1] * 1000000 + time[2], redis.call('XRANGE', KEYS[1], '(' .. ARGV[1
     )
 }
 
+/// Says what a member has to say of a waiting room, and what it hears: `{microseconds of Redis' clock, number of the last call,
+/// places inside that it may take, microseconds that all are ahead of the rate, [id, fields]…}`.
+///
+/// Keys: words, state, claims. Arguments: member, the id of the last word that it heard, how many words are kept about, how many
+/// are given; visitors inside that are counted (empty: any number), whose places they are, how many it keeps and would have,
+/// for how many milliseconds; microseconds that its visitors took at the rate (empty: there is none), how far it is ahead
+/// if it speaks for the first time (else empty), and how far anybody may be; the last call that it heard of (empty: it calls nobody) and its own; then words.
+pub(super) fn room() -> Script {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+local now = (time[1] - 1767225600) * 1000000 + time[2]
+local function tell(word)
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'by', ARGV[1], 'word', word)
+end
+for i = 15, #ARGV do
+  tell(ARGV[i])
+end
+local calls = redis.call('HGET', KEYS[2], 'calls') or '0'
+if ARGV[13] == calls then
+  calls = tostring(redis.call('HINCRBY', KEYS[2], 'calls', 1))
+  tell(ARGV[14])
+end
+local claim = 0
+if ARGV[5] ~= '' then
+  local ms, others, known = math.floor(now / 1000), 0, redis.call('HGETALL', KEYS[3])
+  for i = 1, #known, 2 do
+    local count, ends = string.match(known[i + 1], '^(%d+) (%d+)$')
+    if not ends or tonumber(ends) < ms then
+      redis.call('HDEL', KEYS[3], known[i])
+    elseif known[i] ~= ARGV[6] then
+      others = others + tonumber(count)
+    end
+  end
+  claim = math.max(tonumber(ARGV[7]), math.min(tonumber(ARGV[8]), tonumber(ARGV[5]) - others))
+  redis.call('HSET', KEYS[3], ARGV[6], string.format('%d %d', claim, ms + ARGV[9]))
+end
+local ahead = 0
+if ARGV[10] ~= '' then
+  local free = tonumber(redis.call('HGET', KEYS[2], 'free') or '0')
+  if ARGV[11] ~= '' then
+    free = math.max(free, now + ARGV[11])
+  end
+  ahead = math.min(math.max(free - now, 0) + ARGV[10], tonumber(ARGV[12]))
+  redis.call('HSET', KEYS[2], 'free', string.format('%.3f', now + ahead))
+end
+local told = redis.call('XRANGE', KEYS[1], '(' .. ARGV[2], '+', 'COUNT', ARGV[4])
+return {time[1] * 1000000 + time[2], tonumber(calls), claim, math.floor(ahead), told}
+",
+    )
+}
+
+/// Tells secrets by which there are tickets, and gives those that are known. If none is, the first argument becomes one.
+///
+/// Keys: secrets. Arguments: the secret of one that brings none by which there are tickets, how many are kept, then those by which
+/// there are.
+pub(super) fn room_secrets() -> Script {
+    Script::new(
+        r"
+local known = redis.call('LRANGE', KEYS[1], 0, -1)
+local function add(secret)
+  for _, other in ipairs(known) do
+    if other == secret then
+      return
+    end
+  end
+  if #known < tonumber(ARGV[2]) then
+    known[#known + 1] = secret
+    redis.call('RPUSH', KEYS[1], secret)
+  end
+end
+for i = 3, #ARGV do
+  add(ARGV[i])
+end
+if #known == 0 then
+  add(ARGV[1])
+end
+return known
+",
+    )
+}
+
 /// A member goes. Keys: members, applied. Argument: the member.
 pub(super) fn leave() -> Script {
     Script::new(

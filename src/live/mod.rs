@@ -32,7 +32,7 @@ pub use cache::{
 pub use ceiling::{Ceiling, Held, Level, Ordered};
 pub use endpoint::Endpoint;
 pub use fleet::{Fleet, Outgoing, Purge, Told};
-pub use ledger::{Entry, Ledger, WAITING_ROOMS};
+pub use ledger::{Entry, Ledger, Secret, WAITING_ROOMS};
 pub use limit::LiveLimit;
 pub use members::{Found, Leased, Member, Members, Names};
 pub use outcome::{Admitted, Ended, Outcome};
@@ -42,7 +42,7 @@ pub use queue::{Displaced, Place, Queue};
 pub use registry::{
     LeaseChange, LeaseLook, LeaseTurn, LeasedHealth, LiveRegistry, Refused, Registered, ServiceLook, Who, Work,
 };
-pub use room::{Entering, LiveRoom, RoomRules};
+pub use room::{Entering, LiveRoom, Ring, RoomRules};
 pub use rules::probes;
 pub use snapshot::Snapshot;
 pub use state::PoolState;

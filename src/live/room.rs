@@ -4,7 +4,10 @@ use super::state::lock;
 use super::{Ledger, LivePool};
 use crate::config::{self, Bind, Config, PoolId, WaitingRoomId};
 use crate::telemetry::metrics::RoomLook;
-use crate::waiting::{ACTIVE_MAX, Bad, Headroom, Keys, Room, Rules, Saved, Standing, Template, Verdict};
+use crate::waiting::{
+    ACTIVE_MAX, Bad, Headroom, Heard, Keys, Room, Rules, Said, Saved, SharedRoom, Standing, Template, Verdict,
+};
+use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -13,15 +16,31 @@ use std::time::Duration;
 pub struct LiveRoom {
     /// None before anything is known of its past.
     keys: OnceLock<Keys>,
+    /// Those of the fleet that it is shared with, if there is one.
+    ring: Option<ArcSwapOption<Ring>>,
     state: Mutex<Guarded>,
     /// Visitors who came in, and whose requests have no place in a pool yet.
     entering: AtomicU32,
 }
 
+/// What signs tickets of a room that members of a fleet share, and what did.
+pub struct Ring {
+    /// Signs.
+    pub keys: Keys,
+    /// Signed, at this member or another.
+    pub others: Vec<Keys>,
+}
+
 struct Guarded {
-    room: Room,
+    room: Kind,
     /// What the pools have ended, which takes longer to find out than what they have now.
     done: Option<(Duration, u64)>,
+}
+
+/// A room of this process, or of all members of its fleet.
+pub(super) enum Kind {
+    Own(Room),
+    Shared(Box<SharedRoom>),
 }
 
 /// What one configuration says of a room.
@@ -69,14 +88,28 @@ impl RoomRules {
         shown: Option<Bad>,
     ) -> (Verdict, Option<Entering>) {
         self.with(now, pools, |room, headroom| {
-            shown.into_iter().for_each(|bad| room.refused(bad));
-            self.counted(room.newcomer(now, &self.rules, headroom, may_wait))
+            let verdict = match room {
+                Kind::Own(room) => {
+                    shown.into_iter().for_each(|bad| room.refused(bad));
+                    room.newcomer(now, &self.rules, headroom, may_wait)
+                }
+                Kind::Shared(room) => {
+                    shown.into_iter().for_each(|bad| room.refused(bad));
+                    room.newcomer(now, &self.rules, headroom, may_wait)
+                }
+            };
+            self.counted(verdict)
         })
     }
 
     /// One who shows a ticket.
     pub fn ticket(&self, number: u64, now: Duration, pools: (&Config, &[LivePool])) -> (Verdict, Option<Entering>) {
-        self.with(now, pools, |room, headroom| self.counted(room.ticket(number, now, &self.rules, headroom)))
+        self.with(now, pools, |room, headroom| {
+            self.counted(match room {
+                Kind::Own(room) => room.ticket(number, now, &self.rules, headroom),
+                Kind::Shared(room) => room.ticket(number, now, &self.rules, headroom),
+            })
+        })
     }
 
     /// Counts who comes in, before anybody else is judged.
@@ -86,19 +119,26 @@ impl RoomRules {
 
     /// One who is inside stays for longer.
     pub fn renew(&self, number: u64, now: Duration) {
-        lock(&self.room.state).room.renew(number, now, &self.rules);
+        match &mut lock(&self.room.state).room {
+            Kind::Own(room) => room.renew(number, now, &self.rules),
+            Kind::Shared(room) => room.renew(number, now, &self.rules),
+        }
     }
 
     /// How it is.
     #[must_use]
     pub fn look(&self, now: Duration, pools: (&Config, &[LivePool])) -> RoomLook {
-        let standing = self.with(now, pools, |room, headroom| room.standing(now, &self.rules, headroom));
-        let Standing { waiting, called, inside, wait, counts } = standing;
+        let standing = self.with(now, pools, |room, headroom| match room {
+            Kind::Own(room) => room.standing(now, &self.rules, headroom),
+            Kind::Shared(room) => room.standing(now, &self.rules, headroom),
+        });
+        let Standing { waiting, called, inside, wait, shared, counts } = standing;
         RoomLook {
             room: self.name.clone(),
             waiting,
             called,
             inside,
+            shared,
             active: (self.rules.active < ACTIVE_MAX).then_some(self.rules.active),
             wait_seconds: wait.map(|wait| wait.as_secs_f64()),
             entered: counts.entered,
@@ -109,11 +149,34 @@ impl RoomRules {
         }
     }
 
+    /// What it says to the other members of the fleet now; `None`: it is not shared, or has nothing to say and hears nothing
+    /// that it could miss.
+    pub fn say(&self, now: Duration, pools: (&Config, &[LivePool]), only_if_busy: bool) -> Option<Said> {
+        self.with(now, pools, |room, headroom| match room {
+            Kind::Own(_) => None,
+            Kind::Shared(room) if only_if_busy && !room.is_busy() => None,
+            Kind::Shared(room) => Some(room.say(now, &self.rules, headroom)),
+        })
+    }
+
+    /// What it hears of the other members; those of whom it is to hear all.
+    pub fn hear(&self, now: Duration, heard: &Heard) -> Vec<String> {
+        self.shared(|room| room.hear(now, &self.rules, heard)).unwrap_or_default()
+    }
+
+    /// The room as one that is shared; `None`: it is not, or is not open yet.
+    pub fn shared<T>(&self, what: impl FnOnce(&mut SharedRoom) -> T) -> Option<T> {
+        match &mut lock(&self.room.state).room {
+            Kind::Own(_) => None,
+            Kind::Shared(room) => Some(what(room)),
+        }
+    }
+
     fn with<T>(
         &self,
         now: Duration,
         (config, pools): (&Config, &[LivePool]),
-        what: impl FnOnce(&mut Room, Headroom) -> T,
+        what: impl FnOnce(&mut Kind, Headroom) -> T,
     ) -> T {
         let each = || self.pools.iter().map(|pool| (&config.pools[pool.0], &pools[pool.0]));
         let mut state = lock(&self.room.state);
@@ -155,32 +218,54 @@ impl Drop for Entering {
 }
 
 impl LiveRoom {
-    pub(super) fn closed() -> LiveRoom {
-        let state = Mutex::new(Guarded { room: Room::kept(), done: None });
-        LiveRoom { keys: OnceLock::new(), state, entering: AtomicU32::new(0) }
+    pub(super) fn closed(is_shared: bool) -> LiveRoom {
+        let state = Mutex::new(Guarded { room: Kind::Own(Room::kept()), done: None });
+        let ring = is_shared.then(ArcSwapOption::empty);
+        LiveRoom { keys: OnceLock::new(), ring, state, entering: AtomicU32::new(0) }
     }
 
-    pub(super) fn open(&self, keys: Keys, room: Room) {
+    pub(super) fn open(&self, keys: Keys, room: Kind) {
         *lock(&self.state) = Guarded { room, done: None };
         let _ = self.keys.set(keys);
     }
 
-    /// What signs its tickets, once it is open.
+    /// What signs its tickets, once it is open, as long as there is no [`ring`](Self::ring).
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
         self.keys.get()
     }
 
+    /// What signs its tickets in a fleet.
+    #[must_use]
+    pub fn ring(&self) -> Option<Arc<Ring>> {
+        self.ring.as_ref()?.load_full()
+    }
+
+    pub(super) fn set_ring(&self, ring: Ring) {
+        if let Some(known) = &self.ring {
+            known.store(Some(Arc::new(ring)));
+        }
+    }
+
     pub(super) fn to_write(&self, now: Duration, rules: &Rules) -> Option<Saved> {
-        lock(&self.state).room.to_write(now, rules)
+        match &mut lock(&self.state).room {
+            Kind::Own(room) => room.to_write(now, rules),
+            Kind::Shared(room) => room.to_write(now, rules),
+        }
     }
 
     pub(super) fn close(&self, now: Duration, rules: &Rules) -> Saved {
-        lock(&self.state).room.close(now, rules)
+        match &mut lock(&self.state).room {
+            Kind::Own(room) => room.close(now, rules),
+            Kind::Shared(room) => room.close(rules),
+        }
     }
 
     pub(super) fn written(&self, saved: Saved, now: Duration) {
-        lock(&self.state).room.written(saved, now);
+        match &mut lock(&self.state).room {
+            Kind::Own(room) => room.written(saved, now),
+            Kind::Shared(room) => room.written(now),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Snapshot {
             )
         };
         let limits = config.limits.iter().map(limit).collect();
-        let ledger = before.map(|before| Arc::clone(&before.ledger)).unwrap_or_default();
+        let ledger = before.map_or_else(|| Arc::new(Ledger::new(fleet.is_some())), |before| Arc::clone(&before.ledger));
         let room = |at| RoomRules::build(&config, WaitingRoomId(at), &ledger, now);
         let rooms = (0..config.waiting_rooms.len()).map(room).collect();
         Snapshot {
@@ -143,6 +143,12 @@ impl Snapshot {
     pub fn shared_limits(&self) -> Vec<(String, Arc<Limiter>)> {
         let limits = self.config.limits.iter().zip(&self.limits);
         limits.map(|(limit, live)| (limit.name.clone(), Arc::clone(&live.limiter))).collect()
+    }
+
+    /// Whether each room is full is judged by these.
+    #[must_use]
+    pub fn headroom(&self) -> (&Config, &[LivePool]) {
+        (&self.config, &self.pools)
     }
 
     /// The limit of that name, with its configuration.

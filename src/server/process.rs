@@ -259,12 +259,14 @@ fn start_speaker(
         return Ok(None);
     };
     let (purged, limited, looked_at) = (Arc::clone(latest), Arc::clone(latest), Arc::clone(latest));
+    let waited = Arc::clone(latest);
     let hands = Hands {
         purge: Box::new(move |purge| !matches!(caches::purge(&purged.load().snapshot, purge), Purged::Failed(_))),
         disks: Box::new(move || looked_at.load().snapshot.disks()),
         registry: Arc::clone(registry),
         state: Arc::clone(state),
         limits: Box::new(move || limited.load().snapshot.shared_limits()),
+        latest: Box::new(move || waited.load_full()),
         now: Box::new(move || began.elapsed()),
     };
     Speaker::start(cluster, fleet, inbox, hands).map(Some)

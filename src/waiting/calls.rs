@@ -94,8 +94,13 @@ impl Calls {
 
     /// Lets go of those who do not come; how many. Now and then.
     pub(super) fn lapse(&mut self, now: Duration) -> u64 {
+        self.lapsed(now, CLAIM).len() as u64
+    }
+
+    /// Lets go of those who do not come within `claim`; which. Now and then.
+    pub(super) fn lapsed(&mut self, now: Duration, claim: Duration) -> Vec<u64> {
         if now < self.swept + SWEEP {
-            return 0;
+            return Vec::new();
         }
         self.swept = now;
         for call in self.by_number.values_mut() {
@@ -104,9 +109,10 @@ impl Calls {
                 self.arrivals.missed();
             }
         }
-        let before = self.by_number.len();
-        self.by_number.retain(|_, call| now <= call.knocked.unwrap_or(call.at) + CLAIM);
-        (before - self.by_number.len()) as u64
+        self.by_number
+            .extract_if(.., |_, call| now > call.knocked.unwrap_or(call.at) + claim)
+            .map(|(it, _)| it)
+            .collect()
     }
 
     /// Learns from the first knock of one who was called.

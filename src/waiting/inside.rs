@@ -9,6 +9,8 @@ pub(super) struct Inside {
     /// Numbers whose stay may be over in the second of `first`, the next, and so on.
     buckets: VecDeque<Vec<u64>>,
     first: u64,
+    /// How many of them count at another member.
+    away: usize,
     /// Those of before a restart that were not heard of since, and until when they count.
     ghosts: u32,
     ghosts_until: Duration,
@@ -19,6 +21,8 @@ struct Stay {
     /// Seconds since the start of the process.
     entered: u32,
     seen: u32,
+    /// It counts at another member.
+    is_away: bool,
 }
 
 /// What was known of a number that shows a pass.
@@ -39,13 +43,22 @@ impl Inside {
 
     /// How many, those of before a restart among them.
     pub(super) fn total(&self) -> u32 {
-        u32::try_from(self.by_number.len()).unwrap_or(u32::MAX).saturating_add(self.ghosts)
+        u32::try_from(self.by_number.len() - self.away).unwrap_or(u32::MAX).saturating_add(self.ghosts)
     }
 
     pub(super) fn enter(&mut self, number: u64, now: Duration, session: Duration) {
-        let seconds = seconds(now);
-        if self.by_number.insert(number, Stay { entered: seconds, seen: seconds }).is_none() {
-            self.schedule(number, now, now + session);
+        self.begin(number, (seconds(now), now), session);
+    }
+
+    /// It asks here for the first time, and came in at another member.
+    pub(super) fn moves_in(&mut self, number: u64, now: Duration, session: Duration) {
+        self.begin(number, (0, now), session);
+    }
+
+    fn begin(&mut self, number: u64, (entered, now): (u32, Duration), session: Duration) {
+        match self.by_number.insert(number, Stay { entered, seen: seconds(now), is_away: false }) {
+            None => self.schedule(number, now, now + session),
+            Some(before) => self.away -= usize::from(before.is_away),
         }
     }
 
@@ -58,6 +71,7 @@ impl Inside {
     pub(super) fn saw(&mut self, number: u64, now: Duration) -> Known {
         if let Some(stay) = self.by_number.get_mut(&number) {
             stay.seen = seconds(now);
+            self.away -= usize::from(std::mem::take(&mut stay.is_away));
             return Known::Inside;
         }
         match self.ghosts.checked_sub(1) {
@@ -66,6 +80,18 @@ impl Inside {
                 Known::Ghost
             }
             None => Known::No,
+        }
+    }
+
+    /// Whether it counts here.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.by_number.get(&number).is_some_and(|stay| !stay.is_away)
+    }
+
+    /// It asked at another member, where it counts from now on.
+    pub(super) fn moved(&mut self, number: u64) {
+        if let Some(stay) = self.by_number.get_mut(&number) {
+            self.away += usize::from(!std::mem::replace(&mut stay.is_away, true));
         }
     }
 
@@ -85,7 +111,8 @@ impl Inside {
                 let Some(stay) = self.by_number.get(&number) else { continue };
                 // A second more, so that nobody has a pass that is good for longer.
                 let end = Duration::from_secs(u64::from(stay.seen) + 1) + session;
-                if end <= now {
+                if end <= now || stay.is_away {
+                    self.away -= usize::from(stay.is_away);
                     self.by_number.remove(&number);
                     over += 1;
                 } else {
@@ -113,7 +140,7 @@ fn seconds(now: Duration) -> u32 {
 }
 
 /// For so long a ticket that came in may be shown again, by a client that did not get its pass, or asked twice at once.
-const AGAIN_SECONDS: u32 = 10;
+pub(super) const AGAIN_SECONDS: u32 = 10;
 
 /// Longer stays are looked at in between.
 const BUCKETS_MAX: u64 = 3600;
@@ -161,6 +188,22 @@ mod tests {
         assert_eq!((inside.total(), inside.saw(7, at(50))), (3, Known::Inside));
         assert_eq!((inside.expire(at(60), SESSION), inside.total()), (2, 1));
         assert_eq!(inside.saw(8, at(61)), Known::No);
+    }
+
+    #[test]
+    fn who_asks_at_another_member_counts_there_until_he_is_back() {
+        let mut inside = Inside::default();
+        inside.enter(1, at(0), SESSION);
+        inside.enter(2, at(0), SESSION);
+        (0..9).for_each(|_| inside.moved(1));
+        assert_eq!(inside.total(), 1);
+        assert_eq!((inside.saw(1, at(30)), inside.total()), (Known::Inside, 2));
+        inside.moved(1);
+        inside.enter(1, at(40), SESSION);
+        assert_eq!((inside.total(), inside.buckets.iter().flatten().count()), (2, 2));
+        inside.moved(2);
+        assert_eq!((inside.expire(at(62), SESSION), inside.total()), (1, 1));
+        assert_eq!((inside.expire(at(200), SESSION), inside.total()), (1, 0));
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl Pace {
         }
     }
 
+    /// How far it is ahead of the rate.
+    pub(super) fn held(&self, now: Duration) -> Duration {
+        self.slot.saturating_sub(now)
+    }
+
+    /// All together are so far.
+    pub(super) fn set_slot(&mut self, slot: Duration) {
+        self.slot = slot;
+    }
+
     /// Looks at how it goes. `entered`: visitors who came in, ever; `is_waiting`: somebody waits.
     pub(super) fn measure(&mut self, now: Duration, headroom: Headroom, entered: u64, is_waiting: bool) {
         let first = *self.done_first.get_or_insert(headroom.done);
@@ -137,7 +147,7 @@ impl Pace {
 }
 
 /// From one visitor to the next.
-fn interval(rate: Rate) -> Duration {
+pub(super) fn interval(rate: Rate) -> Duration {
     let nanos = rate.per.as_nanos().div_ceil(u128::from(rate.count.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
@@ -192,7 +202,7 @@ const BUSY_MIN: f64 = 0.1;
 const DONE_MIN: u64 = 10;
 
 /// One who comes in is held back for so long at most, so that all come in evenly.
-const HOLD_MAX: Duration = Duration::from_secs(1);
+pub(super) const HOLD_MAX: Duration = Duration::from_secs(1);
 
 /// Seconds' worth of visitors who are held back, or wait in the pool's queue, so that there is always one for each that
 /// may come in.

@@ -87,8 +87,21 @@ pub struct Standing {
     pub inside: u32,
     /// How long one who comes now will wait, if that is known.
     pub wait: Option<Duration>,
+    /// Whether it acts as one with the other members of its fleet, if there is one.
+    pub shared: Option<bool>,
     /// What happened.
     pub counts: Counts,
+}
+
+impl Counts {
+    /// One showed something that is none of his tickets.
+    pub(super) fn refused(&mut self, why: Bad) {
+        match why {
+            Bad::Forged => self.forged += 1,
+            Bad::Copied => self.copied += 1,
+            Bad::Spent => self.spent += 1,
+        }
+    }
 }
 
 impl Room {
@@ -154,11 +167,7 @@ impl Room {
 
     /// One showed something that is none of his tickets.
     pub fn refused(&mut self, why: Bad) {
-        match why {
-            Bad::Forged => self.counts.forged += 1,
-            Bad::Copied => self.counts.copied += 1,
-            Bad::Spent => self.counts.spent += 1,
-        }
+        self.counts.refused(why);
     }
 
     /// How it is.
@@ -170,6 +179,7 @@ impl Room {
             called: u32::try_from(self.calls.len()).unwrap_or(u32::MAX),
             inside: self.inside.total(),
             wait: if is_open { Some(Duration::ZERO) } else { self.wait(self.line.present() + 1, rules, headroom) },
+            shared: None,
             counts: self.counts,
         }
     }
@@ -254,13 +264,13 @@ impl Room {
 }
 
 /// How long the visitor in that place waits where `rate` come in a second.
-fn reckon(place: u32, rate: f64) -> Duration {
+pub(super) fn reckon(place: u32, rate: f64) -> Duration {
     Duration::from_secs_f64((f64::from(place) / rate).clamp(1.0, WAIT_MAX.as_secs_f64()))
 }
 
 /// When one who waits is to ask again: sooner the nearer he is, and so that all together do not ask too often. Neighbours
 /// are spread.
-fn refresh(number: u64, place: u32, soonest: Option<Duration>, (waiting, rules): (u32, &Rules)) -> Duration {
+pub(super) fn refresh(number: u64, place: u32, soonest: Option<Duration>, (waiting, rules): (u32, &Rules)) -> Duration {
     let by_place = match soonest {
         Some(soonest) => soonest / 4,
         None => (reckon(place, UNKNOWN_INFLOW) / 4).min(UNKNOWN_REFRESH),
@@ -275,7 +285,7 @@ fn refresh(number: u64, place: u32, soonest: Option<Duration>, (waiting, rules):
 }
 
 /// Turns are not made more often.
-const TURN: Duration = Duration::from_millis(50);
+pub(super) const TURN: Duration = Duration::from_millis(50);
 
 /// No page is to come back later than that: whoever is called meanwhile must come in time.
 const REFRESH_MAX: Duration = Duration::from_secs(20);
@@ -291,4 +301,4 @@ const ASKS_PER_SECOND: u32 = 2_000;
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Places of which some may be given up, for each that is taken.
-const MARKS_PER_PLACE: usize = 4;
+pub(super) const MARKS_PER_PLACE: usize = 4;

@@ -4,7 +4,7 @@ use super::calls::{CALLS_MAX, Calls};
 use super::inside::Inside;
 use super::line::{GAPS_MAX, Line};
 use super::room::FIRST_REFRESH_MAX;
-use super::{Room, Rules};
+use super::{Past, Room, Rules};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Saved {
     pub gone: Vec<Range<u64>>,
     /// Numbers from `front` on that may have been given out before the restart before, in order.
     pub unheard: Vec<Range<u64>>,
+    /// What else a room must remember that several members share.
+    pub past: Option<Past>,
 }
 
 /// How far a room may go before it writes again.
@@ -93,7 +95,7 @@ impl Room {
         self.ahead = Ahead { next_to: next, front_to: front, last: None };
         let (inside, called) = (self.inside.total(), self.calls.numbers().collect());
         let session = rules.session.as_secs() + 1;
-        Saved { next, next_to: next, front, front_to: front, inside, session, called, gone, unheard }
+        Saved { next, next_to: next, front, front_to: front, inside, session, called, gone, unheard, past: None }
     }
 
     /// What is so now, and how far it may go on until it is written again. No further than all of that together fit in.
@@ -108,7 +110,7 @@ impl Room {
         let (inside, session) = (self.inside.total(), rules.session.as_secs() + 1);
         let (gone, unheard) = self.line.gaps(now);
         let called = self.calls.numbers().collect();
-        Saved { next, next_to, front, front_to, inside, session, called, gone, unheard }
+        Saved { next, next_to, front, front_to, inside, session, called, gone, unheard, past: None }
     }
 
     /// Whether there is a number to be given out.
@@ -141,6 +143,7 @@ impl Saved {
             && self.called.last().is_none_or(|last| *last < self.front)
             && self.has_in_line(&self.gone)
             && self.has_in_line(&self.unheard)
+            && self.past.as_ref().is_none_or(Past::is_sound)
     }
 
     /// A room of which nothing is known but that it gave out no number from `next` on; none if that is no number.
@@ -189,7 +192,7 @@ const CALLED_MAX: usize = CALLS_MAX + FRONT_AHEAD as usize;
 const NUMBER_MAX: u64 = 1 << 62;
 
 /// A year.
-const SESSION_MAX: u64 = 365 * 86_400;
+pub(super) const SESSION_MAX: u64 = 365 * 86_400;
 
 /// More cannot have waited.
 const LINE_MAX: u64 = 1 << 26;

@@ -135,6 +135,8 @@ families! {
         "Visitors whose turn it is, and who did not come in yet.";
     ROOM_INSIDE Gauge "weir_waiting_room_inside" None, ["room"]
         "Visitors inside.";
+    ROOM_SHARED Gauge "weir_waiting_room_shared" None, ["room"]
+        "1: the room acts as one with the other members of the fleet; 0: each keeps to its part. Only in a fleet.";
     ROOM_WAIT Gauge "weir_waiting_room_wait_seconds" Some("seconds"), ["room"]
         "How long one who comes now will wait, as far as that is known.";
     ROOM_ENTERED Counter "weir_waiting_room_entered" None, ["room"]

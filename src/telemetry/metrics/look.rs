@@ -90,8 +90,10 @@ pub struct RoomLook {
     pub waiting: u32,
     /// Visitors whose turn it is, and who did not come in yet.
     pub called: u32,
-    /// Visitors inside.
+    /// Visitors inside; in a fleet, those whom this member heard of last.
     pub inside: u32,
+    /// Whether it acts as one with the other members of the fleet; `None`: there is none.
+    pub shared: Option<bool>,
     /// Visitors who may be.
     pub active: Option<u32>,
     /// How long one who comes now will wait, if that is known.

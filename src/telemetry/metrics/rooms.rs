@@ -9,6 +9,10 @@ pub(super) fn rooms(looks: &[RoomLook], page: &mut Page<'_>) {
     each(page, looks, &f::ROOM_WAITING, |look| look.waiting.into());
     each(page, looks, &f::ROOM_CALLED, |look| look.called.into());
     each(page, looks, &f::ROOM_INSIDE, |look| look.inside.into());
+    page.family(&f::ROOM_SHARED);
+    for (look, is_shared) in looks.iter().filter_map(|look| Some((look, look.shared?))) {
+        page.sample(&f::ROOM_SHARED, &[&look.room], u64::from(is_shared));
+    }
     page.family(&f::ROOM_WAIT);
     for (look, seconds) in looks.iter().filter_map(|look| Some((look, look.wait_seconds?))) {
         page.sample(&f::ROOM_WAIT, &[&look.room], seconds);
