@@ -88,11 +88,15 @@ impl Visitor {
     /// Has that place at a member, of which it may hear in a moment; never another ticket.
     fn has_place(&mut self, weir: &Weir, place: u64) {
         let before = self.cookies.len();
-        eventually("he has his place", || {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let page = self.page(weir);
-            assert!(page["note"].is_null(), "{page}");
-            page["place"] == place
-        });
+            assert!(page["note"].is_null(), "{} of {place}: {page}", self.agent);
+            if page["place"] == place {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{} has no place {place}: {page}", self.agent);
+        }
         assert!(before == 0 || self.cookies.len() == before);
     }
 }
@@ -153,12 +157,13 @@ fn a_visitor_has_his_place_at_each_member_and_comes_in_at_any_when_it_is_his_tur
     assert_eq!(entered as u64, 3);
     // What he had before is no second ticket, at any member, once his pass has surely arrived.
     for (ticket, weir) in tickets[..2].iter().flat_map(|ticket| [(ticket, a), (ticket, b), (ticket, c)]) {
-        let mut page = Value::Null;
-        eventually("his turn is over", || {
+        let page = loop {
             let said = ticket.clone().asks(weir);
-            page = serde_json::from_slice(&said.body).unwrap_or_default();
-            said.status == 503
-        });
+            if said.status == 503 {
+                break serde_json::from_slice::<Value>(&said.body).unwrap();
+            }
+            assert!(at.elapsed() < PATIENCE * 3);
+        };
         assert!(page["note"].as_str().unwrap().contains("turn was over"), "{page}");
     }
     assert!(at.elapsed() > Duration::from_secs(5), "{:?}", at.elapsed());

@@ -18,7 +18,7 @@ pub(super) struct Inside {
 
 #[derive(Clone, Copy, Debug)]
 struct Stay {
-    /// Seconds since the start of the process.
+    /// Seconds since the start of the process; none of its time: it came in at another member.
     entered: u32,
     seen: u32,
     /// It counts at another member.
@@ -52,7 +52,7 @@ impl Inside {
 
     /// It asks here for the first time, and came in at another member.
     pub(super) fn moves_in(&mut self, number: u64, now: Duration, session: Duration) {
-        self.begin(number, (0, now), session);
+        self.begin(number, (u32::MAX, now), session);
     }
 
     fn begin(&mut self, number: u64, (entered, now): (u32, Duration), session: Duration) {
@@ -64,7 +64,9 @@ impl Inside {
 
     /// Whether it came in not long ago: the response that said so may be on its way, or lost.
     pub(super) fn has_just_entered(&self, number: u64, now: Duration) -> bool {
-        self.by_number.get(&number).is_some_and(|stay| seconds(now).saturating_sub(stay.entered) <= AGAIN_SECONDS)
+        self.by_number
+            .get(&number)
+            .is_some_and(|stay| seconds(now).checked_sub(stay.entered).is_some_and(|age| age <= AGAIN_SECONDS))
     }
 
     /// A sign of life.

@@ -66,10 +66,12 @@ struct Fleet {
 enum Knows {
     /// Nothing, of the others.
     Nothing,
-    /// It asked them.
+    /// It asked them; whether it knew all before, and how many they are, as far as they are there again.
     Asked {
         at: Duration,
         answered: HashSet<String>,
+        again: bool,
+        there: u32,
     },
     All,
 }
@@ -142,7 +144,7 @@ impl SharedRoom {
     /// One who shows nothing, or nothing that counts. `may_wait`: he can be given a number.
     pub fn newcomer(&mut self, now: Duration, rules: &Rules, headroom: Headroom, may_wait: bool) -> Verdict {
         self.turn(now, rules, headroom);
-        if self.is_closed || self.is_beginning(now) {
+        if self.is_closed || self.is_beginning(now) && matches!(self.fleet.knows, Knows::Nothing) {
             return Verdict::NotNow(Waiting { number: 0, ..self.waiting(u64::MAX, rules, headroom) });
         }
         if self.is_open(now, rules, headroom) {
@@ -286,7 +288,12 @@ impl SharedRoom {
     /// What it hears of the others; those of whom it is to hear all.
     pub fn hear(&mut self, now: Duration, rules: &Rules, heard: &Heard) -> Vec<String> {
         let fleet = &mut self.fleet;
-        (fleet.members, fleet.claim, fleet.claimed) = (heard.members.max(1), heard.claim, now);
+        match &mut fleet.knows {
+            // Others may be on their way back.
+            Knows::Asked { there, .. } => (*there, fleet.members) = (heard.members, fleet.members.max(heard.members)),
+            _ => fleet.members = heard.members.max(1),
+        }
+        (fleet.claim, fleet.claimed) = (heard.claim, now);
         fleet.ahead = heard.unix.saturating_sub(heard.asked);
         fleet.touch = heard.asked + IN_TOUCH;
         if rules.enter.is_some() {
@@ -327,7 +334,12 @@ impl SharedRoom {
         self.entered = 0;
         let fleet = &mut self.fleet;
         (fleet.hello, fleet.tells_all, fleet.calls) = (true, true, None);
-        fleet.knows = Knows::Asked { at: now, answered: HashSet::new() };
+        let again = match &fleet.knows {
+            Knows::Nothing => false,
+            Knows::Asked { again, .. } => *again,
+            Knows::All => true,
+        };
+        fleet.knows = Knows::Asked { at: now, answered: HashSet::new(), again, there: 0 };
     }
 
     /// Who gives out its numbers; as another, if one of them does so already.
@@ -536,11 +548,15 @@ impl SharedRoom {
     }
 
     fn settle(&mut self, now: Duration) {
-        if let Knows::Asked { at, answered } = &self.fleet.knows
-            && (answered.len() as u32 + 1 >= self.fleet.members && self.fleet.calls.is_some()
-                || now >= *at + ANSWERS_MAX)
-        {
+        let Knows::Asked { at, answered, there, .. } = &self.fleet.knows else { return };
+        let members = self.fleet.members;
+        let is_answered = self.fleet.calls.is_some() && answered.len() as u32 + 1 >= members;
+        let wait = if *there < members { GATHERED_MAX } else { ANSWERS_MAX };
+        if is_answered || now >= *at + wait {
+            self.fleet.members = (*there).max(1);
             self.fleet.knows = Knows::All;
+            // Others have not heard whom it called meanwhile.
+            self.fleet.tells_all = true;
         }
     }
 
@@ -551,12 +567,16 @@ impl SharedRoom {
 
     /// Whether it goes on without the others, as they cannot be heard.
     fn is_apart(&self, now: Duration) -> bool {
-        now >= self.fleet.touch && !self.is_beginning(now)
+        !self.is_together(now) && !self.is_beginning(now)
     }
 
     /// Whether it waits for a first word of the others.
     fn is_beginning(&self, now: Duration) -> bool {
-        matches!(self.fleet.knows, Knows::Nothing) && now < self.fleet.began + Self::BEGIN_MAX
+        match self.fleet.knows {
+            Knows::Nothing => now < self.fleet.began + Self::BEGIN_MAX,
+            Knows::Asked { again, .. } => !again && now < self.fleet.touch,
+            Knows::All => false,
+        }
     }
 
     /// The part of the rate that this member keeps to until it hears what others let in.
@@ -628,6 +648,9 @@ const ELSEWHERE_MAX: usize = 65_536;
 
 /// How long the others may take to tell all that they know.
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
+
+/// And how long they may take to be there again, if there were more.
+const GATHERED_MAX: Duration = Duration::from_secs(5);
 
 /// For how long a member may act as one who knows what the others do, since it asked last.
 const IN_TOUCH: Duration = Duration::from_millis(400);

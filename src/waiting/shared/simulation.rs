@@ -76,6 +76,8 @@ struct Member {
     name: String,
     began: Duration,
     is_cut_off: bool,
+    /// When it tries to reach Redis again.
+    returns: Duration,
     /// The last word that it heard; `None`: it is to join.
     after: Option<usize>,
     written: Saved,
@@ -93,6 +95,7 @@ struct Redis {
     claims: HashMap<u64, (u32, Duration)>,
     free: Option<Duration>,
     all: HashMap<String, Vec<u8>>,
+    members: HashSet<String>,
 }
 
 impl Redis {
@@ -120,7 +123,8 @@ impl Redis {
         });
         let told = self.words[after..].iter();
         let told = told.map(|(by, word)| Told { by: by.clone(), is_own: by == me, word: word.clone() }).collect();
-        let members = MEMBERS as u32;
+        self.members.insert(me.to_owned());
+        let members = self.members.len().min(MEMBERS) as u32;
         Heard { asked: now, unix: UNIX + now, members, calls: self.calls, claim, ahead, told, is_all: true }
     }
 }
@@ -217,8 +221,10 @@ impl Simulation {
                 let kept = std::mem::take(&mut self.gone);
                 let redis = self.redis.take().unwrap_or(kept);
                 self.redis = Some(if fate == Fate::Empty { Redis::default() } else { redis });
-                for member in &mut self.members {
-                    (member.is_cut_off, member.after) = (false, None);
+                for at in 0..MEMBERS {
+                    let returns = self.now + Duration::from_millis(self.random() % 2000);
+                    let member = &mut self.members[at];
+                    (member.is_cut_off, member.after, member.returns) = (false, None, returns);
                 }
             }
             Fate::Killed(at) | Fate::Forgets(at) => {
@@ -247,7 +253,7 @@ impl Simulation {
             member.room.written(clock);
             member.written = saved;
         }
-        let Some(redis) = self.redis.as_mut().filter(|_| !member.is_cut_off) else {
+        let Some(redis) = self.redis.as_mut().filter(|_| !member.is_cut_off && self.now >= member.returns) else {
             member.after = None;
             return;
         };
@@ -462,6 +468,7 @@ impl Member {
             name: format!("member {who}"),
             began,
             is_cut_off: false,
+            returns: Duration::ZERO,
             after: None,
             written: Saved::default(),
             entering: 0,
