@@ -38,6 +38,7 @@ struct Guarded {
 }
 
 /// A room of this process, or of all members of its fleet.
+#[expect(clippy::large_enum_variant, reason = "there are few, and that of a single Weir is not to be looked for")]
 pub(super) enum Kind {
     Own(Room),
     Shared(Box<SharedRoom>),
