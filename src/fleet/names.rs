@@ -38,6 +38,7 @@ pub(super) struct RoomNames {
     /// Before the name of a member: all that it knows.
     all: String,
 }
+
 impl RoomNames {
     /// All that a member knows.
     pub(super) fn all(&self, member: &str) -> String {
@@ -72,6 +73,9 @@ impl Names {
     /// How many exchanges of a key of a limit each member has.
     pub(super) fn held(&self, limit: &str, key: u64) -> String {
         format!("{}:{limit}:{key:016x}", self.held)
+    }
+
+    /// Keys of the waiting room of that name.
     pub(super) fn room(&self, name: &str) -> RoomNames {
         let key = |what: &str| format!("{}-{what}:{name}", self.room);
         RoomNames {

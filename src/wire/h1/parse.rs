@@ -428,7 +428,7 @@ fn value_length(bytes: &[u8]) -> usize {
     at + bytes[at..].iter().take_while(|&&b| crate::http::is_value_byte(b)).count()
 }
 
-/// The high bits of the bytes that are below 0x20 or 0x7f, of which the [first](first) is sure.
+/// The high bits of the bytes that are below 0x20 or 0x7f, of which the first is sure.
 fn controls(word: u64) -> u64 {
     let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
     let x = word ^ (ONES * 0x7f);
