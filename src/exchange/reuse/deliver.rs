@@ -236,6 +236,9 @@ impl Sending<'_> {
 
     /// Whether the 200 would say more in Vary (RFC 9110 §15.3.7, §15.4.5). That of a single part is seen to on its way.
     fn varies(&self) -> bool {
+        if self.course.compression.is_none() {
+            return false;
+        }
         let edited = self.edits().map(|edits| {
             let mut fields = Fields::default();
             self.fill(&mut fields);
