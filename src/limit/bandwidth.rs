@@ -58,7 +58,7 @@ impl Flow {
 }
 
 impl Bandwidth {
-    /// A table of so many bytes. `is_shared`: what is taken is kept for [`report`](Self::report), which must then be
+    /// A table of so many bytes. `is_shared`: what is taken is kept for `report`, which must then be
     /// called: a cell is not free before.
     #[must_use]
     pub fn new(bytes: usize, is_shared: bool) -> Bandwidth {
