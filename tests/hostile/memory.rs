@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const MIB: u64 = 1 << 20;
 
 /// One that may be turned away meanwhile; whether it was served.
-fn is_served(weir: &Weir) -> bool {
+pub(super) fn is_served(weir: &Weir) -> bool {
     let Ok(mut stream) = TcpStream::connect(weir.address) else { return false };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let _ = stream.write_all(b"GET /tries HTTP/1.1\r\nHost: honest\r\nConnection: close\r\n\r\n");
@@ -28,7 +28,7 @@ fn is_served(weir: &Weir) -> bool {
 }
 
 /// It is as before, soon.
-fn recovers(weir: &Weir) {
+pub(super) fn recovers(weir: &Weir) {
     let begun = Instant::now();
     let mut in_a_row = 0;
     while in_a_row < 20 {

@@ -103,6 +103,11 @@ impl Weir {
         stream
     }
 
+    /// Whether there is a ceiling of memory that matters, at which anybody may be turned away.
+    pub(crate) fn has_ceiling(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// Bytes of memory that the process holds, without the pages of its program: those come as its code is first run.
     pub(crate) fn resident(&self) -> u64 {
         resident(self.child.id())
