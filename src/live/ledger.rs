@@ -19,8 +19,8 @@ pub static WAITING_ROOMS: StateFile = StateFile { name: "waiting-rooms", version
 /// Rooms of a fleet share their places (`fleet` tells the others); what is written of them is what this member knows.
 #[derive(Default)]
 pub struct Ledger {
-    /// This process belongs to a fleet.
-    is_shared: bool,
+    /// This process belongs to a fleet, of so many at least.
+    members: Option<u32>,
     /// Signs all tickets, those of a fleet as long as nothing is [adopted](Self::adopt); none before the ledger is open.
     secret: OnceLock<Secret>,
     /// With which members of the fleet sign and have signed, the first of them from now on.
@@ -47,10 +47,10 @@ pub struct Entry {
 }
 
 impl Ledger {
-    /// One of a process that belongs to a fleet, or to none.
+    /// One of a process that belongs to a fleet, of so many members as long as nobody can count them; or to none.
     #[must_use]
-    pub fn new(is_shared: bool) -> Ledger {
-        Ledger { is_shared, ..Ledger::default() }
+    pub fn new(members: Option<u32>) -> Ledger {
+        Ledger { members, ..Ledger::default() }
     }
 
     /// The room of that name.
@@ -60,7 +60,7 @@ impl Ledger {
         if let Some(room) = rooms.get(name) {
             return Arc::clone(room);
         }
-        let room = Arc::new(LiveRoom::closed(self.is_shared));
+        let room = Arc::new(LiveRoom::closed(self.members.is_some()));
         if let Some(secret) = self.secret.get() {
             self.open_room(name, &room, secret, now);
         }
@@ -100,9 +100,9 @@ impl Ledger {
     fn open_room(&self, name: &str, room: &LiveRoom, secret: &Secret, now: Duration) {
         let known = lock(&self.known);
         let saved = known.get(name);
-        let state = match self.is_shared {
-            false => Kind::Own(saved.map_or_else(Room::kept, |saved| Room::recovered(saved, now))),
-            true => Kind::Shared(Box::new(shared(saved, now))),
+        let state = match self.members {
+            None => Kind::Own(saved.map_or_else(Room::kept, |saved| Room::recovered(saved, now))),
+            Some(members) => Kind::Shared(Box::new(shared(saved, now).of(members))),
         };
         room.open(Keys::new(secret, name), state);
         if let Some(ring) = ring(&lock(&self.adopted), secret, name) {

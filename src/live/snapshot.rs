@@ -72,7 +72,10 @@ impl Snapshot {
             )
         };
         let limits = config.limits.iter().map(limit).collect();
-        let ledger = before.map_or_else(|| Arc::new(Ledger::new(fleet.is_some())), |before| Arc::clone(&before.ledger));
+        let ledger = before.map_or_else(
+            || Arc::new(Ledger::new(fleet_size(&config, fleet.as_deref()))),
+            |before| Arc::clone(&before.ledger),
+        );
         let room = |at| RoomRules::build(&config, WaitingRoomId(at), &ledger, now);
         let rooms = (0..config.waiting_rooms.len()).map(room).collect();
         Snapshot {
@@ -161,6 +164,11 @@ impl Snapshot {
     pub fn pool(&self, name: &str) -> Option<(&config::Pool, &LivePool)> {
         self.config.pools.iter().zip(&self.pools).find(|(pool, _)| pool.name == name)
     }
+}
+
+/// How many members are reckoned with before they are counted, in a fleet.
+fn fleet_size(config: &Config, fleet: Option<&Fleet>) -> Option<u32> {
+    fleet.map(|_| config.cluster.as_ref().map_or(1, |cluster| cluster.members))
 }
 
 /// What there was of a pool.

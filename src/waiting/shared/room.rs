@@ -141,6 +141,13 @@ impl SharedRoom {
         room
     }
 
+    /// A room of so many members, at least, as long as nobody can count them.
+    #[must_use]
+    pub fn of(mut self, members: u32) -> SharedRoom {
+        self.fleet.members = self.fleet.members.max(members);
+        self
+    }
+
     /// One who shows nothing, or nothing that counts. `may_wait`: he can be given a number.
     pub fn newcomer(&mut self, now: Duration, rules: &Rules, headroom: Headroom, may_wait: bool) -> Verdict {
         self.turn(now, rules, headroom);
