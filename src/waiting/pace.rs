@@ -3,6 +3,7 @@
 use super::Rules;
 use super::calls::Calls;
 use crate::config::Rate;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What room a pool has.
@@ -22,6 +23,8 @@ pub struct Headroom {
 pub(super) struct Pace {
     /// When the next one may come in by the rate.
     slot: Duration,
+    /// Who is held back, and until when.
+    holds: VecDeque<(u64, Duration)>,
     /// Exchanges that the pool has, and that it ends in a second.
     busy: Meter,
     throughput: Meter,
@@ -42,6 +45,20 @@ impl Pace {
         let slot = self.slot.max(now);
         self.slot = slot + interval(rate);
         slot - now
+    }
+
+    /// The one who comes in is held back until then.
+    pub(super) fn hold(&mut self, number: u64, now: Duration, after: Duration) {
+        while self.holds.pop_front_if(|(_, until)| *until <= now).is_some() {}
+        if !after.is_zero() && self.holds.len() < HOLDS_MAX {
+            self.holds.push_back((number, now + after));
+        }
+    }
+
+    /// For how long he still is, if he asks again.
+    pub(super) fn is_held(&self, number: u64, now: Duration) -> Duration {
+        let held = self.holds.iter().find(|(other, _)| *other == number);
+        held.map_or(Duration::ZERO, |(_, until)| until.saturating_sub(now))
     }
 
     /// Keeps to what `rules` can have made of it: they may have become faster.
@@ -203,6 +220,9 @@ const DONE_MIN: u64 = 10;
 
 /// One who comes in is held back for so long at most, so that all come in evenly.
 pub(super) const HOLD_MAX: Duration = Duration::from_secs(1);
+
+/// Of so many it is known for how long they are held back.
+const HOLDS_MAX: usize = 4096;
 
 /// Seconds' worth of visitors who are held back, or wait in the pool's queue, so that there is always one for each that
 /// may come in.

@@ -147,7 +147,7 @@ impl Room {
         }
         match self.inside.has_just_entered(number, now) {
             // The same stay, and no further one.
-            true => Verdict::Enter(Entry { number, after: Duration::ZERO }),
+            true => Verdict::Enter(Entry { number, after: self.pace.is_held(number, now) }),
             false => {
                 self.counts.spent += 1;
                 Verdict::Refused(Bad::Spent)
@@ -238,7 +238,9 @@ impl Room {
     fn enter(&mut self, number: u64, now: Duration, rules: &Rules) -> Verdict {
         self.inside.enter(number, now, rules.session);
         self.counts.entered += 1;
-        Verdict::Enter(Entry { number, after: self.pace.enter(now, rules) })
+        let after = self.pace.enter(now, rules);
+        self.pace.hold(number, now, after);
+        Verdict::Enter(Entry { number, after })
     }
 
     /// Places inside that nobody has, and that are kept for nobody.

@@ -75,6 +75,21 @@ fn a_ticket_is_good_for_one_stay() {
 }
 
 #[test]
+fn who_is_held_back_is_so_however_many_requests_he_makes() {
+    let enter_at = Some(crate::config::Rate { count: 4, per: Duration::from_secs(1) });
+    let rules = Rules { active: 100, enter: enter_at, ..RULES };
+    let mut room = free();
+    (1..=5).for_each(|number| {
+        assert!(matches!(room.newcomer(at(0), &rules, POOL, true), Verdict::Enter(it) if it.number == number))
+    });
+    let held = |number, millis| Verdict::Enter(Entry { number, after: at(millis) });
+    assert_eq!(room.ticket(5, at(100), &rules, POOL), held(5, 900));
+    assert_eq!(room.ticket(2, at(100), &rules, POOL), held(2, 150));
+    assert_eq!(room.ticket(1, at(100), &rules, POOL), held(1, 0));
+    assert_eq!(room.ticket(5, at(1000), &rules, POOL), held(5, 0));
+}
+
+#[test]
 fn who_does_not_come_when_he_is_called_loses_his_place_to_the_next() {
     let mut room = full();
     waiting(room.newcomer(at(1000), &RULES, POOL, true));

@@ -192,7 +192,7 @@ impl SharedRoom {
         if self.inside.has_just_entered(number, now) || self.elsewhere.has(number, now) {
             // The same stay, and no further one.
             self.stays(number, now, rules);
-            return Verdict::Enter(Entry { number, after: Duration::ZERO });
+            return Verdict::Enter(Entry { number, after: self.pace.is_held(number, now) });
         }
         if self.places.is_over(number) || unix(number) + NUMBER_AGE < now + self.fleet.ahead && number >= FIRST_SHARED {
             self.counts.spent += 1;
@@ -479,6 +479,7 @@ impl SharedRoom {
         self.entered += 1;
         self.is_changed = true;
         let after = self.pace.enter(now, &self.part(rules));
+        self.pace.hold(number, now, after);
         Verdict::Enter(Entry { number, after })
     }
 
