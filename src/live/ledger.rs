@@ -43,7 +43,7 @@ struct Opened {
 /// What is to be written, and for whom it is.
 pub struct Entry {
     content: Vec<u8>,
-    rooms: Vec<(Arc<LiveRoom>, Saved)>,
+    rooms: Vec<(Arc<LiveRoom>, (Saved, u32))>,
 }
 
 impl Ledger {
@@ -152,13 +152,13 @@ impl Ledger {
         entry.rooms.into_iter().for_each(|(room, saved)| room.written(saved, now));
     }
 
-    fn entry(&self, rooms: &[RoomRules], save: impl Fn(&RoomRules) -> Option<Saved>) -> Option<Entry> {
+    fn entry(&self, rooms: &[RoomRules], save: impl Fn(&RoomRules) -> Option<(Saved, u32)>) -> Option<Entry> {
         let secret = self.secret.get()?;
         let mut known = lock(&self.known);
         let mut saved = Vec::new();
         for rules in rooms {
             if let Some(new) = save(rules) {
-                known.insert(rules.name.clone(), new.clone());
+                known.insert(rules.name.clone(), new.0.clone());
                 saved.push((Arc::clone(&rules.room), new));
             }
         }

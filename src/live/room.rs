@@ -33,8 +33,31 @@ pub struct Ring {
 
 struct Guarded {
     room: Kind,
+    /// How often it was closed: what was to be written before that says nothing any more.
+    closed: u32,
     /// What the pools have ended, which takes longer to find out than what they have now.
-    done: Option<(Duration, u64)>,
+    done: Option<Done>,
+}
+
+/// Exchanges that the pools of a room have ended since it was looked for first.
+struct Done {
+    at: Duration,
+    /// Whose these are, and what they had ended then.
+    of: Arc<[String]>,
+    counted: u64,
+    sum: u64,
+}
+
+impl Done {
+    /// Other pools, after a reload, have ended nothing yet.
+    fn goes_on(before: Option<Done>, now: Duration, of: &Arc<[String]>, counted: u64) -> Done {
+        let sum = match before {
+            Some(before) if before.of == *of => before.sum + counted.saturating_sub(before.counted),
+            Some(before) => before.sum,
+            None => 0,
+        };
+        Done { at: now, of: Arc::clone(of), counted, sum }
+    }
 }
 
 /// A room of this process, or of all members of its fleet.
@@ -60,6 +83,7 @@ pub struct RoomRules {
     pub cookie: String,
     /// Those that its routes may use.
     pools: Vec<PoolId>,
+    pool_names: Arc<[String]>,
 }
 
 impl RoomRules {
@@ -76,6 +100,7 @@ impl RoomRules {
             by_address: own.bind == Bind::Client,
             page: own.page.as_deref().map(Template::read),
             cookie: format!("weir_room.{}.", own.name),
+            pool_names: pools.iter().map(|pool| config.pools[pool.0].name.clone()).collect(),
             pools,
         }
     }
@@ -181,9 +206,13 @@ impl RoomRules {
     ) -> T {
         let each = || self.pools.iter().map(|pool| (&config.pools[pool.0], &pools[pool.0]));
         let mut state = lock(&self.room.state);
-        let done = match state.done {
-            Some((at, done)) if now < at + DONE_AGE => done,
-            _ => state.done.insert((now, each().map(|(_, live)| live.metrics.exchanges()).sum())).1,
+        let done = match &state.done {
+            Some(done) if now < done.at + DONE_AGE => done.sum,
+            _ => {
+                let counted = each().map(|(_, live)| live.metrics.exchanges()).sum();
+                let before = state.done.take();
+                state.done.insert(Done::goes_on(before, now, &self.pool_names, counted)).sum
+            }
         };
         let rooms = each().map(|(config, live)| (live.room(config, now), config.connections.queue, live.queued()));
         what(&mut state.room, headroom(rooms, self.room.entering.load(SeqCst), done))
@@ -220,13 +249,13 @@ impl Drop for Entering {
 
 impl LiveRoom {
     pub(super) fn closed(is_shared: bool) -> LiveRoom {
-        let state = Mutex::new(Guarded { room: Kind::Own(Room::kept()), done: None });
+        let state = Mutex::new(Guarded { room: Kind::Own(Room::kept()), closed: 0, done: None });
         let ring = is_shared.then(ArcSwapOption::empty);
         LiveRoom { keys: OnceLock::new(), ring, state, entering: AtomicU32::new(0) }
     }
 
     pub(super) fn open(&self, keys: Keys, room: Kind) {
-        *lock(&self.state) = Guarded { room, done: None };
+        *lock(&self.state) = Guarded { room, closed: 0, done: None };
         let _ = self.keys.set(keys);
     }
 
@@ -248,22 +277,33 @@ impl LiveRoom {
         }
     }
 
-    pub(super) fn to_write(&self, now: Duration, rules: &Rules) -> Option<Saved> {
-        match &mut lock(&self.state).room {
+    /// What is to be written, and how often it was closed before.
+    pub(super) fn to_write(&self, now: Duration, rules: &Rules) -> Option<(Saved, u32)> {
+        let mut state = lock(&self.state);
+        let saved = match &mut state.room {
             Kind::Own(room) => room.to_write(now, rules),
             Kind::Shared(room) => room.to_write(now, rules),
-        }
+        };
+        Some((saved?, state.closed))
     }
 
-    pub(super) fn close(&self, now: Duration, rules: &Rules) -> Saved {
-        match &mut lock(&self.state).room {
+    pub(super) fn close(&self, now: Duration, rules: &Rules) -> (Saved, u32) {
+        let mut state = lock(&self.state);
+        state.closed += 1;
+        let saved = match &mut state.room {
             Kind::Own(room) => room.close(now, rules),
             Kind::Shared(room) => room.close(rules),
-        }
+        };
+        (saved, state.closed)
     }
 
-    pub(super) fn written(&self, saved: Saved, now: Duration) {
-        match &mut lock(&self.state).room {
+    /// That is written; unless it was closed since, as another process goes on from there.
+    pub(super) fn written(&self, (saved, closed): (Saved, u32), now: Duration) {
+        let mut state = lock(&self.state);
+        if state.closed != closed {
+            return;
+        }
+        match &mut state.room {
             Kind::Own(room) => room.written(saved, now),
             Kind::Shared(room) => room.written(now),
         }
@@ -286,6 +326,44 @@ const DONE_AGE: Duration = Duration::from_millis(200);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_written_before_the_last_word_opens_nothing() {
+        let at = Duration::from_secs;
+        let rules = Rules { active: 9, enter: None, session: at(60), absence: at(60), places: 9 };
+        let enters = |room: &LiveRoom, now| match &mut lock(&room.state).room {
+            Kind::Own(room) => matches!(room.newcomer(now, &rules, Headroom::default(), true), Verdict::Enter(_)),
+            Kind::Shared(_) => false,
+        };
+        let room = LiveRoom::closed(false);
+        let before = room.to_write(at(0), &rules).unwrap();
+        room.written(before.clone(), at(0));
+        assert!(enters(&room, at(0)));
+        room.close(at(1), &rules);
+        room.written(before, at(1));
+        assert!(!enters(&room, at(1)), "another process lets in");
+        let again = room.to_write(at(2), &rules).unwrap();
+        room.written(again, at(2));
+        assert!(enters(&room, at(2)), "there was none");
+    }
+
+    #[test]
+    fn what_other_pools_had_ended_before_a_reload_was_not_ended_in_it() {
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Arc<[String]>>();
+        let mut done = None;
+        for (names, counted, sum) in [
+            (&["a"][..], 5_000, 0),
+            (&["a"], 5_007, 7),
+            (&["a", "b"], 905_009, 7),
+            (&["a", "b"], 905_010, 8),
+            (&["b"], 900_000, 8),
+            (&["b"], 900_002, 10),
+        ] {
+            let next = Done::goes_on(done, Duration::ZERO, &of(names), counted);
+            assert_eq!(next.sum, sum, "{names:?} {counted}");
+            done = Some(next);
+        }
+    }
 
     #[test]
     fn pools_are_full_together_and_one_without_bound_never_is() {

@@ -1,11 +1,11 @@
 //! What waiting rooms must remember is written ahead of its use, by a thread of its own.
 
 use crate::exchange::Generation;
-use crate::live::{Entry, Ledger, RoomRules, StateDir, WAITING_ROOMS};
+use crate::live::{Ledger, RoomRules, StateDir, WAITING_ROOMS};
 use arc_swap::ArcSwap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, park, park_timeout};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,9 @@ pub(super) struct Scribe {
     state: Arc<StateDir>,
     began: Instant,
     ends: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    /// Held from what is so until it is handed over, so that nothing older comes after the last word.
+    desk: Arc<Mutex<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Scribe {
@@ -26,7 +28,9 @@ impl Scribe {
         began: Instant,
     ) -> io::Result<Scribe> {
         let ends = Arc::<AtomicBool>::default();
+        let desk = Arc::<Mutex<()>>::default();
         let (theirs, rooms, dir) = (Arc::clone(&ends), Arc::clone(latest), Arc::clone(state));
+        let shared = Arc::clone(&desk);
         let thread = thread::Builder::new().name("rooms".into()).spawn(move || {
             while !theirs.load(Relaxed) {
                 let generation = rooms.load_full();
@@ -34,11 +38,11 @@ impl Scribe {
                     park();
                 } else {
                     park_timeout(PERIOD);
-                    write(&generation, &dir, began);
+                    write(&generation, &dir, began, &shared);
                 }
             }
         })?;
-        Ok(Scribe { latest: Arc::clone(latest), state: Arc::clone(state), began, ends, thread })
+        Ok(Scribe { latest: Arc::clone(latest), state: Arc::clone(state), began, ends, desk, thread: Some(thread) })
     }
 
     /// Takes over what a process before left behind. To be called once nobody else writes there, and before visitors come.
@@ -51,46 +55,52 @@ impl Scribe {
         if let Err(why) = ledger(&generation).open(kept.as_ref(), self.began.elapsed()) {
             self.state.set_aside(&WAITING_ROOMS, why);
         }
-        write(&generation, &self.state, self.began);
-        self.thread.thread().unpark();
+        write(&generation, &self.state, self.began, &self.desk);
+        self.wakes();
+    }
+
+    fn wakes(&self) {
+        self.thread.iter().for_each(|thread| thread.thread().unpark());
     }
 
     /// Another configuration runs.
     pub(super) fn changed(&self) {
-        self.thread.thread().unpark();
+        self.wakes();
     }
 
     /// Hands the last word over to be written: from here on, another process gives numbers out.
     pub(super) fn close(&self) {
+        self.say_last();
+    }
+
+    fn say_last(&self) {
         let generation = self.latest.load_full();
+        let _held = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = ledger(&generation).close(rooms(&generation), self.began.elapsed()) {
             self.state.keep(&WAITING_ROOMS, entry.content());
         }
     }
 
     /// The same at the end of the process.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
         self.ends.store(true, Relaxed);
-        self.thread.thread().unpark();
-        let _ = self.thread.join();
-        let generation = self.latest.load_full();
-        if let Some(entry) = ledger(&generation).close(rooms(&generation), self.began.elapsed()) {
-            self.state.keep(&WAITING_ROOMS, entry.content());
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
         }
+        self.say_last();
     }
 }
 
 /// Writes what is to be written, and lets rooms go as far as that says.
-fn write(generation: &Generation, state: &StateDir, began: Instant) {
+fn write(generation: &Generation, state: &StateDir, began: Instant, desk: &Mutex<()>) {
+    let held = desk.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(entry) = ledger(generation).to_write(rooms(generation), began.elapsed()) else { return };
-    if keep(&entry, state) {
+    let is_kept = state.keep(&WAITING_ROOMS, entry.content());
+    drop(held);
+    if is_kept && state.settle(SETTLE_MAX) {
         ledger(generation).written(entry, began.elapsed());
     }
-}
-
-fn keep(entry: &Entry, state: &StateDir) -> bool {
-    state.keep(&WAITING_ROOMS, entry.content());
-    state.settle(SETTLE_MAX)
 }
 
 fn ledger(generation: &Generation) -> &Ledger {

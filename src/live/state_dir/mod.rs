@@ -175,14 +175,15 @@ impl StateDir {
 
     /// Keeps `content` from now on: it is written soon, unless a later one comes before. Never waits.
     ///
-    /// More than the file's `bytes_max` is not written, and logged: what was kept before stays.
-    pub fn keep(&self, file: &'static StateFile, content: Vec<u8>) {
+    /// More than the file's `bytes_max` is not written, and logged: what was kept before stays. `false`: it is too much.
+    pub fn keep(&self, file: &'static StateFile, content: Vec<u8>) -> bool {
         if content.len() > file.bytes_max {
             let (bytes, max) = (content.len(), file.bytes_max);
             tracing::error!(file = file.name, bytes, max, "too much to be kept: what was kept before stays");
-            return;
+            return false;
         }
         self.desk.put(file.name, encode(file, &content));
+        true
     }
 
     /// Writes what waits, then nothing more until [`resume`](Self::resume); `false` if that took longer than `limit`, or

@@ -152,9 +152,9 @@ fn a_newer_version_is_told_from_damage_and_an_older_one_is_read() {
 fn more_than_a_file_may_have_leaves_what_was_kept() {
     let (_dir, path) = place();
     let dir = StateDir::open(&path).unwrap();
-    dir.keep(&COUNTERS, vec![b'a'; 1000]);
+    assert!(dir.keep(&COUNTERS, vec![b'a'; 1000]));
     assert!(dir.settle(LIMIT));
-    dir.keep(&COUNTERS, vec![b'b'; 1001]);
+    assert!(!dir.keep(&COUNTERS, vec![b'b'; 1001]), "who waits for it is told");
     assert!(dir.settle(LIMIT));
     assert_eq!(kept(&dir, &COUNTERS), Some((2, "a".repeat(1000))));
 }
