@@ -15,7 +15,9 @@ fn member(origin: &Origin, lines: &str, files: &[(&str, String)]) -> Weir {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let text = format!(
-        "[cluster]\n{lines}\n[cache.pages]\nmemory = \"16MiB\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n"
+        "[cluster]\n{lines}\n[cache.pages]\nmemory = \"16MiB\"\n[waiting_room.sale]\nactive = 10\nenter = \"9/s\"\n\
+         [[route]]\npath = \"/sale\"\npool = \"app\"\nwaiting_room = \"sale\"\n\
+         [[route]]\npool = \"app\"\ncache = \"pages\"\n"
     );
     Weir::start_in(directory, &text, &[("origin", &origin.address())])
 }
@@ -25,7 +27,8 @@ fn work_together(a: &Weir, b: &Weir) {
     for weir in [a, b] {
         eventually("the fleet gathers", || {
             let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
-            status["fleet"]["members"] == 2 && status["fleet"]["redis"] == "up"
+            let is_shared = status["waiting_rooms"][0]["shared"] == true;
+            status["fleet"]["members"] == 2 && status["fleet"]["redis"] == "up" && is_shared
         });
     }
     let mut client = Client::connect(a.at("admin"));
