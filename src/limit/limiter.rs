@@ -61,6 +61,17 @@ impl Limiter {
         }
     }
 
+    /// How long a request of that key would be refused, and whether as one of those who share; `None`: it would pass.
+    pub(super) fn refuses(&self, key: Key, now: Duration) -> Option<(Duration, bool)> {
+        if let Limiter::Rate(pace, share, rates) = self {
+            return rates.refuses(key, share.of(*pace, now), now);
+        }
+        match self.judge(key, now) {
+            (Verdict::Refuse { wait }, is_spill) => Some((wait, is_spill)),
+            (Verdict::Pass { .. }, _) => None,
+        }
+    }
+
     /// Takes what a request of that key costs, or refuses it, which costs nothing.
     pub fn charge(&self, key: Key, now: Duration) -> (Verdict, Option<Charge>) {
         let (place, verdict) = match self {

@@ -38,6 +38,14 @@ impl Rates {
         (pace.verdict(tat, now), is_spill)
     }
 
+    /// For how long a request of that key would be refused at `now`, and whether as one of those who share: what most are asked
+    /// takes no division.
+    pub(super) fn refuses(&self, key: Key, pace: Pace, now: Duration) -> Option<(Duration, bool)> {
+        let now = nanos(now);
+        let (tat, is_spill) = self.sets.look(key, &At { now });
+        Some((Duration::from_nanos(pace.next(tat, now).err()?), is_spill))
+    }
+
     /// Lets a request of that key in, or refuses it, which costs nothing.
     pub fn charge(&self, key: Key, pace: Pace, now: Duration) -> (Place, Verdict) {
         let now = nanos(now);

@@ -82,8 +82,7 @@ fn longest(asks: &[Option<Ask<'_>>], skip: usize, now: Duration) -> Option<Admit
     let mut longest = None;
     let enforced = asks.iter().enumerate().filter_map(|(at, ask)| Some((at, ask.as_ref().filter(|ask| !ask.observe)?)));
     for (at, Ask { limiter, key, .. }) in enforced.skip(skip) {
-        let (verdict, is_spill) = limiter.judge(*key, now);
-        if let Verdict::Refuse { wait } = verdict
+        if let Some((wait, is_spill)) = limiter.refuses(*key, now)
             && longest.is_none_or(|(_, other, _)| wait > other)
         {
             longest = Some((at, wait, is_spill));

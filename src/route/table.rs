@@ -22,6 +22,8 @@ pub struct Table {
     wildcard_dots: usize,
     any: Paths,
     looks_at_paths: bool,
+    /// Some route has a path: without one nobody needs the view of a request's.
+    has_paths: bool,
 }
 
 impl Table {
@@ -37,6 +39,7 @@ impl Table {
             looks_at_paths: routes
                 .iter()
                 .any(|route| !route.paths.is_empty() || route.rewrite.is_some() || route.access.is_some()),
+            has_paths: routes.iter().any(|route| !route.paths.is_empty()),
         };
         for rank in order(routes) {
             table.paths_of(rank.host).add(&rank);
@@ -49,12 +52,20 @@ impl Table {
     /// The route that `head` from `client` meets, as an index into the routes given to [`build`](Self::build).
     #[must_use]
     pub fn find(&self, head: &RequestHead, client: IpAddr) -> Option<usize> {
+        match self.has_paths {
+            true => with_view(head.path(), |path| self.find_by(head, path, client)),
+            false => self.find_by(head, b"/", client),
+        }
+    }
+
+    fn find_by(&self, head: &RequestHead, path: &[u8], client: IpAddr) -> Option<usize> {
         let holds = |route: usize| self.conditions[route].hold(head, client);
+        if self.exact.is_empty() && self.wildcard.is_empty() {
+            return self.any.find(path, holds);
+        }
         let mut room = [0; HOST_MAX];
         let host = lower_case(head.host(), &mut room);
-        with_view(head.path(), |path| {
-            self.hosts(host).find_map(|paths| paths.find(path, holds)).or_else(|| self.any.find(path, holds))
-        })
+        self.hosts(host).find_map(|paths| paths.find(path, holds)).or_else(|| self.any.find(path, holds))
     }
 
     /// Whether any route depends on the path, or on who asks for it, so that it matters how a backend reads it.

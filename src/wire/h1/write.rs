@@ -155,6 +155,9 @@ pub(super) fn chunk_size(length: usize, out: &mut Vec<u8>) {
 }
 
 fn status_line(status: u16, out: &mut Vec<u8>) {
+    if status == 200 {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"); // Nearly all are.
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(u64::from(status), out);
     out.push(b' ');
