@@ -149,7 +149,6 @@ impl Beat {
         if let Err(error) = self.join(link).await {
             return error;
         }
-        *pause = PAUSE_MIN;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -177,6 +176,8 @@ impl Beat {
             if let Err(error) = self.rooms.share(link, &self.names, &self.fleet).await {
                 return error;
             }
+            // Not before: what fails each time must not be tried twenty times a second.
+            *pause = PAUSE_MIN;
         }
     }
 

@@ -55,7 +55,7 @@ local now = (time[1] - 1767225600) * 1000000 + time[2]
 local heard = {}
 for i, key in ipairs(KEYS) do
   local cost, ahead, most = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
-  local tat = tonumber(redis.call('GET', key) or now + ahead)
+  local tat = tonumber(redis.call('GET', key) or '') or now + ahead
   ahead = math.max(math.min(math.max(tat - now, 0) + cost, most), 0)
   redis.call('SET', key, string.format('%.3f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1)
   heard[i] = math.floor(ahead)
@@ -101,7 +101,7 @@ for i = 2, #KEYS do
       end
     end
   end
-  heard[i - 1] = others
+  heard[i - 1] = math.min(others, 4294967295)
 end
 return heard
 ",
@@ -144,6 +144,10 @@ for i = 15, #ARGV do
   tell(ARGV[i])
 end
 local calls = redis.call('HGET', KEYS[2], 'calls') or '0'
+if not string.match(calls, '^%d+$') then
+  calls = '0'
+  redis.call('HSET', KEYS[2], 'calls', calls)
+end
 if ARGV[13] == calls then
   calls = tostring(redis.call('HINCRBY', KEYS[2], 'calls', 1))
   tell(ARGV[14])
@@ -164,7 +168,7 @@ if ARGV[5] ~= '' then
 end
 local ahead = 0
 if ARGV[10] ~= '' then
-  local free = tonumber(redis.call('HGET', KEYS[2], 'free') or '0')
+  local free = tonumber(redis.call('HGET', KEYS[2], 'free') or '0') or 0
   if ARGV[11] ~= '' then
     free = math.max(free, now + ARGV[11])
   end

@@ -119,14 +119,16 @@ impl Bandwidth {
         });
     }
 
-    /// Others say that a key is `ahead`, all that was taken of it up to the last report taken together, or more than that if
-    /// it `may_be_more`. That counts here from now on, with what was taken since: less than before, where others gave back.
-    pub(super) fn take(&self, key: Key, flow: Flow, ahead: Duration, may_be_more: bool, now: Duration) {
+    /// Others say that a key is `ahead`, all that was taken of it up to the last report taken together, and never say more than
+    /// `most`. That counts here from now on, with what was taken since: less than before, where others gave back, but for a
+    /// line that is longer than they can say.
+    pub(super) fn take(&self, key: Key, flow: Flow, ahead: Duration, most: Duration, now: Duration) {
         let now = nanos(now);
         let since = self.sets.noted(key).cast_signed();
         let since = flow.cost(u64::try_from(since).unwrap_or(0));
         let shared = now.saturating_add(nanos(ahead)).saturating_add(since).min(PAID_MAX);
-        self.sets.change(key, &At { now }, |paid| match shared > paid || (!may_be_more && paid > now) {
+        let sayable = now..=now.saturating_add(nanos(most));
+        self.sets.change(key, &At { now }, |paid| match shared > paid || (paid > now && sayable.contains(&paid)) {
             true => Step::Set(shared, ()),
             false => Step::Keep(()),
         });
@@ -145,7 +147,7 @@ impl Bandwidth {
     }
 }
 
-/// Bytes as they are noted: two GiB between two reports would be more than any link carries.
+/// Bytes as they are noted. Two GiB of a key between two reports, a fiftieth of a second apart, would be taken for given back.
 fn noted(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -216,7 +218,7 @@ mod tests {
                 if let Some((key, bytes)) = told {
                     let ahead = paid.max(now).as_secs_f64() - now.as_secs_f64() + flow.micros(bytes) / 1e6;
                     paid = now + Duration::from_secs_f64(ahead.max(0.0));
-                    member.take(key, flow, paid - now, false, now);
+                    member.take(key, flow, paid - now, seconds(1_000.0), now);
                 }
             }
             assert!((paid.as_secs_f64() - wanted).abs() < 0.001, "{paid:?}");
@@ -242,9 +244,9 @@ mod tests {
         members[0].report(&mut Cursor::default(), 10, late, |_, bytes, ahead| {
             assert_eq!((bytes, ahead), (5_000, seconds(5.0)));
         });
-        members[0].take(key, flow, most, true, late);
+        members[0].take(key, flow, most, most, late);
         assert_eq!(members[0].reserve(key, flow, 1, late), seconds(4.501));
-        members[0].take(key, flow, most, false, late);
+        members[0].take(key, flow, most, seconds(1_000.0), late);
         assert_eq!(members[0].reserve(key, flow, 1, late), seconds(0.502), "with what is not reported yet");
         assert_eq!(flow.share(4), Flow::new(250, 125));
     }

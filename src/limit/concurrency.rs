@@ -67,6 +67,8 @@ impl Concurrency {
 
     /// One that entered there is gone.
     pub fn leave(&self, place: Place) {
+        // Before it is free, or another key has the cell when this is noted.
+        self.sets.note(place, 1);
         self.sets.change_at(place, |word| match count(word) {
             0 => Step::Keep(()),
             _ => Step::Set(word - 1, ()),

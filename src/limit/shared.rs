@@ -54,7 +54,7 @@ impl Shared<'_> {
     pub fn take(&self, key: Key, ahead: Duration, most: Duration, now: Duration) {
         match self {
             Shared::Rate(_, rates) => _ = rates.take(key, ahead, now),
-            Shared::Bandwidth(flow, table) => table.take(key, *flow, ahead, ahead >= most, now),
+            Shared::Bandwidth(flow, table) => table.take(key, *flow, ahead, most, now),
         }
     }
 

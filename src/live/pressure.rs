@@ -40,6 +40,12 @@ impl Pressure {
         }
     }
 
+    /// There is as much as anybody wants.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.level() == Level::Calm
+    }
+
     /// Whether new work is refused.
     #[must_use]
     #[inline]

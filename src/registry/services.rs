@@ -66,6 +66,12 @@ impl Services {
         self.retain(|service| !service.is_at(pool, address) || service.said() > said)
     }
 
+    /// Whether any service is at an address.
+    #[must_use]
+    pub fn is_any_at(&self, pool: &str, address: SocketAddr) -> bool {
+        self.by_id.values().any(|service| service.is_at(pool, address))
+    }
+
     /// A service says how a check of it stands. `None`: there is no such check that is said.
     pub fn hear(&mut self, id: &str, check: &str, status: Status, note: &str, now: Duration) -> Option<Act> {
         let service = self.by_id.get_mut(id)?;

@@ -143,7 +143,8 @@ impl Word {
         let ttl = Duration::from_micros(value["ttl_us"].as_u64()?);
         let zone = value["zone"].as_str().map(str::to_owned);
         Some(Says::Granted {
-            ttl: Some(ttl).filter(|ttl| (Register::TTL_MIN..=Register::TTL_MAX).contains(ttl))?,
+            // That of a service is what is left of its first check.
+            ttl: Some(ttl).filter(|ttl| !ttl.is_zero() && *ttl <= Register::TTL_MAX)?,
             weight: u16::try_from(value["weight"].as_u64()?).ok()?,
             zone: if zone.as_deref().is_none_or(Registration::is_zone) { zone } else { None },
             load: value["load"].as_f64().and_then(Load::of),

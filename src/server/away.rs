@@ -147,6 +147,7 @@ impl Notes {
         for rules in &snapshot.caches {
             late.iter().for_each(|news| rules.cache.remove_from_disk(news));
         }
+        late.iter().filter(|news| news.is_everything()).for_each(|news| generation.hear(news));
         News::note(&mut self.news, late);
         if failed.is_empty() {
             snapshot.caches.iter().for_each(|rules| rules.cache.tells(None));

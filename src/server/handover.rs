@@ -148,10 +148,14 @@ impl Process {
             }),
         }
         let taking = tokio::task::spawn_local(async move {
-            for _ in 0..TAKE_TRIES {
+            let mut tries = 0;
+            while tries < TAKE_TRIES {
                 sleep(TAKE_PAUSE).await;
-                if matches!(try_take(&away, &latest).await, Taken::All) {
-                    return tracing::info!("all caches have their disks again");
+                match try_take(&away, &latest).await {
+                    Taken::All => return tracing::info!("all caches have their disks again"),
+                    // Nobody else has them: they are there once it answers.
+                    Taken::Hangs => {}
+                    Taken::Not(_) => tries += 1,
                 }
             }
             tracing::error!("goes on without a disk: start the process anew once its directory is free");

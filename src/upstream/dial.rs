@@ -43,9 +43,9 @@ impl DialError {
     /// Whether nothing came to the backend: nobody listens there, or there is no way to it.
     #[must_use]
     pub fn is_unreached(&self) -> bool {
-        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound};
-        // A unix socket that is not there is not found.
-        let kinds = [ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound];
+        use io::ErrorKind::{ConnectionRefused, NetworkUnreachable, NotFound};
+        // A unix socket that is not there is not found. That a host does not answer takes seconds to be known: it pays.
+        let kinds = [ConnectionRefused, NetworkUnreachable, NotFound];
         matches!(self, DialError::Connect(error) if kinds.contains(&error.kind()))
     }
 }

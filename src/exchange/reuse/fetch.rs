@@ -244,17 +244,21 @@ impl FetchReply<'_> {
     /// Nobody waits for the rest of it: what came is kept as a part, for whoever goes on from there (RFC 9111 §3.3).
     fn keep_what_came(&mut self) {
         let flight = &self.voyage.flight;
-        if self.is_refuted || !flight.is_abandoned() {
+        if self.is_refuted || self.taken == 0 || !flight.is_abandoned() {
             return;
         }
-        let gathered = flight.received();
+        let (gathered, pressure) = (flight.received(), &self.voyage.worker.pressure);
+        let has_memory = pressure.take(gathered);
         if let Mode::Store(storing) = std::mem::replace(&mut self.mode, Mode::Discard)
             && storing.why_not().is_none()
-            && Room::of(false, self.voyage.worker.pressure.take(gathered), gathered) == Room::Enough
+            && Room::of(false, has_memory, gathered) == Room::Enough
             && let Some(begun) = flight.whole()
         {
             let is_purged = self.voyage.rest.as_ref().is_some_and(|rest| rest.is_purged(self.cache()));
             self.voyage.stow.store_begun(*storing, begun, || is_purged || flight.is_barred());
+        }
+        if has_memory {
+            pressure.shrinks(gathered);
         }
     }
 }

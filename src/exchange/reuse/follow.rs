@@ -4,7 +4,7 @@ use super::Question;
 use super::deliver::Serving;
 use super::landing::Failure;
 use super::question::holds;
-use super::stream::cut;
+use super::stream::is_in;
 use crate::cache::entry::Entry;
 use crate::cache::flight::{Heard, Seat};
 use crate::exchange::attempts::{Ended, Trail};
@@ -84,7 +84,7 @@ impl Course<'_> {
         if !seat.leads() && !fits {
             return Followed::Other(Some(entry));
         }
-        if reading.is_within && entry.status == 206 && cut(&entry, length, reading.range).is_none() {
+        if reading.is_within && !is_done && !is_in(&entry, length, reading.range) {
             return Followed::Other(None);
         }
         if is_done && !holds(&entry, &scratch.request, question.now_ms) {

@@ -104,7 +104,9 @@ impl Course<'_> {
         let mut known = stale.as_ref().map(|stale| Arc::clone(&stale.entry)).or_else(|| question.sibling());
         let mut followed = Followed::Other(None);
         // What is validated is not taken from a fetch for something else.
-        let mut may_be_within = stale.is_none() && range.is_some();
+        // What finds no memory goes at the pace of the slowest, for which nobody is to wait who wants another range.
+        let is_calm = self.worker.pressure.is_calm();
+        let mut may_be_within = stale.is_none() && range.is_some() && is_calm;
         for _ in 0..FLIGHTS_MAX {
             let selecting = known.as_ref().map(|entry| entry.selecting());
             let (key, span) = (question.flight_key(&request, selecting), question.span(&request, selecting));

@@ -282,17 +282,25 @@ impl Stow {
     /// what it may be put together with.
     pub(super) fn store_begun(&self, storing: Storing, begun: Box<[u8]>, is_barred: impl Fn() -> bool) {
         let Storing { entry, part, length, .. } = &storing;
-        let (first, complete) = match (part, length) {
-            (Some((range, complete)), _) => (range.start, *complete),
-            (None, Length::Known(complete)) => (0, *complete),
+        let (first, last, complete) = match (part, length) {
+            (Some((range, complete)), _) => (range.start, range.end, *complete),
+            (None, Length::Known(complete)) => (0, *complete, *complete),
             (None, _) => return,
         };
         // A digest is of all the content that there was to be.
         let may_be_joined = entry.status == 200 && entry.etag().is_some_and(is_strong) && !has_digest(&entry.fields());
-        let end = first + begun.len() as u64;
-        if may_be_joined && !begun.is_empty() && end <= complete {
+        let end = first.saturating_add(begun.len() as u64);
+        if may_be_joined && !self.has_whole(entry) && !begun.is_empty() && end <= last {
             self.store(Storing { part: Some((first..end, complete)), ..storing }, begun, is_barred);
         }
+    }
+
+    /// Whether a whole is stored in its place, which may stand in for a backend that fails: worth more than the beginning of what
+    /// comes after it.
+    fn has_whole(&self, entry: &Entry) -> bool {
+        self.cache().memory.variants(entry.hash).iter().any(|old| {
+            old.is_same_variant(entry) && old.whole().is_some() && self.cache().verdict(old) != Verdict::Gone
+        })
     }
 
     /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one. `None`: nothing of it is kept.

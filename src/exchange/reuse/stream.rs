@@ -205,8 +205,17 @@ fn growing(entry: &Entry, request: &RequestHead, length: Length, reading: &Readi
     part.unwrap_or(Growing::Whole)
 }
 
+/// Whether what a range selects can be cut out of what comes; an error is for all.
+pub(super) fn is_in(entry: &Entry, length: Length, range: Option<&[u8]>) -> bool {
+    match entry.status {
+        206 => cut(entry, length, range).is_some(),
+        200 => known(length).zip(range).is_some_and(|(complete, range)| one(range, complete).is_some()),
+        _ => true,
+    }
+}
+
 /// The part that a range selects of what comes, which is a part itself; `None` if it is not in there, or nobody knows.
-pub(super) fn cut(part: &Entry, length: Length, range: Option<&[u8]>) -> Option<Growing> {
+fn cut(part: &Entry, length: Length, range: Option<&[u8]>) -> Option<Growing> {
     let said = parse_content_range(part.fields().get(FieldName::ContentRange)?)?;
     let complete = said.complete?;
     let range = one(range?, complete)?;

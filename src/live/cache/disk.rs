@@ -3,6 +3,7 @@
 use super::{Change, LiveCache, News};
 use crate::cache::disk::{self, Counts, Disk, DiskError, Found, Options, Record};
 use crate::cache::entry::{Content, Entry};
+use crate::cache::purge::{Mode, What};
 use crate::cache::record;
 use crate::config;
 use crate::telemetry::metrics::DiskLook;
@@ -100,6 +101,10 @@ impl LiveCache {
         if let Some(disk) = open(config, now_ms)? {
             news.iter().for_each(|news| self.remove_from(&disk, news));
             self.replay(&disk);
+            // What stands for all that is not known one by one holds before anything is found there.
+            if news.iter().any(News::is_everything) {
+                let _ = self.purges.purge(&What::All, Mode::Hard);
+            }
             self.disk.store(Some(Arc::new(disk)));
         }
         Ok(())

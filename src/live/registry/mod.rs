@@ -202,9 +202,17 @@ impl LiveRegistry {
         let heard = book.registry.hear(word, rules, clocks).map_err(|registry::Full| Refused::Full)?;
         let said = Moment::of_fleet(word.said, clocks);
         let forgot = word.is_for_good() && book.services.forget_at(pool, address, said);
+        // What this process renewed since then was renewed for the services that are forgotten; not so what others registered,
+        // or another service here.
+        let is_theirs = forgot
+            && !book.services.is_any_at(pool, address)
+            && book
+                .registry
+                .pool(pool)
+                .and_then(|leases| leases.get(address))
+                .is_some_and(|lease| lease.probed && lease.by.member.is_none());
         match heard {
-            // What was renewed since then was renewed for the services that are forgotten.
-            Heard::Old if forgot => {
+            Heard::Old if is_theirs => {
                 let touched = book.registry.remove(pool, address, true, rules, clocks.now);
                 self.given_back(&mut book, pool, address, touched.unwrap_or(Touched::Nothing), false);
             }

@@ -51,8 +51,14 @@ impl LiveRegistry {
         if book.services.is_check_taken(&service) {
             return Err(Refused::CheckTaken);
         }
+        let (id, is_new) = (service.id.clone(), book.services.get(&service.id).is_none());
         let acts = book.services.register(service, now).ok_or(Refused::Full)?;
-        self.act_all(&mut book, acts, now)
+        let done = self.act_all(&mut book, acts, now);
+        if done.is_err() && is_new {
+            // Who is told that it was refused does not expect it to come later.
+            book.services.deregister(&id, now);
+        }
+        done
     }
 
     /// Forgets a service; its backend drains and goes.

@@ -64,13 +64,16 @@ impl Crowd {
         if self.chunks.is_empty() {
             self.chunks.push_back(Chunk::default());
         }
+        // Nearly all come at the end: a chunk that is full stays so.
+        let is_end = at + 1 == self.chunks.len() && within == CHUNK;
         let chunk = &mut self.chunks[at];
         chunk.places.insert(within, Place { number, heard, told: seconds(now) });
         chunk.present += u32::from(about.present);
         self.present += u32::from(about.present);
         self.len += 1;
         if chunk.places.len() > CHUNK {
-            let places = chunk.places.split_off(CHUNK / 2);
+            let places = chunk.places.split_off(if is_end { CHUNK } else { CHUNK / 2 });
+            chunk.places.shrink_to_fit();
             let rest = Chunk { present: count(&places), places };
             chunk.present -= rest.present;
             self.chunks.insert(at + 1, rest);
@@ -122,6 +125,11 @@ impl Crowd {
         }
         if self.chunks[at].places.is_empty() {
             self.chunks.remove(at);
+            return true;
+        }
+        self.join(at);
+        if at > 0 {
+            self.join(at - 1);
         }
         true
     }
@@ -179,6 +187,20 @@ impl Crowd {
             });
         }
         self.chunks.retain(|chunk| !chunk.places.is_empty());
+        (0..self.chunks.len()).rev().for_each(|at| self.join(at));
+    }
+
+    /// Few that are left of many have no chunk of their own.
+    fn join(&mut self, at: usize) {
+        let Some(next) = self.chunks.get(at + 1) else { return };
+        if self.chunks[at].places.len() + next.places.len() > CHUNK / 2 {
+            return;
+        }
+        let Some(mut next) = self.chunks.remove(at + 1) else { return };
+        let chunk = &mut self.chunks[at];
+        chunk.places.append(&mut next.places);
+        chunk.places.shrink_to(CHUNK / 2);
+        chunk.present += next.present;
     }
 
     fn came_back(&mut self, at: usize, was_gone: bool) {

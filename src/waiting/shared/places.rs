@@ -2,7 +2,7 @@
 
 use super::super::calls::{CLAIM, Calls};
 use super::crowd::{About, Crowd};
-use super::number::issuer;
+use super::number::{OWN, issuer};
 use super::word::{All, News};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -39,9 +39,17 @@ impl Places {
     /// All numbers up to `to` are known that `issuer` gave out and that did not come in.
     pub(super) fn completes(&mut self, issuer: u32, to: u64) {
         let known = self.complete.entry(issuer).or_default();
-        *known = to.max(*known);
+        if *known >= to {
+            return;
+        }
+        *known = to;
         let known = &self.complete;
         self.entered.retain(|number| known.get(&super::number::issuer(*number)).is_none_or(|to| number > to));
+    }
+
+    /// This member gave that number out: of its own none came in that it does not know.
+    pub(super) fn gave(&mut self, issuer: u32, number: u64) {
+        self.complete.insert(issuer, number);
     }
 
     pub(super) fn is_called(&self, number: u64) -> bool {
@@ -86,8 +94,12 @@ impl Places {
         let was_called = self.mine.take(number, now) | self.others.take(number, now);
         let was_there = self.crowd.remove(number) || was_called;
         let is_beyond = self.complete.get(&issuer(number)).is_none_or(|to| number > *to);
-        if is_beyond && self.entered.len() < ENTERED_MAX {
-            return self.entered.insert(number);
+        if is_beyond {
+            let is_news = self.entered.insert(number);
+            if self.entered.len() > ENTERED_MAX {
+                self.entered.pop_first();
+            }
+            return is_news;
         }
         was_there
     }
@@ -139,7 +151,8 @@ impl Places {
         over.waiting.append(&mut over.gone);
         over.waiting.append(&mut over.called);
         over.waiting.retain(|number| {
-            let is_told = complete.get(&issuer(*number)).is_some_and(|to| number <= to);
+            // Numbers of before there was a fleet each member counted by itself: what another says of them is of others.
+            let is_told = issuer(*number) != OWN && complete.get(&issuer(*number)).is_some_and(|to| number <= to);
             entered.contains(number) || is_told && !there.contains(number)
         });
         for number in over.waiting.iter().chain(&theirs.entered) {
@@ -159,7 +172,7 @@ impl Places {
                 self.crowd.add(*number, now, About { present, ..HEARD });
             }
         }
-        for (issuer, to) in &theirs.complete {
+        for (issuer, to) in theirs.complete.iter().filter(|(issuer, _)| *issuer != OWN) {
             self.completes(*issuer, *to);
         }
     }

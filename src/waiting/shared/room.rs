@@ -133,6 +133,8 @@ impl SharedRoom {
             None => alone(saved),
         };
         room.places.merge(&all, now);
+        let own = all.complete.iter().filter(|(issuer, _)| *issuer == OWN);
+        own.for_each(|(issuer, to)| room.places.completes(*issuer, *to));
         // Whose they were nobody knows: they are to have places inside.
         std::mem::swap(&mut room.places.mine, &mut room.places.others);
         room.inside = Inside::recovered(saved.inside, now + Duration::from_secs(saved.session.min(SESSION_MAX)));
@@ -271,6 +273,10 @@ impl SharedRoom {
         }
         let spare = (rules.active / 8).clamp(1, SPARE_MAX) + wanted.min(SPARE_MAX).max(called);
         (said.active, said.wanted) = (bound(rules), taken.saturating_add(spare));
+        if self.is_closed {
+            // Another process has its places, and says so.
+            said.active = None;
+        }
         // What is not wanted any more is given back; nobody else takes anything away.
         self.fleet.claim = self.fleet.claim.min(said.wanted);
         said.kept = self.fleet.claim.max(taken);
@@ -385,7 +391,8 @@ impl SharedRoom {
     /// What is to be written now, if anything is.
     pub fn to_write(&mut self, now: Duration, rules: &Rules) -> Option<Saved> {
         let is_due = self.written.is_none_or(|written| now >= written + WRITE_PAUSE);
-        (is_due && self.is_changed).then(|| {
+        // What is closed opens once it is written.
+        (is_due && (self.is_changed || self.is_closed)).then(|| {
             self.is_changed = false;
             self.to_save(rules)
         })
@@ -425,6 +432,10 @@ impl SharedRoom {
             return;
         }
         self.turned = Some(now);
+        let untold = self.news.given.len().max(self.news.entered.len()).max(self.told[0].len());
+        if untold > NEWS_MAX && self.is_apart(now) {
+            self.drop_news();
+        }
         self.inside.expire(now, rules.session);
         self.counts.left += self.places.lapse(now);
         self.places.crowd.sweep(now, rules.absence, FIRST_MAX);
@@ -498,9 +509,17 @@ impl SharedRoom {
         self.is_changed = true;
     }
 
+    /// Nobody could be told for so long that all is told at once when somebody can.
+    fn drop_news(&mut self) {
+        let (issuer, from) = (self.news.issuer, self.issuer.last());
+        self.news = News { issuer, from, to: from, ..News::default() };
+        self.told = Default::default();
+        self.fleet.tells_all = true;
+    }
+
     fn give(&mut self, now: Duration) -> u64 {
         let number = self.issuer.give(now + self.fleet.ahead);
-        self.places.completes(u32::from(self.issuer.who()), number);
+        self.places.gave(u32::from(self.issuer.who()), number);
         self.is_changed = true;
         number
     }
