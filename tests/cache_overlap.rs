@@ -171,6 +171,42 @@ fn an_error_to_a_range_is_no_answer_to_one_within_it() {
     origin.saw(2);
 }
 
+#[test]
+fn what_is_not_surely_in_the_whole_that_comes_is_asked_for_alone() {
+    // It lies beyond the end; or nobody knows how long the whole is.
+    let (origin, gate) = (Origin::start(), Gate::new());
+    origin.replies(200).field("Cache-Control", FRESH).field("ETag", "\"1\"").after(&gate).body(DIGITS);
+    origin.replies(416).field("Content-Range", "bytes */10").body("");
+    let weir = Weir::before(&origin, CACHING);
+    let (mut leader, mut other) = with_whole(&origin, &weir, "bytes=20-");
+    gate.open();
+    leader.sees(200).body(DIGITS);
+    other.sees(416).field("content-range", "bytes */10");
+
+    let (origin, gate, end) = (Origin::start(), Gate::new(), Gate::new());
+    let head =
+        format!("HTTP/1.1 200 OK\r\nCache-Control: {FRESH}\r\nETag: \"1\"\r\nTransfer-Encoding: chunked\r\n\r\n");
+    origin.says("").after(&gate).then(head + "a\r\n0123456789\r\n").after(&end).then("0\r\n\r\n");
+    sends(&origin, &opened(), DIGITS, 0..2, "\"1\"");
+    let weir = Weir::before(&origin, CACHING);
+    let (mut leader, mut other) = with_whole(&origin, &weir, "bytes=0-1");
+    gate.open();
+    other.sees(206).field("content-range", "bytes 0-1/10").body("01");
+    end.open();
+    leader.sees(200).body(DIGITS);
+    origin.saw(2);
+}
+
+/// One whose request for the whole is with the origin, and another who asks for `within` meanwhile.
+fn with_whole(origin: &Origin, weir: &Weir, within: &str) -> (Client, Client) {
+    let mut leader = weir.client();
+    leader.get("/x").sent();
+    origin.request(0);
+    let other = asks(weir, within);
+    weir.counts("weir_cache_collapsed_total{cache=\"pages\"}", 1.0);
+    (leader, other)
+}
+
 /// The backend is asked for `asked`, and sends the first `count` bytes of that.
 fn plays(peer: &mut Peer, film: &str, asked: &str, bytes: Range<usize>, count: usize) {
     peer.gets().field("range", asked);
