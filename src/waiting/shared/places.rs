@@ -188,3 +188,30 @@ const ENTERED_MAX: usize = 1 << 18;
 
 /// Within that time all that are in touch know of a change.
 const TOLD_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(9);
+
+    #[test]
+    fn what_members_counted_before_they_were_a_fleet_is_believed_of_themselves_alone() {
+        let mut places = Places::default();
+        (50..100).for_each(|number| places.by_ticket(number, NOW));
+        places.completes(OWN, 99);
+        let theirs = All { complete: vec![(OWN, 599)], waiting: (500..600).collect(), ..All::default() };
+        places.merge(&theirs, NOW);
+        assert!((50..100).chain(500..600).all(|number| places.crowd.has(number)), "nobody lost his place");
+        assert!(places.is_over(49) && !places.is_over(200), "of which it knows");
+    }
+
+    #[test]
+    fn the_oldest_that_came_in_elsewhere_are_forgotten_first() {
+        let first = super::super::number::FIRST;
+        let mut places = Places::default();
+        (0..=ENTERED_MAX as u64).for_each(|number| assert!(places.enter(first + (number << 16), NOW)));
+        assert!(!places.is_over(first) && places.is_over(first + (1 << 16)));
+        assert!(places.is_over(first + ((ENTERED_MAX as u64) << 16)), "who came in last is not let in again");
+    }
+}
