@@ -6,7 +6,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Authority, Client, Origin, Redis, Weir, eventually, free_port};
+use support::{Authority, Client, Gate, Origin, Redis, Weir, eventually, free_port};
 
 /// A member by these lines of `[cluster]`, beside which stand `files`.
 fn member(origin: &Origin, lines: &str, files: &[(&str, String)]) -> Weir {
@@ -16,14 +16,17 @@ fn member(origin: &Origin, lines: &str, files: &[(&str, String)]) -> Weir {
     }
     let text = format!(
         "[cluster]\n{lines}\n[cache.pages]\nmemory = \"16MiB\"\n[waiting_room.sale]\nactive = 10\nenter = \"9/s\"\n\
+         [limit.one]\nkey = \"client_ip\"\nconcurrency = 1\n[limit.often]\nkey = \"client_ip\"\nrate = \"1000/s\"\n\
+         [limit.wide]\nkey = \"client_ip\"\nbandwidth = \"1GiB/s\"\n\
          [[route]]\npath = \"/sale\"\npool = \"app\"\nwaiting_room = \"sale\"\n\
+         [[route]]\npath = \"/slow\"\npool = \"app\"\nlimits = [\"one\", \"often\", \"wide\"]\n\
          [[route]]\npool = \"app\"\ncache = \"pages\"\n"
     );
     Weir::start_in(directory, &text, &[("origin", &origin.address())])
 }
 
-/// Two of them find each other, and purge.
-fn work_together(a: &Weir, b: &Weir) {
+/// Two of them find each other, purge, and have one limit.
+fn work_together(origin: &Origin, a: &Weir, b: &Weir) {
     for weir in [a, b] {
         eventually("the fleet gathers", || {
             let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
@@ -35,11 +38,31 @@ fn work_together(a: &Weir, b: &Weir) {
     let said = client.post("/v1/purge", r#"{"tag": "t"}"#).field("Content-Type", "application/json").sees(200).text();
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["fleet"]["members"], 2, "{said}");
+    // What one has under way, the other counts.
+    let gate = Gate::new();
+    origin.replies(200).after(&gate).body("late");
+    let (before, mut first) = (origin.count(), a.client());
+    first.get("/slow").sent();
+    origin.request(before);
+    eventually("the other has heard", || b.client().get("/slow").gets().unwrap().status == 429);
+    gate.open();
+    first.sees(200).body("late");
+    eventually("there is room again", || b.client().get("/slow").gets().unwrap().status == 200);
+    for weir in [a, b] {
+        let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
+        assert_eq!(status["fleet"]["redis"], "up", "{status}");
+        assert!(!weir.log.text().contains("NOPERM"), "{}", weir.log.text());
+    }
 }
 
-/// What `docs/fleet.md` says that a user of Redis needs.
-const ALLOWED: &str = "+time +get +set +incr +xadd +xrange +zadd +zrem +zrange +zrangebyscore +hset +hget +hdel \
-                       +xrevrange +hgetall +hsetnx +hincrby +lrange +rpush +evalsha +script|load";
+/// The commands that `docs/fleet.md` says a user of Redis needs, as Redis is told of them.
+fn allowed() -> Vec<String> {
+    let page = include_str!("../docs/fleet.md");
+    let (_, after) = page.split_once("needs them, and the commands").unwrap();
+    let (list, _) = after.split_once("Tested with").unwrap();
+    let commands = list.split('`').skip(1).step_by(2);
+    commands.map(|command| format!("+{}", command.to_ascii_lowercase().replace(' ', "|"))).collect()
+}
 
 #[test]
 fn over_tls_by_a_user_who_may_do_no_more_than_it_takes() {
@@ -50,14 +73,15 @@ fn over_tls_by_a_user_who_may_do_no_more_than_it_takes() {
     let mut settings = vec!["--tls-port", &tls, "--tls-cert-file", "own.pem", "--tls-key-file", "own.pem"];
     settings.extend(["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"]);
     settings.extend(["--user", "default", "off", "--user", "weir", "on", ">pass", "~{weir:shop}:*"]);
-    settings.extend(ALLOWED.split_whitespace());
+    let allowed = allowed();
+    settings.extend(allowed.iter().map(String::as_str));
     let Some(_redis) = Redis::start_with(directory, &settings) else { return };
     let origin = Origin::start();
     let lines = format!("redis = \"rediss://weir@localhost:{tls}\"\nname = \"shop\"\nca = \"ca.pem\"\n");
     let with = format!("{lines}password = {{ file = \"password\" }}\n");
     let files = [("ca.pem", authority.pem()), ("password", "pass\n".to_owned())];
     let (a, b) = (member(&origin, &with, &files), member(&origin, &with, &files));
-    work_together(&a, &b);
+    work_together(&origin, &a, &b);
     // Who does not know the password, and who knows another authority, is not let in, and goes on alone.
     let stranger = member(&origin, &format!("{lines}password = \"other\"\n"), &files);
     let misled = member(&origin, &with, &[("ca.pem", Authority::new().pem()), ("password", "pass".to_owned())]);
@@ -80,7 +104,7 @@ fn by_a_sentinel_that_knows_the_master() {
     let Some(sentinel) = Redis::sentinel(&settings) else { return };
     let origin = Origin::start();
     let lines = format!("redis = \"{}\"\nsentinel = \"shop\"\npassword = \"pass\"\n", sentinel.url());
-    work_together(&member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
+    work_together(&origin, &member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
 }
 
 #[test]
@@ -92,5 +116,5 @@ fn by_a_node_of_a_redis_cluster() {
     eventually("the cluster is whole", || node.says("CLUSTER INFO").unwrap().contains("cluster_state:ok"));
     let origin = Origin::start();
     let lines = format!("redis = \"{}\"\nsharded = true\n", node.url());
-    work_together(&member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
+    work_together(&origin, &member(&origin, &lines, &[]), &member(&origin, &lines, &[]));
 }
