@@ -2,10 +2,10 @@
 
 use super::link::Link;
 use super::names::Names;
+use super::turns::{KEYS_MAX, ROUNDS_MAX, Turns};
 use super::{FleetError, Hands, scripts};
 use crate::limit::{Cursor, Key, Limiter};
 use redis::Script;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +13,7 @@ use std::time::Duration;
 pub(super) struct Held {
     hands: Arc<Hands>,
     script: Script,
-    /// By the name of a limit.
-    cursors: HashMap<String, Cursor>,
-    /// The limit that is asked first.
-    first: usize,
+    turns: Turns,
     /// When all is told again.
     again_at: Duration,
 }
@@ -32,7 +29,7 @@ struct Line {
 impl Held {
     pub(super) fn new(hands: Arc<Hands>) -> Held {
         let (script, again_at) = (scripts::hold(), Duration::ZERO);
-        Held { hands, script, cursors: HashMap::new(), first: 0, again_at }
+        Held { hands, script, turns: Turns::default(), again_at }
     }
 
     /// Redis may have forgotten all of it.
@@ -75,21 +72,12 @@ impl Held {
         }
     }
 
-    /// [`KEYS_MAX`] at most; of limits in turn.
     fn collect(&mut self, limits: &[(String, Arc<Limiter>)]) -> Vec<Line> {
-        let mut lines = Vec::new();
-        for turn in 0..limits.len() {
-            let limit = (self.first + turn) % limits.len();
-            let (name, limiter) = &limits[limit];
-            let Some(table) = limiter.places() else { continue };
-            let cursor = self.cursors.entry(name.clone()).or_default();
-            table.report(cursor, KEYS_MAX - lines.len(), |key, own| lines.push(Line { limit, key, own }));
-            if lines.len() == KEYS_MAX {
-                self.first = limit + 1;
-                break;
+        self.turns.collect(limits, |limit, cursor, max, lines: &mut Vec<Line>| {
+            if let Some(table) = limits[limit].1.places() {
+                table.report(cursor, max, |key, own| lines.push(Line { limit, key, own }));
             }
-        }
-        lines
+        })
     }
 
     /// How many of each others have.
@@ -113,12 +101,6 @@ impl Held {
         }
     }
 }
-
-/// Keys that Redis is told of at once: about a millisecond of its time.
-const KEYS_MAX: usize = 512;
-
-/// Times that it is told at each beat; keys that are left wait for the next.
-const ROUNDS_MAX: usize = 4;
 
 /// Between two times that all that is held is told again, so that what is held for long is not forgotten.
 const AGAIN_EACH: Duration = Duration::from_secs(5);

@@ -3,11 +3,11 @@
 
 use super::link::Link;
 use super::names::Names;
+use super::turns::{KEYS_MAX, ROUNDS_MAX, Turns};
 use super::{FleetError, Hands, scripts};
 use crate::limit::{Advance, Cursor, Limiter};
 use crate::live::Fleet;
 use redis::Script;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,7 @@ use std::time::Duration;
 pub(super) struct Limits {
     hands: Arc<Hands>,
     script: Script,
-    /// By the name of a limit.
-    cursors: HashMap<String, Cursor>,
-    /// The limit that is asked first.
-    first: usize,
+    turns: Turns,
     /// By so many at least is divided while nobody can be told.
     members_least: u32,
 }
@@ -32,7 +29,7 @@ struct Line {
 
 impl Limits {
     pub(super) fn new(hands: Arc<Hands>, members_least: u32) -> Limits {
-        Limits { hands, script: scripts::advance(), cursors: HashMap::new(), first: 0, members_least }
+        Limits { hands, script: scripts::advance(), turns: Turns::default(), members_least }
     }
 
     /// Tells what was let in since the last time, and hears of the same keys what others did.
@@ -69,23 +66,12 @@ impl Limits {
         }
     }
 
-    /// [`KEYS_MAX`] at most; of limits in turn.
     fn collect(&mut self, limits: &[(String, Arc<Limiter>)], now: Duration) -> Vec<Line> {
-        let mut lines = Vec::new();
-        for turn in 0..limits.len() {
-            let limit = (self.first + turn) % limits.len();
-            let (name, limiter) = &limits[limit];
-            let Some(shared) = limiter.shared() else { continue };
-            let left = KEYS_MAX - lines.len();
-            shared.report(self.cursors.entry(name.clone()).or_default(), left, now, |advance| {
-                lines.push(Line { limit, advance });
-            });
-            if lines.len() == KEYS_MAX {
-                self.first = limit + 1;
-                break;
+        self.turns.collect(limits, |limit, cursor, max, lines: &mut Vec<Line>| {
+            if let Some(shared) = limits[limit].1.shared() {
+                shared.report(cursor, max, now, |advance| lines.push(Line { limit, advance }));
             }
-        }
-        lines
+        })
     }
 
     /// How far each is ahead by what all let in, in microseconds.
@@ -111,12 +97,6 @@ impl Limits {
         }
     }
 }
-
-/// Keys that Redis is told of at once: about a millisecond of its time.
-const KEYS_MAX: usize = 512;
-
-/// Times that it is told at each beat; keys that are left wait for the next.
-const ROUNDS_MAX: usize = 4;
 
 /// For how long this member may act as one who knows what the others let in, since it asked last: five beats.
 const IN_TOUCH: Duration = Duration::from_millis(100);

@@ -15,6 +15,7 @@ mod names;
 mod news;
 mod rooms;
 mod scripts;
+mod turns;
 
 pub use error::FleetError;
 
