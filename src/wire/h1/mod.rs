@@ -3,6 +3,7 @@
 pub mod chunked;
 mod content;
 mod downstream;
+mod field_line;
 pub mod parse;
 mod upstream;
 mod write;
