@@ -7,6 +7,7 @@ use crate::waiting::{Keys, Past, Room, SECRET_BYTES, Saved, SharedRoom};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +27,8 @@ pub struct Ledger {
     /// With which members of the fleet sign and have signed, the first of them from now on.
     adopted: Mutex<Vec<Secret>>,
     opened: OnceLock<Opened>,
+    /// There may be tickets by the own secret, though others sign now.
+    has_signed: AtomicBool,
     rooms: Mutex<BTreeMap<String, Arc<LiveRoom>>>,
     known: Mutex<BTreeMap<String, Saved>>,
 }
@@ -117,7 +120,9 @@ impl Ledger {
         let adopted = lock(&self.adopted).clone();
         let may_have_signed =
             self.opened.get().is_some_and(|opened| opened.was_kept || now >= opened.at + SharedRoom::BEGIN_MAX);
-        Some((own, if adopted.is_empty() && may_have_signed { vec![own] } else { adopted }))
+        let signed = adopted.is_empty() && may_have_signed;
+        self.has_signed.fetch_or(signed, Ordering::Relaxed);
+        Some((own, if signed { vec![own] } else { adopted }))
     }
 
     /// From now on tickets are signed with the first of these, and good by each; those of the own secret are, too.
@@ -165,7 +170,7 @@ impl Ledger {
         let adopted = lock(&self.adopted);
         let first = adopted.first().unwrap_or(secret);
         let mut others: Vec<Secret> = adopted.iter().skip(1).copied().collect();
-        if first != secret && !others.contains(secret) {
+        if first != secret && self.has_signed.load(Ordering::Relaxed) && !others.contains(secret) {
             others.push(*secret);
         }
         (!saved.is_empty()).then(|| Entry { content: write(first, &others, &known), rooms: saved })
