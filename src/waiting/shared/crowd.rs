@@ -170,6 +170,23 @@ impl Crowd {
                 }
             }
         }
+        self.forget(now);
+    }
+
+    /// Nobody comes back with a ticket that no browser keeps any more.
+    fn forget(&mut self, now: Duration) {
+        let is_kept = |place: &Place| {
+            place.heard & GONE == 0 || seconds(now).saturating_sub(place.heard & SECONDS) <= GONE_SECONDS
+        };
+        let before = self.len;
+        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.places.len() > chunk.present as usize) {
+            let there = chunk.places.len();
+            chunk.places.retain(is_kept);
+            self.len -= there - chunk.places.len();
+        }
+        if self.len < before {
+            self.tidy();
+        }
     }
 
     /// Forgets those who are gone, from the first on, until there are no more than `max`.
@@ -186,6 +203,10 @@ impl Crowd {
                 !goes
             });
         }
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
         self.chunks.retain(|chunk| !chunk.places.is_empty());
         (0..self.chunks.len()).rev().for_each(|at| self.join(at));
     }
@@ -237,6 +258,9 @@ const CHUNK: usize = 1024;
 /// That somebody still waits is told no more often.
 const TELL_SECONDS: u32 = 5;
 
+/// How long the place of one who is gone is kept: a little longer than browsers keep tickets.
+const GONE_SECONDS: u32 = 7 * 3600;
+
 /// How often absent ones are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -272,6 +296,8 @@ mod tests {
         crowd.trim(2);
         assert_eq!((crowd.all().collect::<Vec<_>>()), [(10, true), (30, false)]);
         assert!(crowd.remove(10) && !crowd.remove(10));
+        crowd.sweep(at(80 + 7 * 3600), ABSENCE, FIRST);
+        assert_eq!(crowd.len(), 0, "whose ticket no browser has any more");
     }
 
     proptest! {

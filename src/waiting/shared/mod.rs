@@ -6,6 +6,8 @@
 //! came in; and whoever shows a signed ticket of which nothing is known has a place, as his ticket says so.
 
 mod crowd;
+mod elsewhere;
+mod fleet;
 mod message;
 mod number;
 mod places;

@@ -1,17 +1,19 @@
 use super::super::calls::CALLS_MAX;
-use super::super::inside::{AGAIN_SECONDS, Inside, Known};
+use super::super::inside::{Inside, Known};
 use super::super::line::FIRST_MAX;
 use super::super::pace::{DOOR, HOLD_MAX, Headroom, Pace, interval};
 use super::super::room::{FIRST_REFRESH_MAX, MARKS_PER_PLACE, TURN, reckon, refresh};
 use super::super::saved::SESSION_MAX;
 use super::super::{ACTIVE_MAX, Bad, Counts, Entry, Rules, Saved, Standing, Verdict, Waiting};
 use super::crowd::About;
+use super::elsewhere::Elsewhere;
+use super::fleet::{Fleet, IN_TOUCH, Knows};
 use super::message::{Call, Heard, Past, Said};
 use super::number::{Issuer, OWN, unix};
 use super::places::Places;
 use super::word::{All, News, Word};
 use crate::config::Rate;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One member's view of a room. All times count from the start of the process, but for those that say `unix`.
@@ -41,50 +43,9 @@ pub struct SharedRoom {
     written: Option<Duration>,
 }
 
-/// How this member is with the others.
-#[derive(Debug)]
-struct Fleet {
-    began: Duration,
-    /// The time there, less that of this process.
-    ahead: Duration,
-    members: u32,
-    /// Until then it may act as one who knows what others do.
-    touch: Duration,
-    /// Places inside that it may take.
-    claim: u32,
-    claimed: Duration,
-    claimant: u64,
-    knows: Knows,
-    /// The last call that was heard of, if nothing was missed.
-    calls: Option<u64>,
-    hello: bool,
-    tells_all: bool,
-}
-
-/// What a member knows of a line.
-#[derive(Debug)]
-enum Knows {
-    /// Nothing, of the others.
-    Nothing,
-    /// It asked them; whether it knew all before, and how many they are, as far as they are there again.
-    Asked {
-        at: Duration,
-        answered: HashSet<String>,
-        again: bool,
-        there: u32,
-    },
-    All,
-}
-
-#[derive(Debug, Default)]
-struct Elsewhere {
-    numbers: HashMap<u64, Duration>,
-    order: VecDeque<u64>,
-}
-
 impl SharedRoom {
     /// How long a process that knows nothing waits for a first word of the others.
-    pub const BEGIN_MAX: Duration = Duration::from_secs(2);
+    pub const BEGIN_MAX: Duration = Fleet::BEGIN_MAX;
 
     /// A room of which nothing is known. `who`: random, of this member; `claimant`: the same; `unix`: the time.
     #[must_use]
@@ -101,6 +62,8 @@ impl SharedRoom {
             calls: None,
             hello: false,
             tells_all: false,
+            is_asked: false,
+            told_all: Duration::ZERO,
         };
         SharedRoom {
             places: Places::default(),
@@ -153,7 +116,7 @@ impl SharedRoom {
     /// One who shows nothing, or nothing that counts. `may_wait`: he can be given a number.
     pub fn newcomer(&mut self, now: Duration, rules: &Rules, headroom: Headroom, may_wait: bool) -> Verdict {
         self.turn(now, rules, headroom);
-        if self.is_closed || self.is_beginning(now) && matches!(self.fleet.knows, Knows::Nothing) {
+        if self.is_closed || self.fleet.is_beginning(now) && matches!(self.fleet.knows, Knows::Nothing) {
             return Verdict::NotNow(Waiting { number: 0, ..self.waiting(u64::MAX, rules, headroom) });
         }
         if self.is_open(now, rules, headroom) {
@@ -231,7 +194,7 @@ impl SharedRoom {
             called: u32::try_from(self.places.called()).unwrap_or(u32::MAX),
             inside: self.inside.total(),
             wait: if is_open { Some(Duration::ZERO) } else { self.wait(waiting + 1, rules, headroom) },
-            shared: Some(self.is_together(now)),
+            shared: Some(self.fleet.is_together(now)),
             counts: self.counts,
         }
     }
@@ -239,14 +202,17 @@ impl SharedRoom {
     /// What it says to the others now.
     pub fn say(&mut self, now: Duration, rules: &Rules, headroom: Headroom) -> Said {
         self.turn(now, rules, headroom);
-        self.settle(now);
+        self.fleet.settle(now);
         let mut said = Said::default();
         let is_first = std::mem::take(&mut self.fleet.hello);
         if is_first {
             self.fleet.claim = self.claim(now, rules);
             said.words.push(Word::Hello.encode());
         }
-        if std::mem::take(&mut self.fleet.tells_all) {
+        // Those who come back one after the other are told together, within the time that they wait for it.
+        let is_asked = self.fleet.is_asked && now >= self.fleet.told_all + TELL_PAUSE;
+        if is_asked || self.fleet.tells_all {
+            (self.fleet.tells_all, self.fleet.is_asked, self.fleet.told_all) = (false, false, now);
             said.all = Some(self.places.all().encode());
             said.words.push(Word::All.encode());
         }
@@ -266,7 +232,7 @@ impl SharedRoom {
         self.entered = 0;
         let wanted = if self.places.crowd.present() == 0 { 0 } else { self.wanted(now, rules, headroom) };
         let (mut called, taken) = (0, self.taken());
-        if let Some(after) = self.fleet.calls.filter(|_| wanted > 0 && self.is_together(now) && !self.is_closed) {
+        if let Some(after) = self.fleet.calls.filter(|_| wanted > 0 && self.fleet.is_together(now) && !self.is_closed) {
             let numbers = self.places.crowd.first(self.bounded(wanted, rules), false);
             called = numbers.len() as u32;
             said.call = (called > 0).then(|| Call { after, word: Word::Called(numbers).encode() });
@@ -295,6 +261,7 @@ impl SharedRoom {
             || !self.news.is_empty()
             || self.places.crowd.present() > 0
             || self.places.called() > 0
+            || self.fleet.is_asked
             || !matches!(self.fleet.knows, Knows::All)
     }
 
@@ -319,7 +286,7 @@ impl SharedRoom {
                 Some(Word::Called(numbers)) => self.places.call(&numbers, told.is_own, now),
                 _ if told.is_own => {}
                 Some(Word::News(news)) => self.hear_news(&news, now),
-                Some(Word::Hello) => self.fleet.tells_all = true,
+                Some(Word::Hello) => self.fleet.is_asked = true,
                 Some(Word::All) => tellers.push(told.by.clone()),
                 None => {}
             }
@@ -337,7 +304,7 @@ impl SharedRoom {
         if let Knows::Asked { answered, .. } = &mut self.fleet.knows {
             answered.insert(by.to_owned());
         }
-        self.settle(now);
+        self.fleet.settle(now);
     }
 
     /// It is in touch again, and may have missed anything; so may all others.
@@ -433,7 +400,7 @@ impl SharedRoom {
         }
         self.turned = Some(now);
         let untold = self.news.given.len().max(self.news.entered.len()).max(self.told[0].len());
-        if untold > NEWS_MAX && self.is_apart(now) {
+        if untold > NEWS_MAX && self.fleet.is_apart(now) {
             self.drop_news();
         }
         self.inside.expire(now, rules.session);
@@ -444,7 +411,7 @@ impl SharedRoom {
         let is_waiting = self.places.crowd.present() > 0;
         self.pace.keep_to(now, &self.part(rules));
         self.pace.measure(now, headroom, self.entered_anywhere, is_waiting);
-        if is_waiting && !self.is_closed && self.is_apart(now) {
+        if is_waiting && !self.is_closed && self.fleet.is_apart(now) {
             let wanted = self.wanted(now, &self.part(rules), headroom);
             // Others ask elsewhere: who cannot be heard there may still be.
             let numbers = self.places.crowd.first(self.bounded(wanted, rules), true);
@@ -471,7 +438,7 @@ impl SharedRoom {
     /// Whether one who comes now need not wait.
     fn is_open(&self, now: Duration, rules: &Rules, headroom: Headroom) -> bool {
         let expected = self.places.mine.expected(now) + self.places.others.expected(now);
-        (self.is_together(now) || self.is_apart(now))
+        (self.fleet.is_together(now) || self.fleet.is_apart(now))
             && self.places.crowd.present() == 0
             && self.unclaimed(rules) > 0
             && self.pace.free(now, &self.part(rules), headroom) as usize > expected
@@ -566,43 +533,11 @@ impl SharedRoom {
         let part = (active / fleet.members).max(1);
         // Those who have more than their part give it up at once, and those who have less wait for that.
         match () {
-            () if !self.is_apart(now) => fleet.claim,
+            () if !self.fleet.is_apart(now) => fleet.claim,
             () if now < fleet.claimed + rules.session * 2 && !matches!(fleet.knows, Knows::Nothing) => {
                 fleet.claim.min(part)
             }
             () => part,
-        }
-    }
-
-    fn settle(&mut self, now: Duration) {
-        let Knows::Asked { at, answered, there, .. } = &self.fleet.knows else { return };
-        let members = self.fleet.members;
-        let is_answered = self.fleet.calls.is_some() && answered.len() as u32 + 1 >= members;
-        let wait = if *there < members { GATHERED_MAX } else { ANSWERS_MAX };
-        if is_answered || now >= *at + wait {
-            self.fleet.members = (*there).max(1);
-            self.fleet.knows = Knows::All;
-            // Others have not heard whom it called meanwhile.
-            self.fleet.tells_all = true;
-        }
-    }
-
-    /// Whether it acts as one with the others.
-    fn is_together(&self, now: Duration) -> bool {
-        now < self.fleet.touch && matches!(self.fleet.knows, Knows::All)
-    }
-
-    /// Whether it goes on without the others, as they cannot be heard.
-    fn is_apart(&self, now: Duration) -> bool {
-        !self.is_together(now) && !self.is_beginning(now)
-    }
-
-    /// Whether it waits for a first word of the others.
-    fn is_beginning(&self, now: Duration) -> bool {
-        match self.fleet.knows {
-            Knows::Nothing => now < self.fleet.began + Self::BEGIN_MAX,
-            Knows::Asked { again, .. } => !again && now < self.fleet.touch,
-            Knows::All => false,
         }
     }
 
@@ -630,27 +565,6 @@ impl SharedRoom {
     }
 }
 
-impl Elsewhere {
-    fn note(&mut self, number: u64, now: Duration) {
-        if self.numbers.len() < ELSEWHERE_MAX && self.numbers.insert(number, now).is_none() {
-            self.order.push_back(number);
-        }
-    }
-
-    fn has(&self, number: u64, now: Duration) -> bool {
-        self.numbers.get(&number).is_some_and(|at| now <= *at + AGAIN)
-    }
-
-    fn forget(&mut self, now: Duration) {
-        while let Some(number) = self.order.front()
-            && self.numbers.get(number).is_none_or(|at| now > *at + AGAIN)
-        {
-            self.numbers.remove(number);
-            self.order.pop_front();
-        }
-    }
-}
-
 /// What a room knew that was not shared.
 fn alone(saved: &Saved) -> All {
     let is_gone = |number: &u64| saved.gone.iter().any(|gone| gone.contains(number));
@@ -667,20 +581,8 @@ fn bound(rules: &Rules) -> Option<u32> {
 
 const FIRST_SHARED: u64 = super::number::FIRST;
 
-/// How long after it was heard that somebody came in elsewhere his ticket may be shown again.
-const AGAIN: Duration = Duration::from_secs(AGAIN_SECONDS as u64);
-
-/// Of how many that is remembered.
-const ELSEWHERE_MAX: usize = 65_536;
-
-/// How long the others may take to tell all that they know.
-const ANSWERS_MAX: Duration = Duration::from_secs(1);
-
-/// And how long they may take to be there again, if there were more.
-const GATHERED_MAX: Duration = Duration::from_secs(5);
-
-/// For how long a member may act as one who knows what the others do, since it asked last.
-const IN_TOUCH: Duration = Duration::from_millis(400);
+/// Between two times that all that is known is told to those who ask.
+const TELL_PAUSE: Duration = Duration::from_millis(300);
 
 /// Places inside that a member holds ready for those who come.
 const SPARE_MAX: u32 = 256;

@@ -1,0 +1,88 @@
+//! How a member of a fleet is with the others: whether it hears them, and knows what they know.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// How this member is with the others.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) began: Duration,
+    /// The time there, less that of this process.
+    pub(super) ahead: Duration,
+    pub(super) members: u32,
+    /// Until then it may act as one who knows what others do.
+    pub(super) touch: Duration,
+    /// Places inside that it may take.
+    pub(super) claim: u32,
+    pub(super) claimed: Duration,
+    pub(super) claimant: u64,
+    pub(super) knows: Knows,
+    /// The last call that was heard of, if nothing was missed.
+    pub(super) calls: Option<u64>,
+    pub(super) hello: bool,
+    pub(super) tells_all: bool,
+    /// Others asked for all that it knows; and when it told all last.
+    pub(super) is_asked: bool,
+    pub(super) told_all: Duration,
+}
+
+/// What a member knows of a line.
+#[derive(Debug)]
+pub(super) enum Knows {
+    /// Nothing, of the others.
+    Nothing,
+    /// It asked them; whether it knew all before, and how many they are, as far as they are there again.
+    Asked {
+        at: Duration,
+        answered: HashSet<String>,
+        again: bool,
+        there: u32,
+    },
+    All,
+}
+
+impl Fleet {
+    /// How long a process that knows nothing waits for a first word of the others.
+    pub(super) const BEGIN_MAX: Duration = Duration::from_secs(2);
+
+    pub(super) fn settle(&mut self, now: Duration) {
+        let Knows::Asked { at, answered, there, .. } = &self.knows else { return };
+        let members = self.members;
+        let is_answered = self.calls.is_some() && answered.len() as u32 + 1 >= members;
+        let wait = if *there < members { GATHERED_MAX } else { ANSWERS_MAX };
+        if is_answered || now >= *at + wait {
+            self.members = (*there).max(1);
+            self.knows = Knows::All;
+            // Others have not heard whom it called meanwhile.
+            self.tells_all = true;
+        }
+    }
+
+    /// Whether it acts as one with the others.
+    pub(super) fn is_together(&self, now: Duration) -> bool {
+        now < self.touch && matches!(self.knows, Knows::All)
+    }
+
+    /// Whether it goes on without the others, as they cannot be heard.
+    pub(super) fn is_apart(&self, now: Duration) -> bool {
+        !self.is_together(now) && !self.is_beginning(now)
+    }
+
+    /// Whether it waits for a first word of the others.
+    pub(super) fn is_beginning(&self, now: Duration) -> bool {
+        match self.knows {
+            Knows::Nothing => now < self.began + Self::BEGIN_MAX,
+            Knows::Asked { again, .. } => !again && now < self.touch,
+            Knows::All => false,
+        }
+    }
+}
+
+/// How long the others may take to tell all that they know.
+const ANSWERS_MAX: Duration = Duration::from_secs(1);
+
+/// And how long they may take to be there again, if there were more.
+const GATHERED_MAX: Duration = Duration::from_secs(5);
+
+/// For how long a member may act as one who knows what the others do, since it asked last.
+pub(super) const IN_TOUCH: Duration = Duration::from_millis(400);
