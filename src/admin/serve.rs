@@ -26,6 +26,8 @@ pub struct Admin {
     file: Option<SocketFile>,
     begin: Option<oneshot::Sender<()>>,
     stop: watch::Sender<bool>,
+    /// Nothing more is accepted.
+    closed: watch::Receiver<bool>,
     thread: JoinHandle<()>,
 }
 
@@ -59,6 +61,12 @@ impl Admin {
         let _ = self.stop.send(true);
         self.begin.take();
         self.socket.take();
+    }
+
+    /// Waits until the thread has heard of [`stop`](Self::stop): who connects from then on meets whoever else has the socket.
+    pub async fn closed(&mut self) {
+        // It closes, too, where it never began.
+        let _ = self.closed.wait_for(|closed| *closed).await;
     }
 
     /// Whether the last connection has ended after [`stop`](Self::stop).
@@ -105,14 +113,15 @@ pub(super) fn start_within(limits: Limits, listener: AdminListener, state: Arc<A
     drop(entered);
     let (begin, begun) = oneshot::channel();
     let (stop, stopping) = watch::channel(false);
+    let (closing, closed) = watch::channel(false);
     let thread = thread::Builder::new().name("admin".into()).spawn(move || {
         runtime.block_on(async {
             if begun.await.is_ok() {
-                accept(limits, sockets, state, stopping).await;
+                accept(limits, sockets, state, stopping, closing).await;
             }
         });
     })?;
-    Ok(Admin { socket: Some(socket), file, begin: Some(begin), stop, thread })
+    Ok(Admin { socket: Some(socket), file, begin: Some(begin), stop, closed, thread })
 }
 
 enum Sockets {
@@ -148,7 +157,13 @@ fn is_near(peer: SocketAddr, local: SocketAddr) -> bool {
     peer.is_loopback() || peer == local.ip().to_canonical()
 }
 
-async fn accept(limits: Limits, sockets: Sockets, state: Arc<AdminState>, mut stopping: watch::Receiver<bool>) {
+async fn accept(
+    limits: Limits,
+    sockets: Sockets,
+    state: Arc<AdminState>,
+    mut stopping: watch::Receiver<bool>,
+    closing: watch::Sender<bool>,
+) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let theirs = stopping.clone();
     loop {
@@ -160,6 +175,7 @@ async fn accept(limits: Limits, sockets: Sockets, state: Arc<AdminState>, mut st
         }
     }
     drop(sockets);
+    let _ = closing.send(true);
     // All places are free once all connections have ended.
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     let _ = timeout(limits.end, slots.acquire_many(all)).await;

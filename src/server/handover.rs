@@ -84,6 +84,7 @@ impl Process {
         if let Some((admin, _)) = &mut self.admin {
             admin.leave_file();
             admin.stop();
+            let _ = timeout(STOP_MAX, admin.closed()).await;
         }
         // Who hears of the new process is to meet it.
         for stopped in self.stop_accepting(IDLE_GRACE) {
