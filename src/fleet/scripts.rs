@@ -111,12 +111,20 @@ return heard
 /// Tells words on leases, and gives those that followed: `{microseconds of Redis' clock, [id, fields]…}`.
 ///
 /// Keys: words, leases. Arguments: the id of the last word that was heard, how many words are kept about, how many are given, then
-/// fields of `leases` with words.
+/// fields of `leases` with words, of which the one that was said later is kept: members that come back at the same moment tell what
+/// they knew, and who begins after them hears that alone.
 pub(super) fn leases() -> Script {
     Script::new(
         r"
+local function said(word)
+  local is_one, it = pcall(cjson.decode, word)
+  return is_one and type(it) == 'table' and tonumber(it.said_us) or 0
+end
 for i = 4, #ARGV, 2 do
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  local known = redis.call('HGET', KEYS[2], ARGV[i])
+  if not known or said(known) <= said(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  end
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'word', ARGV[i + 1])
 end
 local time = redis.call('TIME')
