@@ -89,6 +89,17 @@ fn it_ends_as_its_command_does_and_is_gone_at_once() {
 }
 
 #[test]
+fn it_registers_in_a_container_that_somebody_entered() {
+    let (weir, backend) = (weir(), Backend::start());
+    let script = "while [ ! -e end ]; do sleep 0.05; done; exit 3";
+    let Some(mut it) = Registered::start_contained(&weir, &backend.address(), &["sh", "-c", script]) else { return };
+    weir.leases_are("app", &[(&backend.address(), "serving")]);
+    std::fs::write(it.path("end"), "").unwrap();
+    assert_eq!(it.ends(), Some(3));
+    weir.leases_are("app", &[]);
+}
+
+#[test]
 fn whoever_asks_twice_does_not_wait_for_the_drain() {
     let (weir, backend) = (weir(), Backend::start());
     let mut it = registered(&weir, &backend.address(), &[], WAITS);

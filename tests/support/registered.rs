@@ -21,8 +21,34 @@ impl Registered {
 
     /// The same, with another token; none if it is empty.
     pub fn start_with(weir: &Weir, address: &str, token: &str, more: &[&str], command: &[&str]) -> Registered {
+        Registered::start_by(Command::new(env!("CARGO_BIN_EXE_weir")), weir, address, token, more, command)
+    }
+
+    /// The same within a PID namespace of its own, its session begun outside of it. `None`, and it is said: that is not allowed here.
+    pub fn start_contained(weir: &Weir, address: &str, command: &[&str]) -> Option<Registered> {
+        let unshare = || {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+            unshare
+        };
+        if !unshare().arg("true").status().is_ok_and(|ended| ended.success()) {
+            eprintln!("SKIPPED: no PID namespace can be made here");
+            return None;
+        }
+        let mut weir_in_it = unshare();
+        weir_in_it.arg(env!("CARGO_BIN_EXE_weir"));
+        Some(Registered::start_by(weir_in_it, weir, address, "workers.token", &[], command))
+    }
+
+    fn start_by(
+        mut register: Command,
+        weir: &Weir,
+        address: &str,
+        token: &str,
+        more: &[&str],
+        command: &[&str],
+    ) -> Registered {
         let directory = tempfile::tempdir().unwrap();
-        let mut register = Command::new(env!("CARGO_BIN_EXE_weir"));
         register.args(["register", "--pool", "app", "--address", address, "--admin", &weir.at("admin").to_string()]);
         if !token.is_empty() {
             register.arg("--token-file").arg(weir.path(token));

@@ -1,5 +1,5 @@
 use super::session::{ALONE, SELF};
-use rustix::process::{Pid, Signal, getsid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
@@ -31,7 +31,7 @@ impl Child {
     }
 
     fn is_alone(&self) -> bool {
-        self.pid().is_none_or(|pid| getsid(Some(pid)).is_ok_and(|session| session == pid))
+        self.pid().is_none_or(|pid| session_of(pid) == Some(pid))
     }
 
     /// None once its end was waited for: the number may be another process's.
@@ -56,6 +56,15 @@ impl Child {
             let _ = kill_process(pid, signal);
         }
     }
+}
+
+/// The session of a process; `None` also if its leader is not of this PID namespace, as in a container somebody entered: rustix's
+/// `getsid` counts on a number there.
+fn session_of(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // proc_pid_stat(5): the name, in parentheses, may hold anything; the session is the fourth after it.
+    let (_, after) = stat.rsplit_once(')')?;
+    Pid::from_raw(after.split_ascii_whitespace().nth(3)?.parse().ok()?)
 }
 
 /// How soon it is looked whether the session has begun.
