@@ -1,5 +1,6 @@
 //! The Cache-Status field (RFC 9211).
 
+use super::push_decimal;
 use std::fmt::Write;
 
 /// Why a request went forward (RFC 9211 §2.2).
@@ -104,25 +105,10 @@ const INTEGER_MAX: i64 = 999_999_999_999_999;
 
 fn number(out: &mut Vec<u8>, name: &str, n: i64) {
     out.extend_from_slice(name.as_bytes());
-    push_number(n, out);
-}
-
-/// Appends a number in decimal digits.
-pub fn push_number(n: i64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), n.unsigned_abs());
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
     if n < 0 {
         out.push(b'-');
     }
-    out.extend_from_slice(&digits[at..]);
+    push_decimal(n.unsigned_abs(), out);
 }
 
 /// RFC 9651 §3.3.3: what a string cannot hold is shown escaped.

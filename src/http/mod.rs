@@ -8,6 +8,7 @@ pub mod coding;
 mod conditional;
 mod cookie;
 mod date;
+mod decimal;
 mod field_name;
 mod fields;
 mod forwarded;
@@ -35,13 +36,14 @@ mod vary;
 pub use accept::{PageKind, preferred};
 pub use authority::{Authority, parse_authority, same_authority};
 pub use cache_control::{Qualified, RequestDirectives, ResponseDirectives, delta_seconds};
-pub use cache_status::{CacheStatus, Forward, push_number};
+pub use cache_status::{CacheStatus, Forward};
 pub use conditional::{
     Condition, Validators, conditions, has_conditions, is_strong, range_may, strip_conditions, strong_eq, weak_eq,
     weakened,
 };
 pub use cookie::{cookie, cookie_pairs};
 pub use date::{DATE_LEN, imf_fixdate, parse_date};
+pub use decimal::push_decimal;
 pub use field_name::FieldName;
 pub(crate) use fields::name_set;
 pub use fields::{Fields, is_name, is_value, is_value_byte};

@@ -2,7 +2,7 @@
 //! (RFC 9651), one member a limit.
 
 use crate::config::{Bound, Rate};
-use crate::http::push_number;
+use crate::http::push_decimal;
 use std::time::Duration;
 
 /// A limit as responses show it.
@@ -96,7 +96,7 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 
 fn push(name: &[u8], number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(name);
-    push_number(number.min(INTEGER_MAX).cast_signed(), out);
+    push_decimal(number.min(INTEGER_MAX), out);
 }
 
 /// RFC 9651 §3.3.1: fifteen digits.

@@ -10,7 +10,7 @@ use crate::exchange::{Broken, Chunk, Downstream, Reply, Source};
 use crate::http::coding::vary;
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
-    conditions, content_range, has_conditions, push_number, range_may, ranges, strip_content_digests, unsatisfied,
+    conditions, content_range, has_conditions, push_decimal, range_may, ranges, strip_content_digests, unsatisfied,
 };
 use crate::telemetry::access::End;
 use bytes::Bytes;
@@ -266,7 +266,7 @@ pub(super) fn lines_of_now(
     if is_hit || age > 0 {
         out.extend_from_slice(b"age: ");
         // RFC 9111 §1.2.2
-        push_number(age.min(1 << 31) as i64, out);
+        push_decimal(age.min(1 << 31), out);
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"cache-status: ");

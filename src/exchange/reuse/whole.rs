@@ -5,7 +5,7 @@ use super::encode::Shape;
 use crate::cache::entry::Entry;
 use crate::exchange::{Broken, Prepared, Reply};
 use crate::http::coding::{adapt, vary};
-use crate::http::{FieldName, Fields, Length, Method, ResponseHead, push_number};
+use crate::http::{FieldName, Fields, Length, Method, ResponseHead, push_decimal};
 use std::sync::Arc;
 
 impl Sending<'_> {
@@ -62,7 +62,7 @@ impl Sending<'_> {
     /// What HEAD is told of the content (RFC 9110 §9.3.2).
     fn say_length(&mut self, edited: Option<&mut Fields>) {
         let mut digits = Vec::with_capacity(20);
-        push_number(self.sent().whole().unwrap_or_default().len() as i64, &mut digits);
+        push_decimal(self.sent().whole().unwrap_or_default().len() as u64, &mut digits);
         match edited {
             Some(fields) => fields.set(FieldName::ContentLength, &digits),
             None => {

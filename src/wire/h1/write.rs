@@ -1,5 +1,7 @@
 use crate::exchange::Prepared;
-use crate::http::{FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, name_set, reason};
+use crate::http::{
+    FieldName, Fields, Length, Method, RequestHead, ResponseHead, Target, Version, name_set, push_decimal, reason,
+};
 use crate::wire::websocket;
 use bytes::BufMut;
 
@@ -159,7 +161,7 @@ fn status_line(status: u16, out: &mut Vec<u8>) {
         return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"); // Nearly all are.
     }
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(u64::from(status), out);
+    push_decimal(u64::from(status), out);
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -178,25 +180,10 @@ fn end_of_head(framing: Framing, out: &mut Vec<u8>) {
     match framing {
         Framing::Length(n) => {
             out.extend_from_slice(b"Content-Length: ");
-            decimal(n, out);
+            push_decimal(n, out);
             out.put_slice(b"\r\n\r\n");
         }
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
         Framing::None | Framing::Close | Framing::Tunnel => out.extend_from_slice(b"\r\n"),
     }
-}
-
-fn decimal(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut left = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
