@@ -29,9 +29,9 @@ impl Fields {
         self.known = 0;
     }
 
-    /// Starts anew with a copy of a head's lines, whose parts are then named by [`mark`](Self::mark).
+    /// Takes a copy of a head's lines, in which all fields lie that [`mark`](Self::mark) names.
     pub(crate) fn adopt(&mut self, lines: &[u8]) {
-        self.clear();
+        self.bytes.clear();
         self.bytes.extend_from_slice(lines);
     }
 

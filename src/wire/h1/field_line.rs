@@ -6,6 +6,7 @@ use std::ops::Range;
 
 /// The name of the field whose line begins at `at`. What equals a known name is a token: only other names are looked at
 /// byte by byte.
+#[inline]
 pub(super) fn name_at(lines: &[u8], at: usize) -> Result<(FieldName, Range<usize>), Bad> {
     if let Some(length) = find(b':', &lines[at..]) {
         let name = &lines[at..at + length];
@@ -29,7 +30,8 @@ fn bad_name(line: &[u8]) -> Bad {
 }
 
 /// Where `wanted` stands first; for what is expected to be near, eight bytes at a time.
-fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
+#[inline]
+pub(super) fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(eight) = bytes.get(at..at + 8) {
         let x = u64::from_le_bytes(eight.try_into().expect("eight bytes")) ^ (ONES * u64::from(wanted));
@@ -43,6 +45,7 @@ fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
 }
 
 /// The value without white space around it, and where the next line begins.
+#[inline]
 pub(super) fn value_at(lines: &[u8], at: usize) -> Result<(Range<usize>, usize), Bad> {
     let is_space = |at: usize| matches!(lines.get(at), Some(b' ' | b'\t'));
     let mut start = at;
@@ -63,6 +66,7 @@ pub(super) fn value_at(lines: &[u8], at: usize) -> Result<(Range<usize>, usize),
 }
 
 /// Bytes up to the first that may not stand in a value, eight at a time while there are eight.
+#[inline]
 fn value_length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(eight) = bytes.get(at..at + 8) {

@@ -2,11 +2,11 @@
 //!
 //! Strict: whatever two parsers might read differently is [`Bad`].
 
-use super::field_line::{name_at, value_at};
+use super::field_line::{find, name_at, value_at};
 use crate::http::{
     FieldName, Fields, Length, Method, RequestHead, ResponseHead, Scheme, Target, Version, parse_authority,
 };
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,22 +133,34 @@ impl Bad {
 /// [`Bad`] as soon as it is sure, even before the head is whole.
 pub fn request(input: &[u8], limits: Limits, head: &mut RequestHead) -> Result<Parsed<RequestFrame>, Bad> {
     let skipped = empty_lines(input)?;
-    let Some(lines) = whole_head(&input[skipped..], limits)? else { return Ok(Parsed::Partial) };
+    let input = &input[skipped..];
+    let read = match read_request(sole_head(input, limits), limits, head) {
+        // What is wrong, or missing, is found out with care.
+        Err(_) => match whole_head(input, limits)? {
+            Some(lines) => read_request(lines, limits, head)?,
+            None => return Ok(Parsed::Partial),
+        },
+        Ok(read) => read,
+    };
+    Ok(Parsed::Complete(RequestFrame { consumed: skipped + read.consumed, ..read }))
+}
+
+fn read_request(lines: &[u8], limits: Limits, head: &mut RequestHead) -> Result<RequestFrame, Bad> {
     let scheme = head.scheme;
     head.clear();
     head.scheme = scheme;
     let target = request_line(lines, head)?;
     let after_line = target.end + b" HTTP/1.1\r\n".len();
-    let seen = field_lines(&lines[after_line..], limits, &mut head.fields)?;
+    let (seen, fields_end) = field_lines(lines.get(after_line..).unwrap_or_default(), limits, &mut head.fields)?;
     resolve_target(&lines[target], head)?;
     resolve_host(&seen, head)?;
     let length = request_length(&seen, head)?;
     accept_upgrade(&seen, length, head);
-    Ok(Parsed::Complete(RequestFrame {
-        consumed: skipped + lines.len() + 2,
+    Ok(RequestFrame {
+        consumed: after_line + fields_end.ok_or(Bad::LineEnd)?,
         length,
         persistent: persistent(head.version, &seen, &head.fields),
-    }))
+    })
 }
 
 /// Reads a response head from the start of `input` into `head`. `to` is the method of the request that it answers.
@@ -161,19 +173,29 @@ pub fn response(
     to: &Method,
     head: &mut ResponseHead,
 ) -> Result<Parsed<ResponseFrame>, Bad> {
-    let Some(lines) = whole_head(input, limits)? else { return Ok(Parsed::Partial) };
+    match read_response(&input[..input.len().min(limits.size)], limits, to, head) {
+        // What is wrong, or missing, is found out with care.
+        Err(_) => match whole_head(input, limits)? {
+            Some(lines) => read_response(lines, limits, to, head).map(Parsed::Complete),
+            None => Ok(Parsed::Partial),
+        },
+        Ok(frame) => Ok(Parsed::Complete(frame)),
+    }
+}
+
+fn read_response(lines: &[u8], limits: Limits, to: &Method, head: &mut ResponseHead) -> Result<ResponseFrame, Bad> {
     head.clear();
     let after_line = status_line(lines, head)?;
-    let seen = field_lines(&lines[after_line..], limits, &mut head.fields)?;
+    let (seen, fields_end) = field_lines(lines.get(after_line..).unwrap_or_default(), limits, &mut head.fields)?;
     let length = response_length(&seen, to, head)?;
     let chunked = seen.transfer_encoding > 0 && !seen.te_foreign;
     let delimited = length != Length::Unknown || chunked;
-    Ok(Parsed::Complete(ResponseFrame {
-        consumed: lines.len() + 2,
+    Ok(ResponseFrame {
+        consumed: after_line + fields_end.ok_or(Bad::LineEnd)?,
         length,
         chunked,
         persistent: delimited && persistent(head.version, &seen, &head.fields),
-    }))
+    })
 }
 
 /// Reads trailer fields (RFC 9112 §7.1.2) from lines that end in CRLF each, without the empty one. Fields that frame
@@ -234,7 +256,12 @@ fn empty_lines(input: &[u8]) -> Result<usize, Bad> {
     Ok(at)
 }
 
-/// The lines of a head up to and without its empty line, each with its CRLF.
+/// All that is there if it ends as a head does, which nearly every request's comes alone in; else nothing.
+fn sole_head(input: &[u8], limits: Limits) -> &[u8] {
+    if input.len() <= limits.size && input.ends_with(b"\r\n\r\n") { input } else { &[] }
+}
+
+/// The lines of a head up to and with its empty line, each with its CRLF.
 fn whole_head(input: &[u8], limits: Limits) -> Result<Option<&[u8]>, Bad> {
     let seen = &input[..input.len().min(limits.size)];
     for at in memchr_iter(b'\n', seen) {
@@ -242,7 +269,7 @@ fn whole_head(input: &[u8], limits: Limits) -> Result<Option<&[u8]>, Bad> {
             return Err(if tls(input) { Bad::Tls } else { Bad::LineEnd });
         }
         if seen[at + 1..].starts_with(b"\r\n") {
-            return Ok(Some(&seen[..=at]));
+            return Ok(Some(&seen[..at + 3]));
         }
     }
     surely_bad(input)?;
@@ -264,22 +291,28 @@ fn tls(input: &[u8]) -> bool {
     matches!(input, [0x16, 3, ..])
 }
 
-/// Method and version into `head`; where the target lies.
+/// Method and version into `head`; where the target lies, whose bytes are looked at.
 fn request_line(lines: &[u8], head: &mut RequestHead) -> Result<std::ops::Range<usize>, Bad> {
-    let end = memchr(b'\r', lines).ok_or(Bad::RequestLine)?;
-    let line = &lines[..end];
-    let sp = memchr(b' ', line).ok_or(Bad::RequestLine)?;
-    head.method = Method::parse(&line[..sp]).ok_or(Bad::Method)?;
-    let rest = &line[sp + 1..];
-    let target_end = memchr(b' ', rest).ok_or(Bad::RequestLine)?;
-    head.version = version(&rest[target_end + 1..])?;
-    if lines.get(end + 1) != Some(&b'\n') {
+    let start = find(b' ', lines).ok_or(Bad::RequestLine)? + 1;
+    head.method = Method::parse(&lines[..start - 1]).ok_or_else(|| not_a_method(&lines[..start]))?;
+    let end = start + lines[start..].iter().take_while(|&&b| is_target_byte(b)).count();
+    match lines.get(end) {
+        Some(b' ') if end > start => {}
+        Some(b' ' | b'\r' | b'\n') | None => return Err(Bad::RequestLine),
+        Some(_) => return Err(Bad::Target),
+    }
+    let rest = &lines[end + 1..];
+    let line_end = find(b'\r', rest).ok_or(Bad::RequestLine)?;
+    head.version = version(&rest[..line_end])?;
+    if rest.get(line_end + 1) != Some(&b'\n') {
         return Err(Bad::LineEnd);
     }
-    if target_end == 0 {
-        return Err(Bad::RequestLine);
-    }
-    Ok(sp + 1..sp + 1 + target_end)
+    Ok(start..end)
+}
+
+/// What is wrong with a line whose first word is no method.
+fn not_a_method(word: &[u8]) -> Bad {
+    if word.contains(&b'\r') { Bad::RequestLine } else { Bad::Method }
 }
 
 fn version(text: &[u8]) -> Result<Version, Bad> {
@@ -295,7 +328,7 @@ fn version(text: &[u8]) -> Result<Version, Bad> {
 
 /// Status and version into `head`; where the fields begin.
 fn status_line(lines: &[u8], head: &mut ResponseHead) -> Result<usize, Bad> {
-    let end = memchr(b'\r', lines).ok_or(Bad::StatusLine)?;
+    let end = find(b'\r', lines).ok_or(Bad::StatusLine)?;
     if lines.get(end + 1) != Some(&b'\n') {
         return Err(Bad::LineEnd);
     }
@@ -332,25 +365,45 @@ struct Seen {
     te_foreign: bool,
 }
 
-fn field_lines(lines: &[u8], limits: Limits, fields: &mut Fields) -> Result<Seen, Bad> {
-    fields.adopt(lines);
+/// Reads field lines up to and with an empty one, or to the end of `lines`; where that was, if one was met.
+fn field_lines(lines: &[u8], limits: Limits, fields: &mut Fields) -> Result<(Seen, Option<usize>), Bad> {
+    fields.clear();
     let mut seen = Seen::default();
+    let read = mark_lines(lines, limits, fields, &mut seen);
+    match read {
+        Ok((at, ended)) => {
+            fields.adopt(&lines[..at]);
+            Ok((seen, ended.then_some(at + 2)))
+        }
+        Err(bad) => {
+            // They lie in no bytes.
+            fields.clear();
+            Err(bad)
+        }
+    }
+}
+
+/// Where the last line ends, and whether an empty one follows.
+fn mark_lines(lines: &[u8], limits: Limits, fields: &mut Fields, seen: &mut Seen) -> Result<(usize, bool), Bad> {
     let mut at = 0;
     let mut count = 0;
     while at < lines.len() {
+        if lines[at..].starts_with(b"\r\n") {
+            return Ok((at, true));
+        }
         let (known, name) = name_at(lines, at)?;
         let (value, next) = value_at(lines, name.end + 1)?;
         count += 1;
         if count > limits.fields {
             return Err(Bad::TooManyFields);
         }
-        note(known, &lines[value.clone()], value.clone(), &mut seen)?;
+        note(known, &lines[value.clone()], value.clone(), seen)?;
         if known != FieldName::Host {
             fields.mark(known, name, value);
         }
         at = next;
     }
-    Ok(seen)
+    Ok((at, false))
 }
 
 fn note(name: FieldName, value: &[u8], at: std::ops::Range<usize>, seen: &mut Seen) -> Result<(), Bad> {
@@ -399,11 +452,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |n, &b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
 }
 
-/// RFC 9112 §3.2: the form of the target, and what it names.
+/// RFC 9112 §3.2: the form of the target, whose bytes may all stand in one, and what it names.
 fn resolve_target(target: &[u8], head: &mut RequestHead) -> Result<(), Bad> {
-    if !target.iter().all(|&b| is_target_byte(b)) {
-        return Err(Bad::Target);
-    }
     match (&head.method, target) {
         (Method::Connect, authority) => {
             let port = crate::http::split_port(authority).1;

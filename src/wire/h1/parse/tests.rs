@@ -257,6 +257,32 @@ proptest! {
     }
 
     #[test]
+    fn a_head_that_is_counted_first_is_read_as_one_that_is_not(text in nearly(), rest in "[ -~\r\n]{0,40}") {
+        let mut text = text;
+        let read = |bytes: &[u8]| ask(bytes).map(|(frame, head)| (frame, format!("{head:?}")));
+        let counted = |bytes: &[u8]| {
+            let mut head = RequestHead::default();
+            let lines = whole_head(bytes, LIMITS).map_err(Some)?.ok_or(None)?;
+            read_request(lines, LIMITS, &mut head).map(|frame| (frame, format!("{head:?}"))).map_err(Some)
+        };
+        prop_assert_eq!(read(&text), counted(&text));
+        text.extend_from_slice(rest.as_bytes());
+        prop_assert_eq!(read(&text), counted(&text));
+    }
+
+    #[test]
+    fn a_response_too(first in "HTTP/1.[012] [1-5][0-9]{2} ?[a-z]{0,3}\r?\n", lines in nearly(), rest in "[ -~\r\n]{0,40}") {
+        let lines = &lines[lines.iter().position(|&b| b == b'\n').unwrap() + 1..];
+        let text = [first.as_bytes(), lines, rest.as_bytes()].concat();
+        let counted = || {
+            let mut head = ResponseHead::default();
+            let lines = whole_head(&text, LIMITS).map_err(Some)?.ok_or(None)?;
+            read_response(lines, LIMITS, &Method::Get, &mut head).map(|frame| (frame, format!("{head:?}"))).map_err(Some)
+        };
+        prop_assert_eq!(answer(&text, Method::Get).map(|(frame, head)| (frame, format!("{head:?}"))), counted());
+    }
+
+    #[test]
     fn a_prefix_that_was_tried_before_changes_nothing(text in nearly(), cut in 0usize..200, junk in "[ -~\r\n]{0,40}") {
         let mut used = RequestHead::default();
         let _ = request(junk.as_bytes(), LIMITS, &mut used);
