@@ -156,16 +156,21 @@ impl Clock {
     }
 
     fn tick_at(&self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.start);
-        u64::try_from(elapsed.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+        millis(now.saturating_duration_since(self.start)) / TICK_MS
     }
 
     /// The tick by which at least `limit` from now has passed, whatever part of the current tick is gone.
     fn deadline(&self, limit: Duration) -> u64 {
-        let ticks = u64::try_from(limit.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2);
-        self.tick.get().saturating_add(ticks.saturating_add(1))
+        self.tick.get().saturating_add(millis(limit).div_ceil(TICK_MS) + 1)
     }
 }
+
+/// Whole milliseconds, in 64 bits: a division by a constant is then no call.
+fn millis(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis()))
+}
+
+const TICK_MS: u64 = TICK.as_millis() as u64;
 
 /// Waits for `future`, until `timer` fires.
 async fn within<F: Future>(mut timer: Timer<'_>, future: F) -> Result<F::Output, Elapsed> {

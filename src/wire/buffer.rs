@@ -11,17 +11,24 @@ pub const BUFFER: usize = 96 * 1024;
 /// Bytes of one while memory is short: what a slow reader holds is less, and a fast one is asked more often.
 const SMALL: usize = 16 * 1024;
 
-/// Read buffers that a worker keeps for reuse; beyond that they go back to the allocator.
+/// Buffers of a kind that a worker keeps for reuse; beyond that they go back to the allocator.
 const KEPT: usize = 16;
 
 /// What waits for more input is moved out of its read buffer if it is no larger than this, so that a slow sender does
 /// not hold a whole buffer.
 const PARK: usize = 16 * 1024;
 
-/// A worker's read buffers. One is held only while there is something in it.
+/// Bytes of a write buffer: a head of usual size, and a short content behind it, fit without growing.
+const WRITE: usize = 1024;
+
+/// A write buffer that grew beyond this is not kept.
+const WRITE_KEPT: usize = 8 * 1024;
+
+/// A worker's read and write buffers. One is held only while there is something in it.
 #[derive(Debug, Default)]
 pub struct Buffers {
     free: RefCell<Vec<Box<[u8]>>>,
+    written: RefCell<Vec<Vec<u8>>>,
     /// Where what is new is counted.
     pressure: Arc<Pressure>,
 }
@@ -30,7 +37,7 @@ impl Buffers {
     /// None yet; what they take is counted.
     #[must_use]
     pub fn counted(pressure: Arc<Pressure>) -> Buffers {
-        Buffers { free: RefCell::default(), pressure }
+        Buffers { pressure, ..Buffers::default() }
     }
 
     /// A buffer of [`BUFFER`] bytes, content unspecified; while memory is short, of [`SMALL`] bytes if that is twice what is
@@ -49,6 +56,21 @@ impl Buffers {
         }
     }
 
+    /// An empty buffer to write to, with room for a head of usual size.
+    #[must_use]
+    pub(super) fn lease_written(&self) -> Vec<u8> {
+        self.written.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(WRITE))
+    }
+
+    /// Takes one back.
+    pub(super) fn give_back_written(&self, mut buffer: Vec<u8>) {
+        let mut written = self.written.borrow_mut();
+        if written.len() < KEPT && (1..=WRITE_KEPT).contains(&buffer.capacity()) {
+            buffer.clear();
+            written.push(buffer);
+        }
+    }
+
     fn fresh(&self, size: usize) -> Box<[u8]> {
         self.pressure.grows(size as u64);
         vec![0; size].into_boxed_slice()
@@ -56,10 +78,13 @@ impl Buffers {
 
     /// Takes a buffer back.
     fn give_back(&self, buffer: Box<[u8]>) {
+        if buffer.len() < SMALL {
+            return;
+        }
         let mut free = self.free.borrow_mut();
         if buffer.len() == BUFFER && free.len() < KEPT {
             free.push(buffer);
-        } else if buffer.len() >= SMALL {
+        } else {
             self.pressure.shrinks(buffer.len() as u64);
         }
     }
@@ -109,29 +134,27 @@ impl Inbox {
         buffers: &Buffers,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        self.make_room(buffers);
-        match io.poll_read(cx, &mut self.buffer[self.end..]) {
-            Poll::Ready(Ok(n)) => {
+        match io.poll_read(cx, || self.room(buffers)) {
+            Poll::Ready(Ok(n)) if n > 0 => {
                 self.end += n;
-                if n == 0 {
-                    self.park(buffers);
-                }
                 Poll::Ready(Ok(n))
             }
-            Poll::Ready(Err(error)) => {
+            none => {
                 self.park(buffers);
-                Poll::Ready(Err(error))
-            }
-            Poll::Pending => {
-                self.park(buffers);
-                Poll::Pending
+                none
             }
         }
     }
 
+    /// Where what comes next is read to.
+    fn room(&mut self, buffers: &Buffers) -> &mut [u8] {
+        self.make_room(buffers);
+        &mut self.buffer[self.end..]
+    }
+
     /// Gives the buffer back if nothing is in it.
     pub fn release(&mut self, buffers: &Buffers) {
-        if self.is_empty() {
+        if self.is_empty() && !self.buffer.is_empty() {
             buffers.give_back(std::mem::take(&mut self.buffer));
             (self.start, self.end) = (0, 0);
         }

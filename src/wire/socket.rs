@@ -3,27 +3,47 @@
 //! The C library's `recv` and `send` are cancellation points: in a process with threads each call does bookkeeping for
 //! `pthread_cancel`, which nobody uses here.
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io;
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
-/// Receives what is there. A short count means that nothing more is there: the socket is then not asked again until it
-/// says so.
-pub(super) fn poll_recv(stream: &TcpStream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+/// Receives what is there into the room that `room` gives, which is asked for only then. A short count means that nothing more is
+/// there: the socket is then not asked again until it says so.
+pub(super) fn poll_recv<'r>(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    room: impl FnOnce() -> &'r mut [u8],
+) -> Poll<io::Result<usize>> {
+    ready!(stream.poll_read_ready(cx))?;
+    let into = room();
+    let room = into.len();
     loop {
-        ready!(stream.poll_read_ready(cx))?;
-        let room = into.len();
         let result = attempt(stream, Interest::READABLE, room, || Ok(recv(stream, &mut *into, RecvFlags::empty())?.0));
         if let Some(result) = result {
             return Poll::Ready(result);
         }
+        ready!(stream.poll_read_ready(cx))?;
     }
 }
 
-/// Sends what the socket takes.
+/// Sends what the socket takes. Nearly always it has room, so it is tried before it is asked.
 pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+    let turn = ready!(coop::poll_proceed(cx));
+    match send(stream, from, SendFlags::NOSIGNAL) {
+        Ok(n) => {
+            turn.made_progress();
+            if n < from.len() {
+                forget_room(stream);
+            }
+            return Poll::Ready(Ok(n));
+        }
+        Err(Errno::AGAIN | Errno::INTR) => forget_room(stream),
+        Err(error) => return Poll::Ready(Err(error.into())),
+    }
     loop {
         ready!(stream.poll_write_ready(cx))?;
         let result = attempt(stream, Interest::WRITABLE, from.len(), || Ok(send(stream, from, SendFlags::NOSIGNAL)?));
@@ -31,6 +51,12 @@ pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -
             return Poll::Ready(result);
         }
     }
+}
+
+/// Tells tokio that the socket takes nothing more for now, so that it waits until it does.
+fn forget_room(stream: &TcpStream) {
+    let full = stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    debug_assert!(full.is_err());
 }
 
 /// One call. `None`: the socket was not ready after all.
@@ -54,5 +80,53 @@ fn attempt(
         (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
         (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => None,
         (None, result) => Some(result),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn what_a_full_socket_does_not_take_waits_until_it_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut peer = listener.accept().await.unwrap().0;
+        let piece: Vec<u8> = (0..100_000u32).map(|n| (n / 7) as u8).collect();
+        let mut sent = Vec::new();
+        // More than both sockets hold.
+        let send = async {
+            while sent.len() < 16 << 20 {
+                let n = poll_fn(|cx| poll_send(&stream, cx, &piece)).await.unwrap();
+                sent.extend_from_slice(&piece[..n]);
+            }
+            drop(stream);
+        };
+        let receive = async {
+            // Only once it waits.
+            tokio::task::yield_now().await;
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).await.unwrap();
+            received
+        };
+        let ((), received) = tokio::join!(send, receive);
+        assert!(received == sent, "{} of {}", received.len(), sent.len());
+    }
+
+    #[tokio::test]
+    async fn room_is_asked_for_only_when_something_is_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let peer = listener.accept().await.unwrap().0;
+        let waits = poll_fn(|cx| Poll::Ready(poll_recv(&stream, cx, || unreachable!("nothing is there")).is_pending()));
+        assert!(waits.await);
+        poll_fn(|cx| poll_send(&peer, cx, b"abc")).await.unwrap();
+        let mut room = [0; 8];
+        let mut place = Some(&mut room[..]);
+        let n = poll_fn(|cx| poll_recv(&stream, cx, || place.take().unwrap())).await.unwrap();
+        assert_eq!((n, &room[..3]), (3, &b"abc"[..]));
     }
 }

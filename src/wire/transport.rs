@@ -28,12 +28,16 @@ impl Transport {
         }
     }
 
-    /// Reads what is there into `into`.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Reads what is there into the room that `room` gives; over clear TCP it is asked for only once something is there.
+    pub fn poll_read<'r>(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: impl FnOnce() -> &'r mut [u8],
+    ) -> Poll<io::Result<usize>> {
         if let Transport::Tcp(stream) = self {
-            return socket::poll_recv(stream, cx, into);
+            return socket::poll_recv(stream, cx, room);
         }
-        let mut buf = ReadBuf::new(into);
+        let mut buf = ReadBuf::new(room());
         let result = match self {
             Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, &mut buf),

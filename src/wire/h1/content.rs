@@ -122,14 +122,15 @@ enum AtHand {
 #[derive(Debug)]
 pub(super) struct Sender<'c> {
     pub(super) io: &'c RefCell<Transport>,
+    buffers: &'c Buffers,
     pub(super) out: Vec<u8>,
     pub(super) framing: Framing,
     pub(super) ended: bool,
 }
 
 impl<'c> Sender<'c> {
-    pub(super) fn new(io: &'c RefCell<Transport>) -> Self {
-        Sender { io, out: Vec::with_capacity(HEAD_ROOM), framing: Framing::None, ended: false }
+    pub(super) fn new(io: &'c RefCell<Transport>, buffers: &'c Buffers) -> Self {
+        Sender { io, buffers, out: buffers.lease_written(), framing: Framing::None, ended: false }
     }
 
     pub(super) async fn data(&mut self, chunk: &[u8], more: bool) -> Result<(), Broken> {
@@ -179,8 +180,11 @@ impl<'c> Sender<'c> {
     }
 }
 
-/// A head of usual size fits without growing.
-const HEAD_ROOM: usize = 1024;
+impl Drop for Sender<'_> {
+    fn drop(&mut self) {
+        self.buffers.give_back_written(std::mem::take(&mut self.out));
+    }
+}
 
 /// Writes all three, in as few system calls as the socket allows.
 async fn write_all(io: &RefCell<Transport>, a: &[u8], b: &[u8], c: &[u8]) -> Result<(), Broken> {

@@ -183,7 +183,7 @@ impl ClientConnection {
         let receiver = Receiver { io: &self.io, buffers, inbox: &mut self.inbox, mode, trailers: Fields::default() };
         ClientExchange {
             body: ClientBody { receiver, length: frame.length, state: &self.state },
-            reply: ClientReply { sender: Sender::new(&self.io), version, draining, state: &self.state },
+            reply: ClientReply { sender: Sender::new(&self.io, buffers), version, draining, state: &self.state },
         }
     }
 

@@ -45,7 +45,7 @@ impl BackendConnection {
         let receiver =
             Receiver { io: &self.io, buffers, inbox: &mut self.inbox, mode: Mode::Ended, trailers: Fields::default() };
         BackendExchange {
-            request: BackendRequest { sender: Sender::new(&self.io), state: &self.state },
+            request: BackendRequest { sender: Sender::new(&self.io, buffers), state: &self.state },
             response: BackendResponse {
                 receiver,
                 method,
@@ -77,7 +77,7 @@ impl BackendConnection {
     pub fn is_quiet(&mut self) -> bool {
         let mut probe = [0];
         let mut cx = Context::from_waker(Waker::noop());
-        self.inbox.is_empty() && matches!(self.io.get_mut().poll_read(&mut cx, &mut probe), Poll::Pending)
+        self.inbox.is_empty() && matches!(self.io.get_mut().poll_read(&mut cx, || &mut probe), Poll::Pending)
     }
 }
 
