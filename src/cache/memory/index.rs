@@ -1,70 +1,76 @@
-//! Where the newest item of a hash stands: an open-addressing table of 8-byte cells, probed in a line.
+//! The newest item of a hash: an open-addressing table, probed in a line. An item stands in it itself, so that a hit touches nothing
+//! else of the tier.
+
+use super::Held;
+use std::sync::Arc;
 
 /// The table. A hash stands in it once; its home is its low bits, since it is keyed and so evenly spread.
-pub(super) struct Index {
-    cells: Box<[Cell]>,
+pub(super) struct Index<T> {
+    cells: Box<[Option<Cell<T>>]>,
     used: usize,
 }
 
-/// The low 32 bits of a hash, then one more than a place in the slab; 0 is empty.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Cell(u64);
+/// The low 32 bits of a hash, an item under it, and its place in the slab.
+struct Cell<T> {
+    item: Arc<T>,
+    tag: u32,
+    at: u32,
+}
 
-impl Index {
+impl<T: Held> Index<T> {
     pub(super) fn new() -> Self {
         Self { cells: Box::default(), used: 0 }
     }
 
-    /// The place that stands under `hash`, of those which `is` confirms.
-    pub(super) fn get(&self, hash: u128, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let place = self.cell_of(hash as u32, is)?;
-        self.cells[place].at()
+    /// The item that stands under `hash`, and its place.
+    pub(super) fn get(&self, hash: u128) -> Option<(u32, &Arc<T>)> {
+        let place = self.place_of(hash as u32, |cell| cell.item.hash() == hash)?;
+        self.cells[place].as_ref().map(|cell| (cell.at, &cell.item))
     }
 
-    /// Puts `at` under `hash`, which must have been asked for and not be there.
-    pub(super) fn insert(&mut self, hash: u128, at: u32) {
+    /// Puts `item`, which stands at `at`, under its hash, which must have been asked for and not be there.
+    pub(super) fn insert(&mut self, at: u32, item: Arc<T>) {
         if (self.used + 1) * FULL_OF > self.cells.len() * FULL {
             self.grow();
         }
-        let cell = Cell::new(hash as u32, at);
-        put(&mut self.cells, cell);
+        put(&mut self.cells, Cell { tag: item.hash() as u32, item, at });
         self.used += 1;
     }
 
-    /// Puts `to` where `from` stood.
-    pub(super) fn replace(&mut self, hash: u128, from: u32, to: u32) {
-        if let Some(place) = self.cell_of(hash as u32, |at| at == from) {
-            self.cells[place] = Cell::new(hash as u32, to);
+    /// Puts `item`, which stands at `to`, where `from` stood.
+    pub(super) fn replace(&mut self, from: u32, to: u32, item: Arc<T>) {
+        let tag = item.hash() as u32;
+        if let Some(place) = self.place_of(tag, |cell| cell.at == from) {
+            self.cells[place] = Some(Cell { item, tag, at: to });
         }
     }
 
     /// Removes `at`, and moves what stood behind it nearer to its home, so that no gap ends a search early.
     pub(super) fn remove(&mut self, hash: u128, at: u32) {
-        let Some(mut gap) = self.cell_of(hash as u32, |other| other == at) else { return };
+        let Some(mut gap) = self.place_of(hash as u32, |cell| cell.at == at) else { return };
         self.used -= 1;
+        self.cells[gap] = None;
         let mask = self.cells.len() - 1;
         let mut place = (gap + 1) & mask;
-        while self.cells[place] != Cell::default() {
-            let home = self.cells[place].tag() as usize & mask;
-            let far = place.wrapping_sub(home) & mask;
+        while let Some(cell) = &self.cells[place] {
+            let far = place.wrapping_sub(cell.tag as usize) & mask;
             if far >= (place.wrapping_sub(gap) & mask) {
-                self.cells[gap] = self.cells[place];
+                self.cells.swap(gap, place);
                 gap = place;
             }
             place = (place + 1) & mask;
         }
-        self.cells[gap] = Cell::default();
     }
 
-    fn cell_of(&self, tag: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
+    fn place_of(&self, tag: u32, is: impl Fn(&Cell<T>) -> bool) -> Option<usize> {
         if self.cells.is_empty() {
             return None;
         }
         let mask = self.cells.len() - 1;
         let mut place = tag as usize & mask;
         // Ends: a table is never full.
-        while let Some(at) = self.cells[place].at() {
-            if self.cells[place].tag() == tag && is(at) {
+        while let Some(cell) = &self.cells[place] {
+            if cell.tag == tag && is(cell) {
                 return Some(place);
             }
             place = (place + 1) & mask;
@@ -73,9 +79,9 @@ impl Index {
     }
 
     fn grow(&mut self) {
-        let mut cells = vec![Cell::default(); (self.cells.len() * 2).max(CELLS_MIN)].into_boxed_slice();
-        for cell in self.cells.iter().filter(|cell| **cell != Cell::default()) {
-            put(&mut cells, *cell);
+        let mut cells = empty((self.cells.len() * 2).max(CELLS_MIN));
+        for cell in std::mem::take(&mut self.cells).into_iter().flatten() {
+            put(&mut cells, cell);
         }
         self.cells = cells;
     }
@@ -86,27 +92,17 @@ impl Index {
     }
 }
 
-fn put(cells: &mut [Cell], cell: Cell) {
-    let mask = cells.len() - 1;
-    let mut place = cell.tag() as usize & mask;
-    while cells[place] != Cell::default() {
-        place = (place + 1) & mask;
-    }
-    cells[place] = cell;
+fn empty<T>(cells: usize) -> Box<[Option<Cell<T>>]> {
+    std::iter::repeat_with(|| None).take(cells).collect()
 }
 
-impl Cell {
-    fn new(tag: u32, at: u32) -> Self {
-        Self(u64::from(tag) << 32 | (u64::from(at) + 1))
+fn put<T>(cells: &mut [Option<Cell<T>>], cell: Cell<T>) {
+    let mask = cells.len() - 1;
+    let mut place = cell.tag as usize & mask;
+    while cells[place].is_some() {
+        place = (place + 1) & mask;
     }
-
-    fn tag(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    fn at(self) -> Option<u32> {
-        (self.0 as u32).checked_sub(1)
-    }
+    cells[place] = Some(cell);
 }
 
 /// A table grows when it is fuller than `FULL` of `FULL_OF` parts.
@@ -121,6 +117,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+    use std::sync::atomic::AtomicU8;
+
+    struct Item(u128, AtomicU8);
+
+    impl Held for Item {
+        fn hash(&self) -> u128 {
+            self.0
+        }
+
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn mark(&self) -> &AtomicU8 {
+            &self.1
+        }
+    }
+
+    #[test]
+    fn four_cells_are_on_a_line_of_the_processors_cache() {
+        assert_eq!(size_of::<Option<Cell<Item>>>(), 16);
+    }
 
     proptest! {
         #[test]
@@ -129,17 +147,18 @@ mod tests {
             let mut model: HashMap<u128, u32> = HashMap::new();
             for (at, (what, key)) in steps.into_iter().enumerate() {
                 let (hash, at) = (hash_of(key), at as u32);
+                let item = Arc::new(Item(hash, AtomicU8::new(0)));
                 match (what, model.get(&hash).copied()) {
                     (0, Some(old)) => {
                         index.remove(hash, old);
                         model.remove(&hash);
                     }
                     (1, Some(old)) => {
-                        index.replace(hash, old, at);
+                        index.replace(old, at, item);
                         model.insert(hash, at);
                     }
                     (_, None) => {
-                        index.insert(hash, at);
+                        index.insert(at, item);
                         model.insert(hash, at);
                     }
                     _ => {}
@@ -147,8 +166,8 @@ mod tests {
                 prop_assert_eq!(index.used, model.len());
             }
             for hash in (0..64).map(hash_of) {
-                let expected = model.get(&hash).copied();
-                prop_assert_eq!(index.get(hash, |at| Some(at) == expected), expected);
+                prop_assert_eq!(index.get(hash).map(|(at, _)| at), model.get(&hash).copied());
+                prop_assert!(index.get(hash).is_none_or(|(_, item)| item.0 == hash));
             }
         }
     }

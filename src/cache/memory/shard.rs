@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Items by hash, in two queues.
 pub(super) struct Shard<T> {
-    index: Index,
+    index: Index<T>,
     slab: Slab<T>,
     small: Queue,
     main: Queue,
@@ -43,7 +43,7 @@ impl<T: Held> Shard<T> {
 
     /// The items under `hash`, newest first.
     pub(super) fn under(&self, hash: u128) -> impl Iterator<Item = &Arc<T>> {
-        self.chain(hash).filter_map(|at| self.slab.node(at).item())
+        self.chain(hash).map(|(_, item)| item)
     }
 
     /// Adds an item, in the stead of those that `replaces` names; `asked`: it was asked for before.
@@ -151,13 +151,27 @@ impl<T: Held> Shard<T> {
         self.ghost.remember(hash, self.items);
     }
 
-    fn chain(&self, hash: u128) -> impl Iterator<Item = u32> {
-        let newest = self.index.get(hash, |at| self.slab.node(at).is(hash));
-        std::iter::successors(newest, |&at| Some(self.slab.node(at).older).filter(|&older| older != NONE))
+    /// The items under `hash` and where they stand, newest first. The slab is not touched for the newest.
+    fn chain(&self, hash: u128) -> impl Iterator<Item = (u32, &Arc<T>)> {
+        let mut shown = None;
+        std::iter::from_fn(move || {
+            let next = match shown {
+                None => self.index.get(hash),
+                Some(at) => self.older(at),
+            };
+            shown = Some(next.map_or(NONE, |(at, _)| at));
+            next
+        })
+    }
+
+    /// The next older variant than what stands at `at`.
+    fn older(&self, at: u32) -> Option<(u32, &Arc<T>)> {
+        let older = self.slab.get(at)?.older;
+        Some((older, self.slab.get(older)?.item()?))
     }
 
     fn named(&self, hash: u128, which: impl Fn(&T) -> bool) -> Vec<u32> {
-        self.chain(hash).filter(|&at| self.slab.node(at).item().is_some_and(|item| which(item))).collect()
+        self.chain(hash).filter(|(_, item)| which(item)).map(|(at, _)| at).collect()
     }
 
     fn replace(&mut self, hash: u128, replaces: impl Fn(&T) -> bool) -> (Vec<Arc<T>>, Option<Heritage>) {
@@ -214,19 +228,19 @@ impl<T: Held> Shard<T> {
 
     /// Removes the oldest variants until `rest` are left.
     fn drop_oldest(&mut self, hash: u128, rest: usize) -> Vec<Arc<T>> {
-        let over: Vec<_> = self.chain(hash).skip(rest).collect();
+        let over: Vec<_> = self.chain(hash).skip(rest).map(|(at, _)| at).collect();
         over.into_iter().filter_map(|at| self.take(at)).collect()
     }
 
     fn add(&mut self, hash: u128, item: Arc<T>, units: u32, kind: Kind) {
-        let newest = self.chain(hash).next();
-        let at = self.slab.add(hash, item, units);
+        let newest = self.index.get(hash).map(|(at, _)| at);
+        let at = self.slab.add(Arc::clone(&item), units);
         match newest {
             Some(newest) => {
                 self.slab.node_mut(at).older = newest;
-                self.index.replace(hash, newest, at);
+                self.index.replace(newest, at, item);
             }
-            None => self.index.insert(hash, at),
+            None => self.index.insert(at, item),
         }
         self.items += 1;
         self.push(at, kind);
@@ -264,9 +278,8 @@ impl<T: Held> Shard<T> {
 
     fn evict(&mut self, at: u32) -> Option<Arc<T>> {
         let node = self.slab.node(at);
-        let (hash, kind) = (node.hash(), node.kind());
-        if kind == Kind::Small {
-            self.ghost.remember(hash, self.items);
+        if let (Kind::Small, Some(item)) = (node.kind(), node.item()) {
+            self.ghost.remember(item.hash(), self.items);
         }
         self.evictions += 1;
         self.take(at)
@@ -275,12 +288,13 @@ impl<T: Held> Shard<T> {
     /// Takes an item out of its queue, out of the variants of its hash, and its place.
     fn take(&mut self, at: u32) -> Option<Arc<T>> {
         self.unlink(at);
-        let (hash, older) = (self.slab.node(at).hash(), self.slab.node(at).older);
-        let newer = self.chain(hash).take_while(|&other| other != at).last();
+        let hash = self.slab.node(at).item()?.hash();
+        let older = self.older(at).map(|(older, item)| (older, Arc::clone(item)));
+        let newer = self.chain(hash).map(|(other, _)| other).take_while(|&other| other != at).last();
         match (newer, older) {
-            (Some(newer), _) => self.slab.node_mut(newer).older = older,
-            (None, NONE) => self.index.remove(hash, at),
-            (None, older) => self.index.replace(hash, at, older),
+            (Some(newer), older) => self.slab.node_mut(newer).older = older.map_or(NONE, |(older, _)| older),
+            (None, None) => self.index.remove(hash, at),
+            (None, Some((older, item))) => self.index.replace(at, older, item),
         }
         self.items -= 1;
         self.slab.take(at)
@@ -303,8 +317,8 @@ impl<T: Held> Shard<T> {
     }
 }
 
-/// What an item costs beyond itself: a node of 40 bytes, up to 22 of the index, up to 16 of the ghost (tests measure it).
-pub(super) const OVERHEAD_BYTES: usize = 80;
+/// What an item costs beyond itself: a node of 24 bytes, up to 43 of the index, up to 16 of the ghost (tests measure it).
+pub(super) const OVERHEAD_BYTES: usize = 88;
 
 /// An item may be at most this part of a shard.
 pub(super) const HELD_OF: usize = 2;

@@ -10,7 +10,6 @@ pub(super) struct Slab<T> {
 
 /// A place for an item.
 pub(super) struct Node<T> {
-    hash: [u64; 2],
     item: Option<Arc<T>>,
     /// Towards the head of its queue, where the newest stand.
     before: u32,
@@ -49,6 +48,11 @@ impl<T> Slab<T> {
         &self.chunks[at as usize / CHUNK_NODES][at as usize % CHUNK_NODES]
     }
 
+    /// The same; nothing if `at` is [`NONE`].
+    pub(super) fn get(&self, at: u32) -> Option<&Node<T>> {
+        (at != NONE).then(|| self.node(at))
+    }
+
     pub(super) fn node_mut(&mut self, at: u32) -> &mut Node<T> {
         &mut self.chunks[at as usize / CHUNK_NODES][at as usize % CHUNK_NODES]
     }
@@ -59,14 +63,14 @@ impl<T> Slab<T> {
     }
 
     /// A node with an item, in no queue yet.
-    pub(super) fn add(&mut self, hash: u128, item: Arc<T>, units: u32) -> u32 {
+    pub(super) fn add(&mut self, item: Arc<T>, units: u32) -> u32 {
         if self.free == NONE {
             self.grow();
         }
         let at = self.free;
         let node = self.node_mut(at);
         let next = node.after;
-        *node = Node { hash: halves(hash), item: Some(item), weight: units, ..Node::empty(NONE) };
+        *node = Node { item: Some(item), weight: units, ..Node::empty(NONE) };
         self.free = next;
         at
     }
@@ -102,19 +106,11 @@ impl<T> Slab<T> {
 
 impl<T> Node<T> {
     fn empty(after: u32) -> Self {
-        Self { hash: [0; 2], item: None, before: NONE, after, older: NONE, weight: 0 }
+        Self { item: None, before: NONE, after, older: NONE, weight: 0 }
     }
 
     pub(super) fn item(&self) -> Option<&Arc<T>> {
         self.item.as_ref()
-    }
-
-    pub(super) fn is(&self, hash: u128) -> bool {
-        self.hash == halves(hash)
-    }
-
-    pub(super) fn hash(&self) -> u128 {
-        u128::from(self.hash[0]) << 64 | u128::from(self.hash[1])
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -176,11 +172,6 @@ impl Queue {
 /// What `bytes` count for, rounded up; none if that cannot be told.
 pub(super) fn units_of(bytes: usize) -> Option<u32> {
     u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok().filter(|units| units & IN_MAIN == 0)
-}
-
-/// High and low half: a `u128` would make a node 48 bytes by its alignment.
-fn halves(hash: u128) -> [u64; 2] {
-    [(hash >> 64) as u64, hash as u64]
 }
 
 /// No node.
