@@ -57,6 +57,46 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
     client.sees(200);
 }
 
+/// Many servers send a head and its content one after the other, and may be killed in between.
+#[test]
+fn a_backend_that_dies_between_head_and_content_is_replaced_if_that_is_safe() {
+    let (dies, stands) = (Puppet::start(), Origin::start());
+    let weir = Weir::start(
+        "[pool.app]\nbackends = [\"{dies}\", \"{stands}\"]\nbalance = { policy = \"round_robin\" }\noutlier = \"off\"\n[[route]]\npool = \"app\"\n",
+        &[("dies", &dies.address()), ("stands", &stands.address())],
+    );
+    let mut clients = [0; 2].map(|_| weir.client());
+    clients.iter_mut().for_each(|client| client.get("/").sent());
+    let mut peer = dies.accepts();
+    peer.gets();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    drop(peer);
+    clients.iter_mut().for_each(|client| drop(client.sees(200).body("ok")));
+    // Nobody knows what a POST did.
+    clients.iter_mut().for_each(|client| client.post("/", "x").sent());
+    let mut peer = dies.accepts();
+    peer.gets();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    drop(peer);
+    let mut statuses = clients.map(|mut client| client.response("POST").unwrap().status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 502]);
+}
+
+#[test]
+fn a_head_whose_content_takes_its_time_is_passed_on_before_it() {
+    let origin = Puppet::start();
+    let weir = before(&origin);
+    let mut client = weir.client();
+    client.get("/").sent();
+    let mut peer = origin.accepts();
+    peer.gets();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    client.sees_head(200);
+    peer.send("later");
+    assert_eq!(client.into_wire().exactly(5).unwrap(), b"later");
+}
+
 #[test]
 fn a_new_connection_that_closes_at_once_is_a_502() {
     let origin = Origin::start();

@@ -178,6 +178,11 @@ pub trait Request: Sink {
 pub trait Response: Source {
     /// Receives the next head, interim or final, into `head`.
     async fn head(&mut self, head: &mut ResponseHead) -> Result<(), Broken>;
+
+    /// Waits until some of the content is there, or its end; does not where a codec cannot tell. Cancel-safe.
+    async fn content(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
 }
 
 /// One attempt as a backend's codec sees it.

@@ -66,6 +66,16 @@ impl Receiver<'_> {
         matches!(self.mode, Mode::Ended)
     }
 
+    /// Waits until something is there, unless all was received.
+    pub(super) async fn begins(&mut self) -> Result<(), Broken> {
+        while self.inbox.is_empty() && !self.ended() {
+            if !self.fill().await? {
+                return Err(Broken::Closed);
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn next(&mut self) -> Result<Piece<'_>, Broken> {
         loop {
             match self.at_hand()? {

@@ -177,6 +177,10 @@ impl Response for BackendResponse<'_> {
             }
         }
     }
+
+    async fn content(&mut self) -> Result<(), Broken> {
+        self.receiver.begins().await
+    }
 }
 
 impl BackendResponse<'_> {
