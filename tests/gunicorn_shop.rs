@@ -109,17 +109,12 @@ fn the_shop_is_started_played_grown_hurt_and_stopped() {
 
     let (ended, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (address, ends, asks) = (SocketAddr::from(([127, 0, 0, 1], shop.port)), Arc::clone(&ended), Arc::clone(&asked));
-    // gunicorn sends a head and its content apart: of a reader whose answer had begun the rest may be missing, no more.
     let reads = thread::spawn(move || {
-        let (mut reader, mut broken) = (Client::connect(address), 0);
+        let mut reader = Client::connect(address);
         while !ends.load(SeqCst) {
-            match reader.get("/healthz").gets() {
-                Ok(response) => assert_eq!(response.status, 200, "{response:?}"),
-                Err(_) => (reader, broken) = (Client::connect(address), broken + 1),
-            }
+            reader.get("/healthz").sees(200);
             asks.fetch_add(1, SeqCst);
         }
-        broken
     });
     // Adding a replica is starting a process.
     let new = free_port();
@@ -131,7 +126,7 @@ fn the_shop_is_started_played_grown_hurt_and_stopped() {
     let before = asked.load(SeqCst);
     eventually("reads go on", || asked.load(SeqCst) > before + 200);
     ended.store(true, SeqCst);
-    assert!(reads.join().unwrap() <= 1, "the one that was being answered");
+    reads.join().unwrap();
 
     assert!(kill("TERM", all));
     assert!(shop.running[0].wait().is_ok());
