@@ -353,6 +353,34 @@ fn one_that_leaves_ends_what_it_has_and_whoever_asked_for_that_hears_of_it() {
 }
 
 #[test]
+fn whoever_still_renews_one_that_leaves_does_not_keep_it_there() {
+    let (weir, slow, other) = (Weir::start(&open(""), &[]), Backend::start(), Backend::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    workers.registers("app", &slow.address(), "");
+    slow.is(Mood::Slow(Duration::from_millis(1_500)));
+    let mut waits = weir.client();
+    waits.get("/slow").sent();
+    eventually("it is there", || slow.exchanges() == 1);
+    workers.registers("app", &other.address(), "");
+    // Kubernetes has the hook ask while all else of the pod goes on.
+    let mut hook = Client::connect(weir.at("admin"));
+    let path = format!("/v1/pools/app/backends/{}?wait=30s", slow.address());
+    hook.ask("DELETE", &path).field("Authorization", &format!("Bearer {WORKERS}")).sent();
+    weir.leases_are("app", &[(&slow.address(), "draining"), (&other.address(), "serving")]);
+    for _ in 0..5 {
+        let said = workers.puts("app", &slow.address(), "");
+        assert_eq!((said.status, said.fields.get("retry-after").as_deref()), (409, Some("1")));
+        assert!(said.text().contains("was taken out") && said.text().contains("once it has left"), "{}", said.text());
+        assert_eq!(served_by(&weir), other.address());
+    }
+    assert_eq!(json_of(&hook.sees(200))["left"], json!(true));
+    waits.sees(200).body(&slow.address());
+    assert_eq!(slow.exchanges(), 1);
+    // Once it has left, another one at its address is welcome.
+    assert_eq!(workers.puts("app", &slow.address(), "").status, 201);
+}
+
+#[test]
 fn who_reports_more_load_gets_less() {
     let (weir, idle, busy) = (Weir::start(&open(""), &[]), Backend::start(), Backend::start());
     let workers = Registrar::new(&weir, WORKERS);

@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::{Backend, Client, Python, Registrar, Weir, eventually, json_of};
+use support::{Backend, Client, Mood, Python, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
@@ -368,6 +368,54 @@ fn a_beat_changes_nothing_of_an_instance_but_how_long_it_lasts() {
     assert_eq!(weir.leases("app").len(), 1);
     assert_eq!(code(asks("PUT", "/beat", &beat(",\"weight\":5,\"cluster\":\"us\""))), json!(10_200));
     assert_eq!((&lease(&one)["weight"], &lease(&one)["zone"]), (&json!(5), &json!("us")));
+}
+
+#[test]
+fn only_a_registration_brings_back_what_leaves_and_no_sign_of_life_does() {
+    let (weir, one, other) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    workers.registers("app", &one.address(), "");
+    one.is(Mood::Slow(Duration::from_millis(1_500)));
+    let mut waits = weir.client();
+    waits.get("/slow").sent();
+    eventually("it is there", || one.exchanges() == 1);
+    workers.registers("app", &other.address(), "");
+    let (draining, back) = (vec!["draining", "serving"], vec!["serving", "serving"]);
+    let are = |wanted: &[&str]| {
+        let mut now = leases(&weir);
+        now.sort();
+        assert_eq!(now, wanted);
+    };
+    let port = port(&one.address()).to_owned();
+    let nacos = |method: &str, path: &str, more: &str| {
+        let at = format!("ip=127.0.0.1&port={port}&serviceName=app&accessToken={WORKERS}{more}");
+        let said = Registrar::new(&weir, "").asks(method, &format!("/nacos/v1/ns/instance{path}?{at}"), "");
+        (said.status, said.text())
+    };
+    let asks = |path: &str, json: &str| workers.asks("PUT", path, json).status;
+    let service = format!("{{\"name\": \"app\", \"id\": \"s\", \"port\": {port}, \"check\": {{\"ttl\": \"9s\"}}}}");
+    let registers = || asks("/v1/agent/service/register", &service);
+    assert_eq!(nacos("DELETE", "", ""), (200, "ok".to_owned()));
+    are(&draining);
+    // To be told that it is not there would have a client register it again.
+    let beat = format!("&beat={{%22ip%22:%22127.0.0.1%22,%22port%22:{port}}}");
+    for said in [nacos("PUT", "/beat", &beat), nacos("PUT", "/beat", "")] {
+        assert!(said.0 == 200 && said.1.contains("\"code\":10200"), "{said:?}");
+    }
+    assert_eq!(nacos("PUT", "", "&weight=2").0, 404);
+    are(&draining);
+    // One that is started again at its address says so once, and does not ask again.
+    assert_eq!(nacos("POST", "", ""), (200, "ok".to_owned()));
+    are(&back);
+    assert_eq!((registers(), asks("/v1/agent/check/pass/service:s", "")), (200, 200));
+    assert_eq!(asks("/v1/agent/service/deregister/s", ""), 200);
+    are(&draining);
+    assert_eq!(asks("/v1/agent/check/pass/service:s", ""), 404);
+    are(&draining);
+    assert_eq!((registers(), asks("/v1/agent/check/pass/service:s", "")), (200, 200));
+    are(&back);
+    assert_eq!(one.exchanges(), 1, "all of that was while it had one");
+    waits.sees(200);
 }
 
 #[test]

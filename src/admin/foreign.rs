@@ -46,7 +46,7 @@ pub(super) fn refusal_status(refused: Refused) -> StatusCode {
     match refused {
         Refused::NoPool | Refused::NoLease | Refused::NoService | Refused::NoCheck => StatusCode::NOT_FOUND,
         Refused::Closed | Refused::NotYours | Refused::Outside | Refused::Own => StatusCode::FORBIDDEN,
-        Refused::Configured | Refused::CheckTaken | Refused::TooManyChecks => StatusCode::CONFLICT,
+        Refused::Configured | Refused::Leaves | Refused::CheckTaken | Refused::TooManyChecks => StatusCode::CONFLICT,
         Refused::TooLong => StatusCode::BAD_REQUEST,
         Refused::Full => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -271,7 +271,11 @@ fn of_lease(look: &LeaseLook) -> Value {
 }
 
 fn refusal(refused: Refused) -> Response<Full<Bytes>> {
-    not(refusal_status(refused), &refused.to_string())
+    let mut response = not(refusal_status(refused), &refused.to_string());
+    if refused == Refused::Leaves {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(LEAVES_RETRY_SECS));
+    }
+    response
 }
 
 fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
@@ -290,6 +294,9 @@ impl Registrations {
 
 /// Reads that wait at once: a quarter of the connections, as anybody may ask.
 const WAITING_MAX: usize = 16;
+
+/// When to look again whether a backend has left.
+const LEAVES_RETRY_SECS: &str = "1";
 
 /// So often a lease is to be renewed in its time.
 pub(super) const RENEWALS: u32 = 3;

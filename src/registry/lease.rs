@@ -142,6 +142,12 @@ impl Lease {
     pub fn is_draining(&self) -> bool {
         matches!(self.state, State::Draining { .. })
     }
+
+    /// Whether it is on its way out because somebody asked for that: who renews it on did not hear of it.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Draining { why: Leave::Asked, .. })
+    }
 }
 
 impl State {

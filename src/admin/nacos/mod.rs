@@ -79,10 +79,10 @@ async fn put<'g>(
     let (who, instance) = (who()?, instance.map_err(No::bad)?);
     let (registry, now) = (&registrations.registry, registrations.now());
     let pool = &instance.service.pool;
-    if is_change && !registry.has(pool, instance.address) {
+    if is_change && !registry.stays(pool, instance.address) {
         return Err(Refused::NoLease.into());
     }
-    let registered = registry.put(pool, instance.address, &instance.wish, who, now)?;
+    let registered = registry.register(pool, instance.address, &instance.wish, who, now)?;
     registry.applied(registered.version).await;
     Ok(ok())
 }
@@ -96,9 +96,11 @@ async fn beat<'g>(
     let (who, Beat { instance, says_all }) = (who()?, beat.map_err(No::bad)?);
     let (registry, now, pool) = (&registrations.registry, registrations.now(), &instance.service.pool);
     let registered = match registry.renew(pool, instance.address, who, now) {
-        Err(Refused::NoLease) if says_all => registry.put(pool, instance.address, &instance.wish, who, now)?,
+        Err(Refused::NoLease) if says_all => registry.register(pool, instance.address, &instance.wish, who, now)?,
         // By that clients know that they are to register again.
         Err(Refused::NoLease) => return Ok(json(StatusCode::OK, &show::beat_of_none())),
+        // They would here, too, and bring back what somebody takes out.
+        Err(Refused::Leaves) => return Ok(json(StatusCode::OK, &show::beat_of_one_that_leaves())),
         renewed => renewed?,
     };
     registry.applied(registered.version).await;

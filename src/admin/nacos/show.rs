@@ -60,6 +60,11 @@ pub(super) fn beat_of_none() -> Value {
     json!({ "code": 20_404, "clientBeatInterval": BEAT_MILLIS, "lightBeatEnabled": false })
 }
 
+/// As if all were well.
+pub(super) fn beat_of_one_that_leaves() -> Value {
+    json!({ "code": 10_200, "clientBeatInterval": BEAT_MILLIS, "lightBeatEnabled": false })
+}
+
 pub(super) fn beat(ttl: Duration) -> Value {
     json!({ "code": 10_200, "clientBeatInterval": millis(ttl / RENEWALS), "lightBeatEnabled": false })
 }

@@ -144,11 +144,32 @@ impl LiveRegistry {
         self.judge(&mut book, now);
     }
 
-    /// Registers a backend, or renews its lease, if `who` may.
+    /// Registers a backend, or renews its lease, if `who` may: by the same words, so that what was given back stays out until it
+    /// has left, whoever still renews it.
     ///
     /// # Errors
     /// [`Refused`]
     pub fn put(
+        &self,
+        pool: &str,
+        address: SocketAddr,
+        wish: &Registration,
+        who: Who<'_>,
+        now: Duration,
+    ) -> Result<Registered, Refused> {
+        let mut book = lock(&self.book);
+        book.rules(pool, who)?.may_stand(address, who)?;
+        if book.lease(pool, address).is_some_and(Lease::is_leaving) {
+            return Err(Refused::Leaves);
+        }
+        self.put_by(&mut book, pool, address, wish, who, now)
+    }
+
+    /// Registers a backend, if `who` may, where renewals are other words than that: one that was given back is there again at once.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    pub fn register(
         &self,
         pool: &str,
         address: SocketAddr,
@@ -164,12 +185,15 @@ impl LiveRegistry {
     /// Renews a lease as it is, if `who` may.
     ///
     /// # Errors
-    /// [`Refused`]: among it, that there is none, or only one that is on its way out.
+    /// [`Refused`]: among it, that there is none, or only one that is on its way out, and whether that was asked for.
     pub fn renew(&self, pool: &str, address: SocketAddr, who: Who<'_>, now: Duration) -> Result<Registered, Refused> {
         let mut book = lock(&self.book);
         book.rules(pool, who)?.may_stand(address, who)?;
-        let lease = book.registry.pool(pool).and_then(|leases| leases.get(address));
-        let as_it_is = lease.filter(|lease| !lease.is_draining()).map(Registration::of).ok_or(Refused::NoLease)?;
+        let as_it_is = match book.lease(pool, address) {
+            Some(lease) if lease.is_leaving() => return Err(Refused::Leaves),
+            Some(lease) if !lease.is_draining() => Registration::of(lease),
+            _ => return Err(Refused::NoLease),
+        };
         self.put_by(&mut book, pool, address, &as_it_is, who, now)
     }
 
@@ -206,11 +230,7 @@ impl LiveRegistry {
         // or another service here.
         let is_theirs = forgot
             && !book.services.is_any_at(pool, address)
-            && book
-                .registry
-                .pool(pool)
-                .and_then(|leases| leases.get(address))
-                .is_some_and(|lease| lease.probed && lease.by.member.is_none());
+            && book.lease(pool, address).is_some_and(|lease| lease.probed && lease.by.member.is_none());
         match heard {
             Heard::Old if is_theirs => {
                 let touched = book.registry.remove(pool, address, true, rules, clocks.now);
@@ -273,7 +293,13 @@ impl LiveRegistry {
     /// Whether there is a lease, on its way out or not.
     #[must_use]
     pub fn has(&self, pool: &str, address: SocketAddr) -> bool {
-        lock(&self.book).registry.pool(pool).is_some_and(|leases| leases.get(address).is_some())
+        lock(&self.book).lease(pool, address).is_some()
+    }
+
+    /// Whether there is a lease that nobody gave back.
+    #[must_use]
+    pub fn stays(&self, pool: &str, address: SocketAddr) -> bool {
+        lock(&self.book).lease(pool, address).is_some_and(|lease| !lease.is_leaving())
     }
 
     /// From now on another process keeps them: here no lease runs out any more.
@@ -400,6 +426,10 @@ impl Book {
     fn rules(&self, pool: &str, who: Who<'_>) -> Result<&PoolRules, Refused> {
         let rules = self.rules.get(pool).ok_or_else(|| self.why_no_rules(pool))?;
         rules.may_ask(who).map(|()| rules)
+    }
+
+    fn lease(&self, pool: &str, address: SocketAddr) -> Option<&Lease> {
+        self.registry.pool(pool)?.get(address)
     }
 
     fn why_no_rules(&self, pool: &str) -> Refused {

@@ -19,6 +19,8 @@ pub enum Refused {
     Full,
     /// There is no lease for that address.
     NoLease,
+    /// The lease was given back, and its backend still ends what it has.
+    Leaves,
     /// No service is called that.
     NoService,
     /// No check is called that, or none whose service answers for it.
@@ -42,6 +44,10 @@ impl fmt::Display for Refused {
             Refused::Configured => "that address stands in `backends` of the pool, and is not to be registered",
             Refused::Full => "that pool has as many registrations as it may have",
             Refused::NoLease => "no such backend is registered",
+            Refused::Leaves => {
+                "that backend was taken out and still ends what it has, so a renewal does not bring it back: \
+                 register it again once it has left, which is no later than the pool's `drain`"
+            }
             Refused::NoService => "no service of that ID is registered",
             Refused::NoCheck => "no TTL check of that ID is registered",
             Refused::TooManyChecks => "that service has as many checks as it may have",

@@ -228,8 +228,7 @@ impl Book {
     /// Whether a lease is as it is to be, and need not be renewed yet.
     fn is_fresh(&self, act: &Act, now: Duration) -> bool {
         let Act::Put(pool, address, wish, _) = act else { return false };
-        let lease = self.registry.pool(pool).and_then(|leases| leases.get(*address));
-        lease.is_some_and(|lease| {
+        self.lease(pool, *address).is_some_and(|lease| {
             let is_as_wished = lease.state == registry::State::Serving && lease.weight == wish.weight;
             is_as_wished && lease.probed && lease.renewed.plus(lease.ttl / 3) > now
         })
