@@ -5,7 +5,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Backend, Weir, eventually, json_of};
+use std::process::{Command, Stdio};
+use support::{Backend, Held, Registrar, Weir, eventually, json_of};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// Of each type the names of its members, each with its type, and those that it must have. Of what the manifests use, taken from the OpenAPI
@@ -155,6 +156,43 @@ fn what_the_manifests_ask_for_is_what_weir_answers() {
     let shown: Value = serde_json::from_str(shown).unwrap();
     let answered = json_of(&weir.admin("/v1/pools/shop/demand"));
     assert_eq!(members(&answered, &shown), members(&shown, &shown));
+}
+
+#[test]
+fn the_hook_waits_for_what_the_backend_has_while_all_else_of_its_pod_goes_on() {
+    let curl = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    if !curl.is_ok_and(|ended| ended.success()) {
+        eprintln!("SKIPPED: there is no curl");
+        return;
+    }
+    let text = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+                tokens = [{ name = \"workers\", role = \"registrar\", secret = \"secret-of-workers\" }]\n\
+                [pool.shop]\nregister = { tokens = [\"workers\"] }\n[[route]]\npool = \"shop\"\n";
+    let (weir, pod, other) = (Weir::start(text, &[]), Held::start(), Backend::start());
+    let workers = Registrar::new(&weir, "secret-of-workers");
+    let mut client = pod.are_busy(&weir, &workers, "shop", 1).remove(0);
+    workers.registers("shop", &other.address(), "");
+    let hooks = manifests();
+    let hook = hooks.iter().map(|it| &it["lifecycle"]["preStop"]["exec"]["command"]).find(|it| it.is_array()).unwrap();
+    let at = pod.address(1);
+    let (ip, port) = at.rsplit_once(':').unwrap();
+    let command = hook.as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let command = command.map(|word| word.replace("weir-admin:9180", &weir.at("admin").to_string()));
+    let command: Vec<_> = command.map(|word| word.replace(":8000", &format!(":{port}"))).collect();
+    assert!(command[2].contains(&format!("$POD_IP:{port}?wait=")), "{command:?}");
+    let mut asks = Command::new(&command[0]);
+    asks.args(&command[1..]).env("POD_IP", ip).env("WEIR_TOKEN", "secret-of-workers");
+    let mut hook = asks.spawn().unwrap();
+    weir.leases_are("shop", &[(&at, "draining"), (&other.address(), "serving")]);
+    for _ in 0..20 {
+        assert_eq!(workers.puts("shop", &at, "").status, 409);
+        weir.client().get("/").sees(200).body(&other.address());
+    }
+    assert!(hook.try_wait().unwrap().is_none(), "the hook did not wait");
+    pod.answer();
+    client.sees(200);
+    eventually("the hook ends", || hook.try_wait().unwrap().is_some_and(|ended| ended.success()));
+    weir.leases_are("shop", &[(&other.address(), "serving")]);
 }
 
 /// The names of all members, those of what is null here, and not there, left out.

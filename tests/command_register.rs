@@ -7,7 +7,7 @@ mod support;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use support::{Backend, Crowd, Mood, Registered, Terminal, Weir, eventually, free_port};
+use support::{Backend, Client, Crowd, Held, Mood, Registered, Registrar, Terminal, Weir, eventually, free_port};
 
 const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
     tokens = [{ name = \"workers\", role = \"registrar\", secret = { file = \"workers.token\" } }]\n\
@@ -113,6 +113,36 @@ fn whoever_asks_twice_does_not_wait_for_the_drain() {
     it.signal("TERM");
     assert_eq!(it.ends(), Some(7));
     assert_eq!(weir.leases("app"), [(backend.address(), "draining".to_owned())]);
+}
+
+#[test]
+fn it_asks_again_where_too_many_wait_for_drains() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("workers.token"), "secret-of-workers\n").unwrap();
+    let text = OPEN.replace("ttl = \"1s\" }", "ttl = \"1m\" }\nconnections = { max = 1 }");
+    let (weir, held, backend) = (Weir::start_in(directory, &text, &[]), Held::start(), Backend::start());
+    let others = held.are_busy(&weir, &Registrar::new(&weir, "secret-of-workers"), "app", 32);
+    let hooks = (1..=32).map(|n| {
+        let mut hook = Client::connect(weir.at("admin"));
+        let path = format!("/v1/pools/app/backends/{}", held.address(n));
+        hook.ask("DELETE", &path).field("Authorization", "Bearer secret-of-workers").sent();
+        hook
+    });
+    let hooks: Vec<_> = hooks.collect();
+    eventually("all places are taken", || weir.leases("app").iter().all(|(_, state)| state == "draining"));
+    let mut it = registered(&weir, &backend.address(), &[], WAITS);
+    assert!(it.said("registered"));
+    backend.is(Mood::Slow(Duration::from_millis(2_500)));
+    let mut client = weir.client();
+    client.get("/slow").sent();
+    eventually("it is there", || backend.exchanges() == 1);
+    it.signal("TERM");
+    client.sees(200);
+    assert!(!is_there(&it.path("asked")), "the command heard of it before the backend was drained");
+    assert_eq!(it.ends(), Some(7));
+    assert!(weir.leases("app").iter().all(|(address, _)| *address != backend.address()));
+    held.answer();
+    drop((hooks, others));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{Backend, Client, Crowd, Mood, Registrar, Weir, eventually, json_of};
+use support::{Backend, Client, Crowd, Held, Mood, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
@@ -354,30 +354,67 @@ fn one_that_leaves_ends_what_it_has_and_whoever_asked_for_that_hears_of_it() {
 
 #[test]
 fn whoever_still_renews_one_that_leaves_does_not_keep_it_there() {
-    let (weir, slow, other) = (Weir::start(&open(""), &[]), Backend::start(), Backend::start());
+    let (weir, held, other) = (Weir::start(&open(""), &[]), Held::start(), Backend::start());
     let workers = Registrar::new(&weir, WORKERS);
-    workers.registers("app", &slow.address(), "");
-    slow.is(Mood::Slow(Duration::from_millis(1_500)));
-    let mut waits = weir.client();
-    waits.get("/slow").sent();
-    eventually("it is there", || slow.exchanges() == 1);
+    let mut waits = held.are_busy(&weir, &workers, "app", 1).remove(0);
+    let leaves = held.address(1);
     workers.registers("app", &other.address(), "");
     // Kubernetes has the hook ask while all else of the pod goes on.
     let mut hook = Client::connect(weir.at("admin"));
-    let path = format!("/v1/pools/app/backends/{}?wait=30s", slow.address());
+    let path = format!("/v1/pools/app/backends/{leaves}?wait=30s");
     hook.ask("DELETE", &path).field("Authorization", &format!("Bearer {WORKERS}")).sent();
-    weir.leases_are("app", &[(&slow.address(), "draining"), (&other.address(), "serving")]);
-    for _ in 0..5 {
-        let said = workers.puts("app", &slow.address(), "");
+    weir.leases_are("app", &[(&leaves, "draining"), (&other.address(), "serving")]);
+    for _ in 0..20 {
+        let said = workers.puts("app", &leaves, "");
         assert_eq!((said.status, said.fields.get("retry-after").as_deref()), (409, Some("1")));
         assert!(said.text().contains("was taken out") && said.text().contains("once it has left"), "{}", said.text());
         assert_eq!(served_by(&weir), other.address());
     }
+    held.answer();
     assert_eq!(json_of(&hook.sees(200))["left"], json!(true));
-    waits.sees(200).body(&slow.address());
-    assert_eq!(slow.exchanges(), 1);
+    waits.sees(200);
     // Once it has left, another one at its address is welcome.
-    assert_eq!(workers.puts("app", &slow.address(), "").status, 201);
+    assert_eq!(workers.puts("app", &leaves, "").status, 201);
+}
+
+#[test]
+fn however_many_are_taken_out_at_once_others_are_heard() {
+    let (weir, held) = (Weir::start(&open("connections = { max = 1 }"), &[]), Held::start());
+    let workers = Registrar::new(&weir, WORKERS);
+    let waiting = held.are_busy(&weir, &workers, "app", 70);
+    let authorization = format!("Bearer {WORKERS}");
+    let hooks = (1..=70).map(|n| {
+        let mut hook = Client::connect(weir.at("admin"));
+        let path = format!("/v1/pools/app/backends/{}?wait=30s", held.address(n));
+        hook.ask("DELETE", &path).field("Authorization", &authorization).sent();
+        hook
+    });
+    let mut hooks: Vec<_> = hooks.collect();
+    eventually("all are asked to leave", || {
+        let all = weir.leases("app");
+        all.len() == 70 && all.iter().all(|(_, state)| state == "draining")
+    });
+    assert_eq!(weir.admin("/metrics").status, 200);
+    let one = Backend::start();
+    workers.registers("app", &one.address(), "");
+    // Some wait, and the rest are told to ask again, on connections that end.
+    let mut told = Vec::new();
+    eventually("the rest are told", || {
+        told.extend(hooks.extract_if(.., |hook| !hook.nothing_for(Duration::from_millis(1))));
+        told.len() == 70 - 32
+    });
+    for mut hook in told {
+        let said = hook.sees(202).field("retry-after", "1").field("connection", "close");
+        assert_eq!(json_of(&said)["left"], json!(false));
+    }
+    held.answer();
+    for mut hook in hooks {
+        assert_eq!(json_of(&hook.sees(200))["left"], json!(true));
+    }
+    for mut client in waiting {
+        client.sees(200);
+    }
+    weir.leases_are("app", &[(&one.address(), "serving")]);
 }
 
 #[test]

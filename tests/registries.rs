@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::{Backend, Client, Mood, Python, Registrar, Weir, eventually, json_of};
+use support::{Backend, Client, Held, Python, Registrar, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
@@ -372,13 +372,9 @@ fn a_beat_changes_nothing_of_an_instance_but_how_long_it_lasts() {
 
 #[test]
 fn only_a_registration_brings_back_what_leaves_and_no_sign_of_life_does() {
-    let (weir, one, other) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
+    let (weir, one, other) = (Weir::start(&open("", ""), &[]), Held::start(), Backend::start());
     let workers = Registrar::new(&weir, WORKERS);
-    workers.registers("app", &one.address(), "");
-    one.is(Mood::Slow(Duration::from_millis(1_500)));
-    let mut waits = weir.client();
-    waits.get("/slow").sent();
-    eventually("it is there", || one.exchanges() == 1);
+    let mut waits = one.are_busy(&weir, &workers, "app", 1).remove(0);
     workers.registers("app", &other.address(), "");
     let (draining, back) = (vec!["draining", "serving"], vec!["serving", "serving"]);
     let are = |wanted: &[&str]| {
@@ -386,19 +382,21 @@ fn only_a_registration_brings_back_what_leaves_and_no_sign_of_life_does() {
         now.sort();
         assert_eq!(now, wanted);
     };
-    let port = port(&one.address()).to_owned();
+    let port = port(&one.address(1)).to_owned();
     let nacos = |method: &str, path: &str, more: &str| {
-        let at = format!("ip=127.0.0.1&port={port}&serviceName=app&accessToken={WORKERS}{more}");
+        let at = format!("ip=127.0.1.1&port={port}&serviceName=app&accessToken={WORKERS}{more}");
         let said = Registrar::new(&weir, "").asks(method, &format!("/nacos/v1/ns/instance{path}?{at}"), "");
         (said.status, said.text())
     };
     let asks = |path: &str, json: &str| workers.asks("PUT", path, json).status;
-    let service = format!("{{\"name\": \"app\", \"id\": \"s\", \"port\": {port}, \"check\": {{\"ttl\": \"9s\"}}}}");
+    let service = format!(
+        "{{\"name\": \"app\", \"id\": \"s\", \"address\": \"127.0.1.1\", \"port\": {port}, \"check\": {{\"ttl\": \"9s\"}}}}"
+    );
     let registers = || asks("/v1/agent/service/register", &service);
     assert_eq!(nacos("DELETE", "", ""), (200, "ok".to_owned()));
     are(&draining);
     // To be told that it is not there would have a client register it again.
-    let beat = format!("&beat={{%22ip%22:%22127.0.0.1%22,%22port%22:{port}}}");
+    let beat = format!("&beat={{%22ip%22:%22127.0.1.1%22,%22port%22:{port}}}");
     for said in [nacos("PUT", "/beat", &beat), nacos("PUT", "/beat", "")] {
         assert!(said.0 == 200 && said.1.contains("\"code\":10200"), "{said:?}");
     }
@@ -414,7 +412,7 @@ fn only_a_registration_brings_back_what_leaves_and_no_sign_of_life_does() {
     are(&draining);
     assert_eq!((registers(), asks("/v1/agent/check/pass/service:s", "")), (200, 200));
     are(&back);
-    assert_eq!(one.exchanges(), 1, "all of that was while it had one");
+    one.answer();
     waits.sees(200);
 }
 

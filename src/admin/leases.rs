@@ -38,6 +38,8 @@ pub(super) struct Registrations {
     pub(super) began: Instant,
     /// Places for reads that wait for a change.
     pub(super) waiting: Semaphore,
+    /// Places for those who wait for a backend to leave.
+    leaving: Semaphore,
 }
 
 /// Bytes that a registration may have.
@@ -171,9 +173,21 @@ async fn delete(
         Err(refused) => return refusal(refused),
     };
     registry.applied(version).await;
+    let place = (!wait.is_zero()).then(|| registrations.leaving.try_acquire());
+    let is_crowded = matches!(place, Some(Err(_)));
+    let wait = if is_crowded { Duration::ZERO } else { wait };
     let has_left = timeout(wait, left(registry, pool, address, changes)).await.is_ok();
     let status = if has_left { StatusCode::OK } else { StatusCode::ACCEPTED };
-    said(status, &json!({ "applied": true, "pool": pool, "address": address.to_string(), "left": has_left }))
+    let mut response =
+        said(status, &json!({ "applied": true, "pool": pool, "address": address.to_string(), "left": has_left }));
+    if !has_left {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(LEAVES_RETRY_SECS));
+    }
+    if is_crowded {
+        // Who comes next has a use for the connection.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Waits until a backend has left.
@@ -284,7 +298,7 @@ fn not(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
 
 impl Registrations {
     pub(super) fn new(registry: Arc<LiveRegistry>, began: Instant) -> Registrations {
-        Registrations { registry, began, waiting: Semaphore::new(WAITING_MAX) }
+        Registrations { registry, began, waiting: Semaphore::new(WAITING_MAX), leaving: Semaphore::new(LEAVING_MAX) }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -297,6 +311,9 @@ const WAITING_MAX: usize = 16;
 
 /// When to look again whether a backend has left.
 const LEAVES_RETRY_SECS: &str = "1";
+
+/// Those who wait for a backend to leave at once: half of the connections, so that a quarter is left for all else.
+const LEAVING_MAX: usize = 32;
 
 /// So often a lease is to be renewed in its time.
 pub(super) const RENEWALS: u32 = 3;

@@ -2,10 +2,10 @@ use super::backend::Check;
 use crate::admin::Place;
 use crate::command::ask::{Answer, NoAnswer, Where};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// A backend that is to be registered, and where.
 pub(super) struct Registrant {
@@ -74,13 +74,20 @@ impl Registrant {
 
     /// Drains it and takes it out, within `wait`; at least begins to.
     pub(super) async fn leaves(&self, wait: Duration) {
-        let path = format!("{}?wait={}ms", self.place.path(), wait.as_millis());
-        let left = self.send("DELETE", path, String::new(), wait + LEAVE_MAX).await;
-        let why = match left {
-            // It may have run out meanwhile.
-            Ok(answer) if answer.is_done() || answer.status == 404 => return,
-            Ok(answer) => answer.error().to_owned(),
-            Err(why) => why,
+        let until = Instant::now() + wait;
+        let why = loop {
+            let wait = until.saturating_duration_since(Instant::now());
+            let path = format!("{}?wait={}ms", self.place.path(), wait.as_millis());
+            match self.send("DELETE", path, String::new(), wait + LEAVE_MAX).await {
+                // There, too many wait already.
+                Ok(answer) if answer.is_done() && answer.status == 202 && !wait.is_zero() => {
+                    sleep(LOOK_PAUSE.min(wait)).await;
+                }
+                // It may have run out meanwhile.
+                Ok(answer) if answer.is_done() || answer.status == 404 => return,
+                Ok(answer) => break answer.error().to_owned(),
+                Err(why) => break why,
+            }
         };
         eprintln!("weir register: {}: not taken out: {why}", self.place.pool);
     }
@@ -121,6 +128,9 @@ const RENEW_MIN: Duration = Duration::from_millis(100);
 
 /// How long the answer to a registration may take.
 const PUT_MAX: Duration = Duration::from_secs(5);
+
+/// How soon it is asked again whether it has left.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the answer may take beside the drain.
 const LEAVE_MAX: Duration = Duration::from_secs(3);
