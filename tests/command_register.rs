@@ -5,8 +5,12 @@
 mod support;
 
 use serde_json::json;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use support::{Backend, Client, Crowd, Held, Mood, Registered, Registrar, Terminal, Weir, eventually, free_port};
 
 const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
@@ -143,6 +147,109 @@ fn it_asks_again_where_too_many_wait_for_drains() {
     assert!(weir.leases("app").iter().all(|(address, _)| *address != backend.address()));
     held.answer();
     drop((hooks, others));
+}
+
+#[test]
+fn a_weir_that_hangs_does_not_hold_up_the_end() {
+    let (weir, backend) = (weir(), Backend::start());
+    let mut it = registered(&weir, &backend.address(), &[], WAITS);
+    assert!(it.said("registered"));
+    ends_while_it_hangs(&weir, &mut it);
+    let text = "[admin]\nlisten = \"unix:admin.sock\"\n[pool.app]\nregister = {}\n[[route]]\npool = \"app\"\n";
+    let weir = Weir::start(text, &[]);
+    let admin = format!("unix:{}", weir.path("admin.sock").display());
+    let mut it = Registered::start_at(&[&admin], &backend.address(), &["sh", "-c", WAITS]);
+    assert!(it.said("registered"));
+    eventually("the command is ready for signals", || is_there(&it.path("ready")));
+    ends_while_it_hangs(&weir, &mut it);
+}
+
+fn ends_while_it_hangs(weir: &Weir, it: &mut Registered) {
+    weir.signal("STOP");
+    let begun = Instant::now();
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+    println!("it ended after {:?}", begun.elapsed());
+    assert!(it.said("not taken out: "));
+    weir.signal("CONT");
+}
+
+#[test]
+fn nor_does_a_socket_that_takes_no_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let (address, socket) = (SockAddr::unix(&path).unwrap(), || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap());
+    let nobody = socket();
+    nobody.bind(&address).unwrap();
+    nobody.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let one = socket();
+        one.set_nonblocking(true).unwrap();
+        let is_full = one.connect(&address).is_err();
+        waiting.push(one);
+        if is_full {
+            break;
+        }
+    }
+    let (backend, admin) = (Backend::start(), format!("unix:{}", path.display()));
+    let mut it = Registered::start_at(&[&admin], &backend.address(), &["sh", "-c", WAITS]);
+    assert!(it.said("not registered: no answer from the admin listener"));
+    eventually("the command is ready for signals", || is_there(&it.path("ready")));
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+}
+
+/// An admin listener that takes what is asked and says nothing, but for the first `answered`; what was asked.
+fn dumb(answered: Vec<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, heard) = (listener.local_addr().unwrap().to_string(), Arc::new(Mutex::new(Vec::new())));
+    let noted = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        let mut answers = answered.into_iter();
+        let mut held = Vec::new();
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            noted.lock().unwrap().push(line.split_once(" HTTP").unwrap().0.to_owned());
+            if let Some(content) = answers.next() {
+                let said = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len());
+                stream.write_all(said.as_bytes()).unwrap();
+            }
+            held.push(stream);
+        }
+    });
+    (address, heard)
+}
+
+/// An answer to a registration that is to be renewed at once.
+const GRANTED: &str = "{\"applied\": true, \"renew_after_ms\": 100}";
+
+#[test]
+fn whoever_asks_twice_while_a_renewal_hangs_has_it_taken_out_all_the_same() {
+    let (backend, (admin, heard)) = (Backend::start(), dumb(vec![GRANTED]));
+    let mut it = Registered::start_at(&[&admin], &backend.address(), &["sh", "-c", WAITS]);
+    eventually("the command is ready for signals", || is_there(&it.path("ready")));
+    eventually("a renewal hangs", || heard.lock().unwrap().len() == 2);
+    eventually("it is told more than once", || {
+        it.signal("TERM");
+        is_there(&it.path("asked"))
+    });
+    assert_eq!(it.ends(), Some(7));
+    let heard = heard.lock().unwrap();
+    assert!(heard.iter().any(|asked| asked.starts_with("DELETE ") && asked.ends_with("?wait=0ms")), "{heard:?}");
+}
+
+#[test]
+fn one_of_which_it_is_not_known_whether_it_is_registered_is_taken_out() {
+    let (backend, (admin, heard)) = (Backend::start(), dumb(vec![]));
+    let mut it = Registered::start_at(&[&admin], &backend.address(), &["sh", "-c", WAITS]);
+    eventually("the command is ready for signals", || is_there(&it.path("ready")));
+    eventually("a registration hangs", || heard.lock().unwrap().len() == 1);
+    it.signal("TERM");
+    assert_eq!(it.ends(), Some(7));
+    let heard = heard.lock().unwrap();
+    assert!(heard.iter().any(|asked| asked.starts_with("DELETE ")), "{heard:?}");
 }
 
 #[test]

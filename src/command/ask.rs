@@ -2,9 +2,11 @@
 
 use crate::config::{self, AdminListen, ConfigErrors};
 use serde_json::{Map, Value};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -137,18 +139,30 @@ fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
 fn exchange(listen: &AdminListen, question: &Question<'_>) -> io::Result<Vec<u8>> {
     match listen {
         AdminListen::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX)?;
+            let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX.min(question.limit))?;
             stream.set_read_timeout(Some(question.limit))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
             over(stream, question)
         }
         AdminListen::Unix(file) => {
-            let stream = UnixStream::connect(file)?;
+            let stream = connect_unix(file)?;
             stream.set_read_timeout(Some(question.limit))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
             over(stream, question)
         }
     }
+}
+
+/// A socket whose backlog is full would keep us for as long as it is: unix(7) knows no timeout for that.
+fn connect_unix(file: &Path) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(file)?).map_err(|why| match why.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "it takes no more connections"),
+        _ => why,
+    })?;
+    socket.set_nonblocking(false)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 /// Who listens everywhere listens on the loopback.
@@ -197,6 +211,18 @@ impl Answer {
     /// Why it is not done.
     pub(super) fn error(&self) -> &str {
         self.content["error"].as_str().unwrap_or("it does not say why")
+    }
+}
+
+impl NoAnswer {
+    /// Whether somebody may have heard what was asked.
+    pub(super) fn may_be_heard(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, NotFound, ResourceBusy};
+        match self {
+            NoAnswer::Io(_, error) => !matches!(error.kind(), ConnectionRefused | NotFound | ResourceBusy),
+            NoAnswer::Strange(_) => true,
+            NoAnswer::Config(_) | NoAnswer::NoAdmin(_) | NoAnswer::NoToken(..) => false,
+        }
     }
 }
 

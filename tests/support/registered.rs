@@ -24,6 +24,15 @@ impl Registered {
         Registered::start_by(Command::new(env!("CARGO_BIN_EXE_weir")), weir, address, token, more, command)
     }
 
+    /// The same, with whoever is at those admin listeners; without a token.
+    pub fn start_at(admins: &[&str], address: &str, command: &[&str]) -> Registered {
+        let mut register = Command::new(env!("CARGO_BIN_EXE_weir"));
+        register.args(["register", "--pool", "app", "--address", address]);
+        register.args(admins.iter().flat_map(|admin| ["--admin", admin]));
+        register.arg("--").args(command);
+        Registered::start_it(register)
+    }
+
     /// The same within a PID namespace of its own, its session begun outside of it. `None`, and it is said: that is not allowed here.
     pub fn start_contained(weir: &Weir, address: &str, command: &[&str]) -> Option<Registered> {
         let unshare = || {
@@ -48,13 +57,17 @@ impl Registered {
         more: &[&str],
         command: &[&str],
     ) -> Registered {
-        let directory = tempfile::tempdir().unwrap();
         register.args(["register", "--pool", "app", "--address", address, "--admin", &weir.at("admin").to_string()]);
         if !token.is_empty() {
             register.arg("--token-file").arg(weir.path(token));
         }
-        register.args(more).arg("--").args(command).current_dir(&directory);
-        register.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        register.args(more).arg("--").args(command);
+        Registered::start_it(register)
+    }
+
+    fn start_it(mut register: Command) -> Registered {
+        let directory = tempfile::tempdir().unwrap();
+        register.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = register.spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
         Registered { child, directory, log }

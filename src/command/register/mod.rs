@@ -24,7 +24,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 
 /// Which backend is to be registered, and what runs it.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub fn register(process: &Where, wanted: Wanted) -> io::Result<ExitCode> {
     // A secret that cannot be read is better said before anything runs.
     process.secret().map_err(|error| invalid(error.to_string()))?;
     let place = Place { pool: wanted.pool.clone(), address: Some(wanted.address.to_string()) };
-    let registrant = Registrant { process: process.clone(), place, content, check };
+    let registrant = Registrant::new(process.clone(), place, content, check);
     let runtime = LocalRuntime::new()?;
     let code = runtime.block_on(run(Rc::new(registrant), &wanted.command));
     // An answer that hangs is not waited for.
@@ -82,12 +82,12 @@ async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<Exi
     let mut signals = Signals::take()?;
     let mut child = Child::start(command).await?;
     let (stop, stopping) = watch::channel(false);
-    let staying = spawn_local(stay(Rc::clone(&registrant), stopping));
+    spawn_local(stay(Rc::clone(&registrant), stopping));
     let asked = loop {
         tokio::select! {
             ended = child.ends() => {
                 let _ = stop.send(true);
-                leave(staying, &registrant, Duration::ZERO).await;
+                registrant.leaves(Duration::ZERO).await;
                 return ended.map(code);
             }
             asked = signals.next() => match asked {
@@ -97,7 +97,9 @@ async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<Exi
         }
     };
     let _ = stop.send(true);
-    drained(&mut child, &mut signals, leave(staying, &registrant, DRAIN_MAX)).await;
+    if !drained(&mut child, &mut signals, registrant.leaves(DRAIN_MAX)).await {
+        registrant.parts().await;
+    }
     child.hears(asked);
     loop {
         tokio::select! {
@@ -107,25 +109,18 @@ async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<Exi
     }
 }
 
-/// Waits for the drain, unless the command ends, or somebody asks once more.
-async fn drained(child: &mut Child, signals: &mut Signals, leaving: impl Future<Output = ()>) {
+/// Waits for the drain, unless the command ends, or somebody asks once more; whether it came to its end.
+async fn drained(child: &mut Child, signals: &mut Signals, leaving: impl Future<Output = ()>) -> bool {
     tokio::pin!(leaving);
     loop {
         tokio::select! {
-            () = &mut leaving => return,
-            _ = child.ends() => return,
+            () = &mut leaving => return true,
+            _ = child.ends() => return false,
             asked = signals.next() => match asked {
-                Asked::ToEnd(_) => return,
+                Asked::ToEnd(_) => return false,
                 Asked::Else(signal) => child.hears(signal),
             }
         }
-    }
-}
-
-/// Takes the backend out once the last renewal, which may be on its way, has been answered.
-async fn leave(staying: JoinHandle<bool>, registrant: &Registrant, wait: Duration) {
-    if staying.await.unwrap_or(true) {
-        registrant.leaves(wait).await;
     }
 }
 
