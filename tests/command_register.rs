@@ -253,6 +253,15 @@ fn one_of_which_it_is_not_known_whether_it_is_registered_is_taken_out() {
 }
 
 #[test]
+fn it_stays_registered_if_nobody_reads_what_it_says() {
+    let (weir, backend) = (weir(), Backend::start());
+    let it = Registered::start_unheard(&weir, &backend.address(), &["sh", "-c", WAITS]);
+    let renewals = "weir_lease_renewals_total{pool=\"app\"}";
+    eventually("it is renewed", || weir.metric(renewals) >= 3.0);
+    drop(it);
+}
+
+#[test]
 fn in_a_terminal_its_output_is_not_held_up_and_ctrl_c_comes_after_the_drain() {
     let (weir, backend, directory) = (weir(), Backend::start(), tempfile::tempdir().unwrap());
     // As gunicorn does, it has a meaning of its own for the signals of a terminal.

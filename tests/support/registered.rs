@@ -65,11 +65,25 @@ impl Registered {
         Registered::start_it(register)
     }
 
-    fn start_it(mut register: Command) -> Registered {
+    /// The same, with a standard error that nobody reads.
+    pub fn start_unheard(weir: &Weir, address: &str, command: &[&str]) -> Registered {
+        let (nobody, deaf) = std::io::pipe().unwrap();
+        drop(nobody);
+        let mut register = Command::new(env!("CARGO_BIN_EXE_weir"));
+        register.args(["register", "--pool", "app", "--address", address, "--admin", &weir.at("admin").to_string()]);
+        register.arg("--token-file").arg(weir.path("workers.token")).arg("--").args(command);
+        Registered::start_to(register, deaf.into())
+    }
+
+    fn start_it(register: Command) -> Registered {
+        Registered::start_to(register, Stdio::piped())
+    }
+
+    fn start_to(mut register: Command, error: Stdio) -> Registered {
         let directory = tempfile::tempdir().unwrap();
-        register.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        register.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(error);
         let mut child = register.spawn().unwrap();
-        let log = Log::of(child.stderr.take().unwrap());
+        let log = child.stderr.take().map_or_else(|| Log::of(std::io::empty()), Log::of);
         Registered { child, directory, log }
     }
 
