@@ -104,6 +104,19 @@ fn it_registers_in_a_container_that_somebody_entered() {
 }
 
 #[test]
+fn as_the_first_process_of_a_container_it_buries_orphans() {
+    let (weir, backend) = (weir(), Backend::start());
+    // A zombie could still be signalled.
+    let script = "(sh -c 'echo $$ > orphan' &); while [ ! -s orphan ]; do sleep 0.05; done; \
+         while kill -0 $(cat orphan) 2> /dev/null; do sleep 0.05; done; echo gone > gone; \
+         while [ ! -e end ]; do sleep 0.05; done; exit 3";
+    let Some(mut it) = Registered::start_contained(&weir, &backend.address(), &["sh", "-c", script]) else { return };
+    eventually("the orphan is gone", || is_there(&it.path("gone")));
+    std::fs::write(it.path("end"), "").unwrap();
+    assert_eq!(it.ends(), Some(3));
+}
+
+#[test]
 fn whoever_asks_twice_does_not_wait_for_the_drain() {
     let (weir, backend) = (weir(), Backend::start());
     let mut it = registered(&weir, &backend.address(), &[], WAITS);

@@ -1,25 +1,28 @@
 use super::session::{ALONE, SELF};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::ffi::OsString;
 use std::io;
-use std::process::ExitStatus;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
-use tokio::process;
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::timeout;
 
 /// The command at work.
 pub(super) struct Child {
-    child: process::Child,
+    pid: Pid,
     ended: Option<ExitStatus>,
+    deaths: unix::Signal,
 }
 
 impl Child {
     /// Starts it, in a session of its own: what a terminal sends to ours comes to it only after the drain. Waits until it is there, so that
     /// whatever is passed on is passed to the command.
     pub(super) async fn start(command: &[OsString]) -> io::Result<Child> {
-        let mut alone = process::Command::new(SELF);
-        alone.arg(ALONE).arg("--").args(command);
-        let mut child = Child { child: alone.spawn()?, ended: None };
+        let deaths = signal(SignalKind::child())?;
+        let started = Command::new(SELF).arg(ALONE).arg("--").args(command).spawn()?;
+        let pid = Pid::from_raw(started.id().cast_signed()).ok_or(io::ErrorKind::InvalidData)?;
+        let mut child = Child { pid, ended: None, deaths };
         let begun = Instant::now();
         while !child.is_alone() && begun.elapsed() < ALONE_MAX {
             // It may have ended already.
@@ -31,29 +34,38 @@ impl Child {
     }
 
     fn is_alone(&self) -> bool {
-        self.pid().is_none_or(|pid| session_of(pid) == Some(pid))
-    }
-
-    /// None once its end was waited for: the number may be another process's.
-    fn pid(&self) -> Option<Pid> {
-        self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+        self.ended.is_some() || session_of(self.pid) == Some(self.pid)
     }
 
     /// Waits for its end. Cancel-safe, and says it again.
     pub(super) async fn ends(&mut self) -> io::Result<ExitStatus> {
-        if let Some(ended) = self.ended {
-            return Ok(ended);
+        loop {
+            if let Some(ended) = self.bury()? {
+                return Ok(ended);
+            }
+            self.deaths.recv().await;
         }
-        let ended = self.child.wait().await?;
-        self.ended = Some(ended);
-        Ok(ended)
+    }
+
+    /// Waits for all that have ended: as the first process of a container we are the parent of whatever lost its own there, and each
+    /// counts as a process until then.
+    fn bury(&mut self) -> io::Result<Option<ExitStatus>> {
+        while self.ended.is_none()
+            && let Some((pid, status)) = wait(WaitOptions::NOHANG)?
+        {
+            if pid == self.pid {
+                self.ended = Some(ExitStatus::from_raw(status.as_raw()));
+            }
+        }
+        Ok(self.ended)
     }
 
     /// Passes a signal on.
     pub(super) fn hears(&self, signal: i32) {
-        if let (Some(pid), Some(signal)) = (self.pid(), Signal::from_named_raw(signal)) {
+        // Once its end was waited for, the number may be another process's.
+        if let (None, Some(signal)) = (self.ended, Signal::from_named_raw(signal)) {
             // One that has just ended hears nothing any more.
-            let _ = kill_process(pid, signal);
+            let _ = kill_process(self.pid, signal);
         }
     }
 }
