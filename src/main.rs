@@ -7,8 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use weir::admin::Drain;
-use weir::command::{self, Where};
-use weir::config::AdminListen;
+use weir::command::{self, Reach, Where};
 use weir::server::{self, RunError, Source};
 
 #[global_allocator]
@@ -104,7 +103,7 @@ struct Running {
     config: PathBuf,
     /// Its admin listener.
     #[arg(long, value_name = "ADDRESS")]
-    admin: Option<AdminListen>,
+    admin: Option<Reach>,
     /// A file with the secret of one of its tokens, where it wants one.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -149,8 +148,15 @@ struct Register {
     /// Where it stands.
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
-    #[command(flatten)]
-    running: Running,
+    /// The configuration that Weir serves, which says where its admin listener is.
+    #[arg(short, long, value_name = "FILE", default_value = "weir.toml")]
+    config: PathBuf,
+    /// Its admin listener; of several Weirs one each, with which it is registered each by itself.
+    #[arg(long = "admin", value_name = "ADDRESS")]
+    admins: Vec<Reach>,
+    /// A file with the secret of one of its tokens, where it wants one.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// What runs the backend, with its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -158,9 +164,14 @@ struct Register {
 
 impl Register {
     fn register(self) -> std::io::Result<ExitCode> {
-        let Register { pool, address, check, ttl, weight, zone, running, command } = self;
+        let Register { pool, address, check, ttl, weight, zone, config, admins, token_file, command } = self;
         let wanted = command::register::Wanted { pool, address, check, ttl, weight, zone, command };
-        command::register::register(&running.into(), wanted)
+        let at = |admin| Where { config: config.clone(), admin, token: token_file.clone() };
+        let processes = match admins.as_slice() {
+            [] => vec![at(None)],
+            admins => admins.iter().cloned().map(|admin| at(Some(admin))).collect(),
+        };
+        command::register::register(&processes, &wanted)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use weir::admin::{self, AdminState, Purge, Purged, TopAsk};
 use weir::cache::purge::{Mode, What};
 use weir::cache::top::Top;
-use weir::command::{Where, purge, top};
+use weir::command::{Reach, Where, purge, top};
 use weir::config::AdminListen;
 use weir::telemetry::Metrics;
 
@@ -42,7 +42,7 @@ impl Desk {
         state.set_topper(Box::new(move |ask: &TopAsk| Some(top.top(ask.by, ask.n))));
         let mut admin = admin::start(listener, state).unwrap();
         admin.begin();
-        let process = Where { config: "none.toml".into(), admin: Some(AdminListen::Tcp(address)), token: None };
+        let process = Where { config: "none.toml".into(), admin: Some(Reach::At(AdminListen::Tcp(address))), token: None };
         Desk { process, asked, admin }
     }
 

@@ -117,6 +117,37 @@ fn as_the_first_process_of_a_container_it_buries_orphans() {
 }
 
 #[test]
+fn it_is_registered_with_each_of_several_weirs_by_itself() {
+    let (mut one, two, backend) = (weir(), weir(), Backend::start());
+    let address = backend.address();
+    // By a name, as one of them would have it in Kubernetes.
+    let named = format!("localhost:{}", two.at("admin").port());
+    let mut it = registered(&one, &address, &["--admin", &named], WAITS);
+    for weir in [&one, &two] {
+        weir.leases_are("app", &[(&address, "serving")]);
+    }
+    assert!(it.said(&format!("app {address} at {named}: registered")));
+    one.is_killed();
+    assert!(it.said(&format!("at {}: not registered: no answer", one.at("admin"))));
+    let renewals = || two.metric("weir_lease_renewals_total{pool=\"app\"}");
+    let before = renewals();
+    eventually("it is renewed where it still can be", || renewals() > before + 3.0);
+    one.starts_again();
+    one.leases_are("app", &[(&address, "serving")]);
+    backend.is(Mood::Slow(Duration::from_millis(1_500)));
+    let mut client = two.client();
+    client.get("/slow").sent();
+    eventually("it is there", || backend.exchanges() == 1);
+    it.signal("TERM");
+    two.leases_are("app", &[(&address, "draining")]);
+    one.leases_are("app", &[]);
+    assert!(!is_there(&it.path("asked")), "the command heard of it before the backend was drained");
+    client.sees(200);
+    assert_eq!(it.ends(), Some(7));
+    two.leases_are("app", &[]);
+}
+
+#[test]
 fn whoever_asks_twice_does_not_wait_for_the_drain() {
     let (weir, backend) = (weir(), Backend::start());
     let mut it = registered(&weir, &backend.address(), &[], WAITS);

@@ -1,11 +1,12 @@
 //! What `weir reload`, `weir status`, `weir purge` and others share: they ask the running process through its admin listener.
 
+use super::reach::Reach;
 use crate::config::{self, AdminListen, ConfigErrors};
 use serde_json::{Map, Value};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ pub struct Where {
     /// The configuration that it serves, which says where its admin listener is.
     pub config: PathBuf,
     /// The admin listener itself, if the file does not say it, or no longer.
-    pub admin: Option<AdminListen>,
+    pub admin: Option<Reach>,
     /// A file that holds the secret of one of its tokens.
     pub token: Option<PathBuf>,
 }
@@ -32,9 +33,9 @@ pub(super) enum NoAnswer {
     /// The file of the token cannot be read, or holds none.
     NoToken(PathBuf, io::Error),
     /// Nobody is there, or it breaks off.
-    Io(AdminListen, io::Error),
+    Io(Reach, io::Error),
     /// Something else is there.
-    Strange(AdminListen),
+    Strange(Reach),
 }
 
 /// What is asked.
@@ -90,17 +91,11 @@ impl Where {
         }
     }
 
-    fn exchange(
-        &self,
-        method: &str,
-        path: &str,
-        content: &str,
-        limit: Duration,
-    ) -> Result<(AdminListen, Answer), NoAnswer> {
+    fn exchange(&self, method: &str, path: &str, content: &str, limit: Duration) -> Result<(Reach, Answer), NoAnswer> {
         let question = Question { method, path, content, secret: self.secret()?, limit };
         let listen = match &self.admin {
             Some(listen) => listen.clone(),
-            None => found(&self.config)?,
+            None => Reach::At(found(&self.config)?),
         };
         let text = exchange(&listen, &question).map_err(|error| NoAnswer::Io(listen.clone(), error))?;
         match parse(&text) {
@@ -136,21 +131,37 @@ fn found(config: &Path) -> Result<AdminListen, NoAnswer> {
     }
 }
 
-fn exchange(listen: &AdminListen, question: &Question<'_>) -> io::Result<Vec<u8>> {
+fn exchange(listen: &Reach, question: &Question<'_>) -> io::Result<Vec<u8>> {
     match listen {
-        AdminListen::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(&near(*address), CONNECT_MAX.min(question.limit))?;
-            stream.set_read_timeout(Some(question.limit))?;
-            stream.set_write_timeout(Some(CONNECT_MAX))?;
-            over(stream, question)
-        }
-        AdminListen::Unix(file) => {
+        Reach::Named(name) => over_tcp(looked_up(name)?, question),
+        Reach::At(AdminListen::Tcp(address)) => over_tcp([near(*address)], question),
+        Reach::At(AdminListen::Unix(file)) => {
             let stream = connect_unix(file)?;
             stream.set_read_timeout(Some(question.limit))?;
             stream.set_write_timeout(Some(CONNECT_MAX))?;
             over(stream, question)
         }
     }
+}
+
+fn looked_up(name: &str) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    name.to_socket_addrs().map_err(|why| io::Error::new(io::ErrorKind::NotFound, why.to_string()))
+}
+
+/// With the first address that takes the connection.
+fn over_tcp(addresses: impl IntoIterator<Item = SocketAddr>, question: &Question<'_>) -> io::Result<Vec<u8>> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "that name has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT_MAX.min(question.limit)) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(question.limit))?;
+                stream.set_write_timeout(Some(CONNECT_MAX))?;
+                return over(stream, question);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// A socket whose backlog is full would keep us for as long as it is: unix(7) knows no timeout for that.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod drain;
 pub mod purge;
+mod reach;
 pub mod register;
 pub mod reload;
 pub mod schema;
@@ -13,3 +14,4 @@ pub mod top;
 pub mod upgrade;
 
 pub use ask::Where;
+pub use reach::Reach;

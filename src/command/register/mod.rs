@@ -9,6 +9,7 @@ mod signals;
 pub use session::{ALONE, alone};
 
 use super::ask::Where;
+use super::reach::Reach;
 use crate::admin::Place;
 use crate::registry::Registration;
 use backend::Check;
@@ -46,21 +47,26 @@ pub struct Wanted {
 }
 
 /// `weir register --pool P --address A -- COMMAND…`: runs the command; registers the backend once it is healthy, and renews that for
-/// as long as it is. Asked to end, it drains the backend and takes it out before the command hears of it; asked again, it
+/// as long as it is, with each of the processes by itself. Asked to end, it drains the backend and takes it out before the command hears of it; asked again, it
 /// does not wait. Ends as the command does.
 ///
 /// # Errors
 /// The command cannot be started, or signals cannot be listened to.
-pub fn register(process: &Where, wanted: Wanted) -> io::Result<ExitCode> {
+pub fn register(processes: &[Where], wanted: &Wanted) -> io::Result<ExitCode> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let content = content(&wanted).map_err(invalid)?;
+    let content = content(wanted).map_err(invalid)?;
     let check = Check::new(wanted.address, wanted.check.as_deref()).map_err(|why| invalid(why.into()))?;
-    // A secret that cannot be read is better said before anything runs.
-    process.secret().map_err(|error| invalid(error.to_string()))?;
     let place = Place { pool: wanted.pool.clone(), address: Some(wanted.address.to_string()) };
-    let registrant = Registrant::new(process.clone(), place, content, check);
+    let mut registrants = Vec::new();
+    for process in processes {
+        // A secret that cannot be read is better said before anything runs.
+        process.secret().map_err(|error| invalid(error.to_string()))?;
+        let at = process.admin.as_ref().filter(|_| processes.len() > 1).map(Reach::to_string);
+        let (place, content, check) = (place.clone(), content.clone(), check.clone());
+        registrants.push(Rc::new(Registrant::new(process.clone(), at, place, content, check)));
+    }
     let runtime = LocalRuntime::new()?;
-    let code = runtime.block_on(run(Rc::new(registrant), &wanted.command));
+    let code = runtime.block_on(run(&registrants, &wanted.command));
     // An answer that hangs is not waited for.
     runtime.shutdown_background();
     code
@@ -78,16 +84,18 @@ fn content(Wanted { ttl, weight, zone, .. }: &Wanted) -> Result<String, String> 
     Ok(content)
 }
 
-async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<ExitCode> {
+async fn run(registrants: &[Rc<Registrant>], command: &[OsString]) -> io::Result<ExitCode> {
     let mut signals = Signals::take()?;
     let mut child = Child::start(command).await?;
     let (stop, stopping) = watch::channel(false);
-    spawn_local(stay(Rc::clone(&registrant), stopping));
+    for registrant in registrants {
+        spawn_local(stay(Rc::clone(registrant), stopping.clone()));
+    }
     let asked = loop {
         tokio::select! {
             ended = child.ends() => {
                 let _ = stop.send(true);
-                registrant.leaves(Duration::ZERO).await;
+                each(registrants, |it| async move { it.leaves(Duration::ZERO).await }).await;
                 return ended.map(code);
             }
             asked = signals.next() => match asked {
@@ -97,8 +105,9 @@ async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<Exi
         }
     };
     let _ = stop.send(true);
-    if !drained(&mut child, &mut signals, registrant.leaves(DRAIN_MAX)).await {
-        registrant.parts().await;
+    let leaving = each(registrants, |it| async move { it.leaves(DRAIN_MAX).await });
+    if !drained(&mut child, &mut signals, leaving).await {
+        each(registrants, |it| async move { it.parts().await }).await;
     }
     child.hears(asked);
     loop {
@@ -106,6 +115,14 @@ async fn run(registrant: Rc<Registrant>, command: &[OsString]) -> io::Result<Exi
             ended = child.ends() => return ended.map(code),
             asked = signals.next() => child.hears(asked.signal()),
         }
+    }
+}
+
+/// Does it for all of them at once; what was begun goes on if that is not waited for.
+async fn each<F: Future<Output = ()> + 'static>(registrants: &[Rc<Registrant>], what: impl Fn(Rc<Registrant>) -> F) {
+    let begun: Vec<_> = registrants.iter().map(|registrant| spawn_local(what(Rc::clone(registrant)))).collect();
+    for one in begun {
+        let _ = one.await;
     }
 }
 

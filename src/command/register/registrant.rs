@@ -12,6 +12,8 @@ use tokio::time::{sleep, timeout};
 /// A backend that is to be registered, and where.
 pub(super) struct Registrant {
     process: Where,
+    /// What tells it from others with which the same backend is registered, for messages.
+    at: Option<String>,
     place: Place,
     content: String,
     check: Check,
@@ -79,9 +81,9 @@ pub(super) async fn stay(registrant: Rc<Registrant>, mut stopping: watch::Receiv
 }
 
 impl Registrant {
-    pub(super) fn new(process: Where, place: Place, content: String, check: Check) -> Registrant {
+    pub(super) fn new(process: Where, at: Option<String>, place: Place, content: String, check: Check) -> Registrant {
         let (is_there, is_out) = (Cell::default(), Cell::default());
-        Registrant { process, place, content, check, is_there, is_out, is_settled: watch::Sender::new(false) }
+        Registrant { process, at, place, content, check, is_there, is_out, is_settled: watch::Sender::new(false) }
     }
 
     /// Takes it out once the last renewal, which may be on its way, has been answered or hangs, and waits for its drain, so long at most. Whether
@@ -96,7 +98,7 @@ impl Registrant {
         loop {
             match self.takes_out(waits, LEAVE_MAX).await {
                 Out::Left => return,
-                Out::Failed(why) => return tell(&format!("{}: not taken out: {why}", self.place.pool)),
+                Out::Failed(why) => return self.tells(&format!("not taken out: {why}")),
                 // There, too many wait already.
                 Out::Drains if !waits.is_zero() => sleep(LOOK_PAUSE.min(waits)).await,
                 Out::Drains => {}
@@ -170,10 +172,17 @@ impl Registrant {
             Outcome::Refused(why) => format!("not registered: {why}"),
         };
         if said.as_ref() != Some(&what) {
-            let Place { pool, address } = &self.place;
-            tell(&format!("{pool} {}: {what}", address.as_deref().unwrap_or_default()));
+            self.tells(&what);
             *said = Some(what);
         }
+    }
+
+    /// To whoever reads that; the backend is kept all the same if nobody does.
+    fn tells(&self, what: &str) {
+        let Place { pool, address } = &self.place;
+        let at = self.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+        let address = address.as_deref().unwrap_or_default();
+        let _ = writeln!(io::stderr(), "weir register: {pool} {address}{at}: {what}");
     }
 }
 
@@ -187,11 +196,6 @@ fn outcome(answer: &Answer) -> Outcome {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
-
-/// To whoever reads that; the backend is kept all the same if nobody does.
-fn tell(what: &str) {
-    let _ = writeln!(io::stderr(), "weir register: {what}");
 }
 
 /// How soon a backend that starts is asked again.
