@@ -42,7 +42,8 @@ impl Desk {
         state.set_topper(Box::new(move |ask: &TopAsk| Some(top.top(ask.by, ask.n))));
         let mut admin = admin::start(listener, state).unwrap();
         admin.begin();
-        let process = Where { config: "none.toml".into(), admin: Some(Reach::At(AdminListen::Tcp(address))), token: None };
+        let process =
+            Where { config: "none.toml".into(), admin: Some(Reach::At(AdminListen::Tcp(address))), token: None };
         Desk { process, asked, admin }
     }
 

@@ -111,6 +111,9 @@ fn nobody_registers_what_is_not_his() {
     let out = token("secret-of-workers").asks("DELETE", "/v1/pools/other/backends/10.1.0.1:1", "");
     assert_eq!(out.status, 403, "{}", out.text());
     token("secret-of-operators").registers("other", "10.2.0.1:1", "");
+    // Nor one of the same pool that he could not register; an operator may.
+    let out = token("secret-of-others").asks("DELETE", "/v1/pools/other/backends/10.2.0.1:1", "");
+    assert!(out.status == 403 && out.text().contains("none of its `networks`"), "{}", out.text());
     assert_eq!(weir.leases("other").len(), 2);
     token("secret-of-operators").takes_out("other", "10.1.0.1:1");
     assert_eq!((weir.leases("app").len(), weir.leases("closed").len()), (0, 0));

@@ -303,6 +303,37 @@ fn who_may_not_register_may_not_do_it_in_another_language() {
 }
 
 #[test]
+fn nobody_changes_what_is_outside_of_his_networks() {
+    let near = "{ name = \"near\", role = \"registrar\", secret = \"secret-of-neighbours\", networks = [\"127.0.0.1/32\"] },\n";
+    let text = open("", "").replace("tokens = [{ name", &format!("tokens = [{near}{{ name"));
+    let weir = Weir::start(&text.replace("tokens = [\"workers\"]", "tokens = [\"workers\", \"near\"]"), &[]);
+    let asks = |secret: &str, path: &str, json: &str| Registrar::new(&weir, secret).asks("PUT", path, json).status;
+    let service = |ip: &str| {
+        format!(
+            "{{\"name\": \"app\", \"id\": \"s\", \"address\": \"{ip}\", \"port\": 1, \"check\": {{\"ttl\": \"9s\"}}}}"
+        )
+    };
+    assert_eq!(asks(WORKERS, "/v1/agent/service/register", &service("127.0.1.1")), 200);
+    assert_eq!(asks(WORKERS, "/v1/agent/check/pass/service:s", ""), 200);
+    let check = "{\"ServiceID\": \"s\", \"Name\": \"another\", \"TTL\": \"5s\"}";
+    for (path, json) in [
+        ("/v1/agent/service/deregister/s", ""),
+        ("/v1/agent/service/maintenance/s?enable=true", ""),
+        ("/v1/agent/check/fail/service:s", ""),
+        ("/v1/agent/check/register", check),
+        ("/v1/agent/check/deregister/service:s", ""),
+        // By its name it would be moved.
+        ("/v1/agent/service/register", &service("127.0.0.1")),
+    ] {
+        assert_eq!(asks("secret-of-neighbours", path, json), 403, "{path}");
+    }
+    let instance = "/nacos/v1/ns/instance?ip=127.0.1.1&port=1&serviceName=app&accessToken=secret-of-neighbours";
+    assert_eq!(Registrar::new(&weir, "").asks("DELETE", instance, "").status, 403);
+    assert_eq!(leases(&weir), ["serving"]);
+    assert_eq!(asks(WORKERS, "/v1/agent/service/deregister/s", ""), 200);
+}
+
+#[test]
 fn a_beat_changes_nothing_of_an_instance_but_how_long_it_lasts() {
     let (weir, one, two) = (Weir::start(&open("", ""), &[]), Backend::start(), Backend::start());
     let asks = |method: &str, path: &str, query: &str| {

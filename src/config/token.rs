@@ -15,7 +15,7 @@ pub struct Token {
     pub role: Role,
     /// By which it is known.
     pub secret: SecretSum,
-    /// Where backends may be that its holder registers; default: [`Token::networks_default`].
+    /// Where backends may be that its holder registers and, unless he is an operator, takes out; default: [`Token::networks_default`].
     pub networks: Vec<IpNet>,
 }
 

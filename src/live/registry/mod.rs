@@ -268,8 +268,9 @@ impl LiveRegistry {
     /// [`Refused`]
     pub fn remove(&self, pool: &str, address: SocketAddr, who: Who<'_>, now: Duration) -> Result<u64, Refused> {
         let mut book = lock(&self.book);
-        book.rules(pool, who)?;
-        let rules = book.rules.get(pool).ok_or(Refused::NoPool)?.rules;
+        let rules = book.rules(pool, who)?;
+        rules.may_change(address, who)?;
+        let rules = rules.rules;
         let forgot = book.services.forget_at(pool, address, Moment::at(now));
         let touched = match book.registry.remove(pool, address, true, rules, now) {
             Some(touched) => touched,

@@ -39,7 +39,9 @@ impl fmt::Display for Refused {
             Refused::NoPool => "there is no pool of that name",
             Refused::Closed => "that pool takes no registrations: it has no `register`",
             Refused::NotYours => "this token may not register in that pool: its `register` does not name it",
-            Refused::Outside => "this token may not register that address: it is in none of its `networks`",
+            Refused::Outside => {
+                "this token may not register that address, or take it out: it is in none of its `networks`"
+            }
             Refused::Own => "that is the address of this admin listener",
             Refused::Configured => "that address stands in `backends` of the pool, and is not to be registered",
             Refused::Full => "that pool has as many registrations as it may have",

@@ -95,6 +95,14 @@ impl PoolRules {
         }
     }
 
+    /// Whether he may change what stands at that address, or take it out: what he could not register is another's.
+    pub(super) fn may_change(&self, address: SocketAddr, who: Who<'_>) -> Result<(), Refused> {
+        match who {
+            Who::Token(token) if !who.is_operator() && !token.reaches(address.ip()) => Err(Refused::Outside),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether anybody may.
     pub(super) fn may_stand_at_all(&self, address: SocketAddr) -> Result<(), Refused> {
         match () {

@@ -44,9 +44,9 @@ impl LiveRegistry {
         if service.checks.iter().filter_map(|check| check.ttl).any(|ttl| ttl > rules.rules.ttl) {
             return Err(Refused::TooLong);
         }
-        // Nobody takes the name of a service of somebody else's pool.
+        // Nobody takes the name of somebody else's service.
         if let Some(before) = book.services.get(&service.id) {
-            book.rules(&before.pool, who)?;
+            book.may_change_that(before, who)?;
         }
         if book.services.is_check_taken(&service) {
             return Err(Refused::CheckTaken);
@@ -209,16 +209,19 @@ impl LiveRegistry {
 impl Book {
     /// Whether somebody may change a service.
     fn may_change(&self, id: &str, who: Who<'_>) -> Result<(), Refused> {
-        let service = self.services.get(id).ok_or(Refused::NoService)?;
-        self.rules(&service.pool, who).map(drop)
+        self.may_change_that(self.services.get(id).ok_or(Refused::NoService)?, who)
     }
 
-    /// The name of the service whose check that is, if somebody may change it; those of pools that are not his stand for nothing.
+    fn may_change_that(&self, service: &Service, who: Who<'_>) -> Result<(), Refused> {
+        self.rules(&service.pool, who)?.may_change(service.address, who)
+    }
+
+    /// The name of the service whose check that is, if somebody may change it; those that are not his stand for nothing.
     fn may_change_check(&self, check: &str, who: Who<'_>) -> Result<String, Refused> {
         let mut refused = Refused::NoCheck;
         for service in self.services.of_check(check) {
-            match self.rules(&service.pool, who) {
-                Ok(_) => return Ok(service.id.clone()),
+            match self.may_change_that(service, who) {
+                Ok(()) => return Ok(service.id.clone()),
                 Err(why) => refused = why,
             }
         }
