@@ -71,7 +71,7 @@ fn a_response_that_may_not_be_stored_passes_and_says_why() {
         .field("set-cookie", "a=b")
         .field("cache-status", "weir; fwd=uri-miss; detail=private")
         .body("a");
-    client.get("/x").sees(200).field("cache-status", "weir; fwd=uri-miss; detail=not-storable").body("a");
+    client.get("/x").sees(200).field("cache-status", "weir; fwd=uri-miss; detail=private").body("a");
     origin.saw(2);
 }
 

@@ -42,6 +42,8 @@ struct State<F> {
     served: bool,
     /// What is fetched was changed meanwhile: it is not to be stored.
     barred: bool,
+    /// It is stale before its end, and others fetch what comes after it.
+    passed: bool,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl<F> Default for Flight<F> {
             abandoned: false,
             served: false,
             barred: false,
+            passed: false,
         };
         Flight { state: Mutex::new(state) }
     }
@@ -109,7 +112,7 @@ impl<F: Clone> Flight<F> {
         let number = state.next_seat;
         state.next_seat += 1;
         state.seats.insert(number, Sitting::default());
-        Some(Seat::of(self, number))
+        Some(Seat::of(self, number, matches!(state.phase, Phase::Asking)))
     }
 
     /// Whether the byte at `position` of the content is there, or comes soon.
@@ -220,6 +223,12 @@ impl<F: Clone> Flight<F> {
     #[must_use]
     pub fn is_barred(&self) -> bool {
         self.lock().barred
+    }
+
+    /// Whether another fetch may have brought what is newer meanwhile.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.lock().passed
     }
 
     /// How many have taken part so far.

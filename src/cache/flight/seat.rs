@@ -39,11 +39,13 @@ pub struct Seat<F> {
     flight: Arc<Flight<F>>,
     number: u32,
     interims: usize,
+    /// It was taken before the head was known.
+    is_early: bool,
 }
 
 impl<F> Seat<F> {
-    pub(super) fn of(flight: &Arc<Flight<F>>, number: u32) -> Seat<F> {
-        Seat { flight: Arc::clone(flight), number, interims: 0 }
+    pub(super) fn of(flight: &Arc<Flight<F>>, number: u32, is_early: bool) -> Seat<F> {
+        Seat { flight: Arc::clone(flight), number, interims: 0, is_early }
     }
 }
 
@@ -52,6 +54,12 @@ impl<F: Clone> Seat<F> {
     #[must_use]
     pub fn leads(&self) -> bool {
         self.number == 0
+    }
+
+    /// Whether the head was not known when it joined.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.is_early
     }
 
     /// Fields that this reader alone is to see.

@@ -10,9 +10,18 @@ type Table<F> = HashMap<u128, Vec<Airborne<F>>>;
 /// A fetch that is under way, and what it was asked for.
 #[derive(Debug)]
 struct Airborne<F> {
-    number: u64,
+    /// What it is joined by; `None`: nobody joins it.
+    number: Option<u64>,
     span: Option<Span>,
     flight: Arc<Flight<F>>,
+}
+
+impl<F> Airborne<F> {
+    /// It goes on for those who are in it.
+    fn close(&mut self) {
+        self.number = None;
+        self.span = None;
+    }
 }
 
 /// Bytes that are asked for, and of what.
@@ -51,20 +60,31 @@ impl<F: Clone> Flights<F> {
     pub fn board(&self, key: (u128, u64), span: Option<Span>) -> Option<Seat<F>> {
         let mut shard = self.shard(key);
         let there = shard.entry(key.0).or_default();
-        match there.iter_mut().find(|airborne| airborne.number == key.1) {
-            Some(airborne) => {
-                if airborne.flight.is_abandoned() {
-                    // It ends, and another one begins.
-                    *airborne = Airborne { number: key.1, span, flight: Arc::default() };
-                }
-                airborne.flight.join()
-            }
-            None => {
-                let flight = Arc::<Flight<F>>::default();
-                there.push(Airborne { number: key.1, span, flight: Arc::clone(&flight) });
-                flight.join()
-            }
+        match there.iter_mut().find(|airborne| airborne.number == Some(key.1)) {
+            Some(airborne) if !airborne.flight.is_abandoned() => return airborne.flight.join(),
+            // It ends, and another one begins.
+            Some(airborne) => airborne.close(),
+            None => {}
         }
+        let flight = Arc::<Flight<F>>::default();
+        there.push(Airborne { number: Some(key.1), span, flight: Arc::clone(&flight) });
+        flight.join()
+    }
+
+    /// The leader's place in a fetch for `hash` that nobody else joins.
+    pub fn alone(&self, hash: u128) -> Option<Seat<F>> {
+        let flight = Arc::<Flight<F>>::default();
+        let airborne = Airborne { number: None, span: None, flight: Arc::clone(&flight) };
+        self.shard((hash, 0)).entry(hash).or_default().push(airborne);
+        flight.join()
+    }
+
+    /// What a fetch brings is stale before its end: nobody joins it any more, and another one begins.
+    pub fn pass(&self, hash: u128, flight: &Arc<Flight<F>>) {
+        let mut shard = self.shard((hash, 0));
+        let there = shard.get_mut(&hash).into_iter().flatten();
+        there.filter(|airborne| Arc::ptr_eq(&airborne.flight, flight)).for_each(Airborne::close);
+        flight.lock().passed = true;
     }
 
     /// A place in a fetch for `hash` that brings, among others, the bytes of `span`, and soon.

@@ -230,7 +230,8 @@ impl FetchReply<'_> {
             && let Some(whole) = flight.whole()
         {
             let is_purged = rest.is_some_and(|rest| rest.is_purged(self.cache()));
-            self.voyage.stow.store(*storing, whole, || is_purged || flight.is_barred());
+            let is_late = flight.is_passed() && self.voyage.stow.has_fresh(&storing.entry);
+            self.voyage.stow.store(*storing, whole, || is_purged || is_late || flight.is_barred());
         }
         if has_memory {
             pressure.shrinks(gathered);

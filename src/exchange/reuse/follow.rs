@@ -10,7 +10,7 @@ use crate::cache::flight::{Heard, Seat};
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Body, Downstream, Reply};
-use crate::http::{CacheStatus, Forward, Length, Unstorable};
+use crate::http::{CacheStatus, Forward, Length, Life, RequestDirectives, Reuse, Unstorable, may_reuse};
 use crate::telemetry::access::End;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,6 +24,8 @@ pub(super) enum Followed {
     Ended(End),
     /// The response is not for this client; what is known of how variants differ.
     Other(Option<Arc<Entry>>),
+    /// It was for all for a while, which is over.
+    Passed,
     Failed(Failure),
 }
 
@@ -48,6 +50,20 @@ impl Reading<'_> {
             trail.crew.clone_from(&fetched.crew);
             trail.first_byte = fetched.first_byte;
         }
+    }
+}
+
+impl Question<'_> {
+    /// RFC 9111 §4: whether the response of another's fetch could be reused for this request, were it stored. `is_early`: it
+    /// comes after the request, which then has what it may ask for (§5.2.1: its directives are advice).
+    fn may_share(&self, life: &Life, is_early: bool) -> bool {
+        let directives = if is_early { RequestDirectives::default() } else { self.directives };
+        !matches!(may_reuse(life, &directives, self.now_ms), Reuse::Validate(_))
+    }
+
+    /// Whether it is known of the key that its responses are not for all.
+    pub(super) fn is_unshared(&self) -> bool {
+        self.rules.cache.unstored.knows(self.hash, self.now_ms)
     }
 }
 
@@ -83,6 +99,9 @@ impl Course<'_> {
         let fits = entry.is_selected_by(&scratch.request.fields, &question.rules.normal);
         if !seat.leads() && !fits {
             return Followed::Other(Some(entry));
+        }
+        if !seat.leads() && !question.may_share(&entry.life, seat.is_early()) {
+            return if question.is_unshared() { Followed::Other(None) } else { Followed::Passed };
         }
         if reading.is_within && !is_done && !is_in(&entry, length, reading.range) {
             return Followed::Other(None);

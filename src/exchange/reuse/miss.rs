@@ -14,7 +14,8 @@ use crate::http::{
 use crate::telemetry::metrics::CacheOutcome;
 use std::sync::Arc;
 
-/// Fetches that a request may turn to before it goes by itself: the first one may show that another variant is wanted.
+/// Fetches of others that a request may turn to before it has one of its own: the first one may show that another variant is
+/// wanted.
 const FLIGHTS_MAX: u32 = 2;
 
 impl Question<'_> {
@@ -107,13 +108,19 @@ impl Course<'_> {
         // What finds no memory goes at the pace of the slowest, for which nobody is to wait who wants another range.
         let is_calm = self.worker.pressure.is_calm();
         let mut may_be_within = stale.is_none() && range.is_some() && is_calm;
-        for _ in 0..FLIGHTS_MAX {
+        // What is not for others is fetched at once, and may turn out to be for all after all.
+        let mut is_alone = question.is_unshared();
+        for round in 0..=FLIGHTS_MAX {
+            is_alone |= round == FLIGHTS_MAX;
             let selecting = known.as_ref().map(|entry| entry.selecting());
             let (key, span) = (question.flight_key(&request, selecting), question.span(&request, selecting));
-            let around = span.as_ref().filter(|_| std::mem::take(&mut may_be_within));
-            let around = around.and_then(|span| self.flights(question).board_within(question.hash, span));
+            let flights = self.flights(question);
+            let around = span.as_ref().filter(|_| std::mem::take(&mut may_be_within) && !is_alone);
+            let around = around.and_then(|span| flights.board_within(question.hash, span));
             let is_within = around.is_some();
-            let Some(mut seat) = around.or_else(|| self.flights(question).board(key, span)) else { break };
+            let shared = if is_alone { None } else { around.or_else(|| flights.board(key, span)) };
+            is_alone |= shared.is_none();
+            let Some(mut seat) = shared.or_else(|| flights.alone(question.hash)) else { break };
             let mut fetched = None;
             if !seat.leads() {
                 self.worker.metrics.collapsed(&question.rules.metrics);
@@ -160,10 +167,13 @@ impl Course<'_> {
                 request.fields.remove(FieldName::Range);
             }
             match &followed {
+                _ if seat.leads() => break,
                 Followed::Other(Some(entry)) => known = Some(Arc::clone(entry)),
+                Followed::Passed => self.flights(question).pass(question.hash, seat.flight()),
                 // It did not bring what it was asked for.
                 Followed::Other(None) if is_within => {}
-                _ => break,
+                Followed::Other(None) => is_alone = true,
+                Followed::Ended(_) | Followed::Failed(_) => break,
             }
         }
         if let (true, Some(range)) = (whole, &range) {
@@ -208,7 +218,9 @@ impl Course<'_> {
             (Followed::Failed(Failure::Error(_)), _) => {
                 Reused::Forward(Box::new(question.forwarded(self, forward, Some("error"))))
             }
-            (Followed::Other(_), _) => Reused::Forward(Box::new(question.forwarded(self, forward, Some("not-shared")))),
+            (Followed::Other(_) | Followed::Passed, _) => {
+                Reused::Forward(Box::new(question.forwarded(self, forward, Some("not-shared"))))
+            }
         }
     }
 
@@ -234,9 +246,6 @@ impl Course<'_> {
             return Some("no-store");
         }
         // What If-Range is about is known only where something of it is stored.
-        if !is_known && fields.has(FieldName::Range) && fields.has(FieldName::IfRange) {
-            return Some("if-range");
-        }
-        question.rules.cache.unstored.knows(question.hash, question.now_ms).then_some("not-storable")
+        (!is_known && fields.has(FieldName::Range) && fields.has(FieldName::IfRange)).then_some("if-range")
     }
 }

@@ -303,6 +303,13 @@ impl Stow {
         })
     }
 
+    /// Whether what is fresh is stored in its place.
+    pub(super) fn has_fresh(&self, entry: &Entry) -> bool {
+        let now_ms = self.worker.now_ms();
+        let is_fresh = |old: &Entry| old.life.ttl(now_ms) > 0 && self.cache().verdict(old) == Verdict::Lives;
+        self.cache().memory.variants(entry.hash).iter().any(|old| old.is_same_variant(entry) && is_fresh(old))
+    }
+
     /// RFC 9111 §3.4: parts of the same representation, by a strong validator, become one. `None`: nothing of it is kept.
     fn combined(&self, entry: &Entry, first: u64, complete: u64, part: Box<[u8]>) -> Option<Content> {
         let before = self.cache().memory.variants(entry.hash).into_iter().find(|old| self.is_of_same(old, entry));

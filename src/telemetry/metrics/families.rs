@@ -82,7 +82,7 @@ families! {
     CACHE_REQUESTS Counter "weir_cache_requests" None, ["cache", "outcome"]
         "Requests on routes with a cache, by what it made of them.";
     CACHE_COLLAPSED Counter "weir_cache_collapsed" None, ["cache"]
-        "Requests that shared the fetch of another: fetches saved.";
+        "Requests that waited for the fetch of another; those whom its response is not for ask themselves then.";
     CACHE_FETCHES Counter "weir_cache_fetches" None, ["cache"]
         "Fetches that a cache began, validations and those in the background among them.";
     CACHE_STORED Counter "weir_cache_stored" None, ["cache"]

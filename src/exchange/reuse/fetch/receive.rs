@@ -6,8 +6,8 @@ use crate::exchange::reuse::landing::Failure;
 use crate::exchange::reuse::rest::Rest;
 use crate::exchange::reuse::stow::Storing;
 use crate::http::{
-    self, FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Unstorable, Validators, is_renewed_by,
-    leaves_out, range_may, strip_unstored,
+    self, FieldName, Fields, Length, Life, RequestDirectives, ResponseDirectives, ResponseHead, Reuse, Unstorable,
+    Validators, is_renewed_by, leaves_out, may_reuse, range_may, strip_unstored,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,7 +32,10 @@ impl FetchReply<'_> {
                 return self.refute();
             }
             match voyage.stow.freshen(stale, head, || voyage.flight.is_barred()) {
-                Ok(entry) => voyage.flight.done(entry),
+                Ok(entry) => {
+                    self.remember(&entry.life);
+                    voyage.flight.done(entry);
+                }
                 // Of parts this client may not have all that it wants.
                 Err(entry) if entry.whole().is_none() => {
                     self.is_refuted = true;
@@ -55,7 +58,7 @@ impl FetchReply<'_> {
         let directives = ResponseDirectives::of(&head.fields);
         match voyage.stow.storing(head, length, &directives) {
             Ok(storing) => {
-                self.cache().unstored.forget(voyage.stow.hash);
+                self.remember(&storing.entry.life);
                 self.show(&storing, head, length, &directives);
                 Mode::Store(Box::new(storing))
             }
@@ -75,6 +78,15 @@ impl FetchReply<'_> {
                 voyage.flight.head(Arc::new(entry.because(why)), length, false, voyage.extra.take());
                 Mode::Pass
             }
+        }
+    }
+
+    /// Whether others are to wait for fetches of this key: not where each has to validate what comes.
+    fn remember(&self, life: &Life) {
+        let (stow, unstored) = (&self.voyage.stow, &self.cache().unstored);
+        match may_reuse(life, &RequestDirectives::default(), stow.asked_ms) {
+            Reuse::Validate(_) => unstored.note(stow.hash, self.voyage.worker.now_ms()),
+            _ => unstored.forget(stow.hash),
         }
     }
 
@@ -109,7 +121,7 @@ impl FetchReply<'_> {
         };
         Rest::own(received, &mut voyage.extra.borrow_mut());
         storing.length = Length::Known(rest.missing_bytes());
-        self.cache().unstored.forget(voyage.stow.hash);
+        self.remember(&storing.entry.life);
         self.show(&storing, &rest.shown(head), length, &directives);
         rest.before().into_iter().for_each(|piece| voyage.flight.data(piece));
         self.joining = Some(rest.missing_bytes());
