@@ -40,7 +40,8 @@ fn a_304_about_something_else_is_no_validation() {
 #[test]
 fn all_who_wait_for_a_validation_that_is_none_get_what_there_is_now_by_one_request() {
     let origin = Origin::start();
-    let (weir, _client) = stored(&origin, 0);
+    let (weir, _client) = stored(&origin, 60);
+    weir.purges("{\"all\": true, \"soft\": true}");
     let gate = Gate::new();
     origin.says("").after(&gate).then("HTTP/1.1 304 Not Modified\r\nETag: \"2\"\r\n\r\n");
     let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nETag: \"2\"\r\nContent-Length: 3\r\n\r\n";

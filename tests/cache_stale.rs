@@ -178,3 +178,64 @@ fn what_nobody_says_about_errors_bridges_a_backend_that_does_not_answer() {
         assert!(matches!(seen.status, 502 | 504), "{directives}: {seen:?}");
     }
 }
+
+#[test]
+fn what_says_nothing_of_freshness_is_never_used_stale_for_another() {
+    for validator in [None, Some("\"1\"")] {
+        for wish in ["", "max-stale", "stale-if-error=60", "max-stale, only-if-cached"] {
+            let origin = Origin::start();
+            let reply = origin.replies(200);
+            let reply = match validator {
+                Some(tag) => reply.field("ETag", tag),
+                None => reply,
+            };
+            reply.body("account of a");
+            (0..4).for_each(|_| origin.hangs_up());
+            let weir = Weir::before(&origin, CACHING);
+            let seen = weir.client().get("/account").field("Cookie", "a").sees(200).body("account of a");
+            let is_stored = seen.value("cache-status").contains("; stored");
+            assert_eq!(is_stored, validator.is_some(), "{seen:?}");
+            let mut b = weir.client();
+            let seen = b.get("/account").field("Cookie", "b").field("Cache-Control", wish).gets().unwrap();
+            assert!(matches!(seen.status, 502 | 504), "{validator:?} {wish}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_operator_says_of_stale_responses_holds_where_they_say_nothing() {
+    let origin = Origin::start();
+    origin.replies(200).body("a");
+    origin.replies(503).body("down");
+    let weir = Weir::before(&origin, &CACHING.replace("64MiB\"", "64MiB\"\nstale_if_error = \"60s\""));
+    (0..2).for_each(|_| drop(weir.client().get("/x").sees(200).body("a")));
+    origin.saw(2);
+}
+
+#[test]
+fn what_nobody_says_about_errors_bridges_nothing_but_a_backend_that_is_not_reached() {
+    // One that breaks the rules, and one that is slow.
+    let (origin, weir) = stale("");
+    origin.says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nb");
+    weir.client().get("/x").sees(502);
+    let (origin, gate) = (Origin::start(), Gate::new());
+    origin.replies(200).field("Cache-Control", "max-age=10").field("Age", "11").body("a");
+    origin.says("").after(&gate).then("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
+    let weir = Weir::before(&origin, &format!("{CACHING}timeouts = {{ first_byte = \"200ms\" }}\n"));
+    weir.client().get("/x").sees(200).body("a");
+    weir.client().get("/x").sees(504);
+
+    // One that all may not ask at once.
+    let (origin, gate) = (Origin::start(), Gate::new());
+    origin.replies(200).field("Cache-Control", "max-age=10").field("Age", "11").body("a");
+    origin.says("").after(&gate).then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbusy");
+    let text = format!("[pool.app]\nbackends = [\"{{origin}}\"]\nconnections = {{ max = 1, queue = 0 }}\n{CACHING}");
+    let weir = Weir::start(&text, &[("origin", &origin.address())]);
+    weir.client().get("/x").sees(200).body("a");
+    let mut busy = weir.client();
+    busy.get("/busy").sent();
+    origin.request(1);
+    weir.client().get("/x").sees(503);
+    gate.open();
+    busy.sees(200).body("busy");
+}

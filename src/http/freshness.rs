@@ -39,7 +39,7 @@ pub struct Life {
     pub if_error_ms: u64,
     /// The same where no backend can be reached at all (RFC 9111 §4.2.4).
     pub if_disconnected_ms: u64,
-    /// Use without validation is forbidden once stale (RFC 9111 §4.2.4).
+    /// Use without validation is forbidden once stale (RFC 9111 §4.2.4), or nobody says that it is allowed.
     pub forbids_stale: bool,
     /// Never to be used without validation (RFC 9111 §5.2.2.4).
     pub no_cache: bool,
@@ -76,17 +76,22 @@ impl Life {
         let delay_ms = times.answered_ms.saturating_sub(times.asked_ms);
         let corrected_ms = age(fields) * 1000 + delay_ms;
         let initial_ms = apparent_ms.max(corrected_ms);
-        let forbids_stale = directives.forbids_stale();
+        let fresh_ms = lifetime(status, fields, directives, defaults, date_ms);
+        let is_silent = fresh_ms == 0 && is_silent(fields, directives, defaults);
+        let by_operator = defaults.stale_while_revalidate.max(defaults.stale_if_error) > 0;
+        // It may be for one client alone, for all that is known.
+        let forbids_stale = directives.forbids_stale() || (is_silent && !by_operator);
+        let if_disconnected = if is_silent { defaults.stale_if_error } else { defaults.stale_if_disconnected };
         let window = |said: Option<u64>, default: u64| match (forbids_stale, said) {
             (true, _) => 0,
             (false, said) => said.unwrap_or(default) * 1000,
         };
         Life {
             born_ms: signed(times.answered_ms).saturating_sub(signed(initial_ms)),
-            fresh_ms: lifetime(status, fields, directives, defaults, date_ms),
+            fresh_ms,
             while_revalidate_ms: window(directives.stale_while_revalidate, defaults.stale_while_revalidate),
             if_error_ms: window(directives.stale_if_error, defaults.stale_if_error),
-            if_disconnected_ms: window(directives.stale_if_error, defaults.stale_if_disconnected),
+            if_disconnected_ms: window(directives.stale_if_error, if_disconnected),
             forbids_stale,
             no_cache: directives.no_cache == Qualified::All,
             immutable: directives.immutable,
@@ -210,6 +215,19 @@ fn lifetime(status: u16, fields: &Fields, directives: &ResponseDirectives, defau
     modified.map_or(0, |modified| (date_ms.saturating_sub(modified) / HEURISTIC_PART).min(HEURISTIC_MAX_MS))
 }
 
+/// Whether neither side says anything of freshness, of staleness, or that it is for all.
+fn is_silent(fields: &Fields, directives: &ResponseDirectives, defaults: &Defaults) -> bool {
+    let seconds = [
+        directives.s_maxage,
+        directives.max_age,
+        directives.stale_while_revalidate,
+        directives.stale_if_error,
+        defaults.ttl,
+    ];
+    let has_expires = !directives.targeted && fields.has(FieldName::Expires);
+    !directives.public && !has_expires && seconds.iter().all(Option::is_none)
+}
+
 /// RFC 9111 §4.2.2: a typical fraction.
 const HEURISTIC_PART: u64 = 10;
 /// A day: longer is for the origin to say.
@@ -279,6 +297,29 @@ mod tests {
         }
         let earlier = life(&[("date", "Sun, 06 Nov 1994 08:49:27 GMT"), ("age", "3")], Defaults::default());
         assert_eq!(earlier.age_ms(NOW + 1000), 11_000);
+    }
+
+    #[test]
+    fn what_says_nothing_is_good_for_nothing_once_stale_unless_the_operator_says_otherwise() {
+        let bridge = Defaults { stale_if_disconnected: 600, ..Defaults::default() };
+        let modified = ("last-modified", "Sat, 05 Nov 1994 08:49:37 GMT");
+        let cc = |text| ("cache-control", text);
+        for (lines, defaults, expected) in [
+            (&[("date", DATE)][..], bridge, (true, 0)),
+            (&[("etag", "\"1\""), cc("no-transform")], bridge, (true, 0)),
+            (&[("date", DATE), ("last-modified", DATE)], bridge, (true, 0)),
+            (&[("date", DATE), modified], bridge, (false, 600)),
+            (&[cc("max-age=0")], bridge, (false, 600)),
+            (&[("expires", "0")], bridge, (false, 600)),
+            (&[cc("public")], bridge, (false, 600)),
+            (&[cc("stale-if-error=5")], bridge, (false, 5)),
+            (&[], Defaults { ttl: Some(0), ..bridge }, (false, 600)),
+            (&[], Defaults { stale_if_error: 7, stale_if_disconnected: 7, ..bridge }, (false, 7)),
+            (&[], Defaults { stale_while_revalidate: 7, ..bridge }, (false, 0)),
+        ] {
+            let life = life(lines, defaults);
+            assert_eq!((life.forbids_stale, life.if_disconnected_ms / 1000), expected, "{lines:?} {defaults:?}");
+        }
     }
 
     #[test]

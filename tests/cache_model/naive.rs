@@ -364,7 +364,15 @@ impl Stored {
     /// §4.2.4
     fn forbids_stale(&self) -> bool {
         let said = self.directives();
-        ["must-revalidate", "proxy-revalidate", "s-maxage"].iter().any(|name| said.has(name)) || self.is_no_cache()
+        let forbid = ["must-revalidate", "proxy-revalidate", "s-maxage"];
+        forbid.iter().any(|name| said.has(name)) || self.is_no_cache() || self.is_silent()
+    }
+
+    /// Beyond the RFC: what nobody says anything of may be for one client.
+    fn is_silent(&self) -> bool {
+        let says = ["public", "stale-while-revalidate", "stale-if-error"];
+        let says = says.iter().any(|name| self.directives().has(name));
+        !says && self.lifetime_said().is_none() && self.lifetime_given() == 0
     }
 
     fn is_no_cache(&self) -> bool {
