@@ -178,3 +178,82 @@ fn what_may_be_stale_while_it_is_validated_is_shared() {
     clients.iter_mut().for_each(|client| drop(client.sees(200).body("a")));
     origin.saw(1);
 }
+
+#[test]
+fn what_is_for_one_does_not_keep_what_is_for_all_from_being_stored() {
+    let origin = Origin::start();
+    origin.says(says("Cache-Control: private\r\n", "mine"));
+    origin.says(says("Cache-Control: max-age=60\r\n", "for all"));
+    let weir = caching(&origin);
+    weir.client().get("/x").field("Cookie", "a").sees(200).body("mine");
+    let seen = weir.client().get("/x").sees(200).body("for all");
+    assert_eq!(status(&seen), "weir; fwd=uri-miss; ttl=60; stored");
+    assert!(status(&weir.client().get("/x").sees(200).body("for all")).starts_with("weir; hit"));
+    // And those who ask at the same time share again.
+    weir.purges("{\"all\": true}");
+    let gate = Gate::new();
+    origin.says("").after(&gate).then(says("Cache-Control: max-age=60\r\n", "new"));
+    let mut clients: Vec<_> = (0..5).map(|_| weir.client()).collect();
+    clients.iter_mut().for_each(|client| client.get("/x").sent());
+    weir.counts(COLLAPSED, 4.0);
+    gate.open();
+    clients.iter_mut().for_each(|client| drop(client.sees(200).body("new")));
+    origin.saw(3);
+}
+
+#[test]
+fn what_one_gets_who_reloads_leaves_to_others_what_is_fresh() {
+    for (code, fields) in
+        [(200, "private"), (302, "private"), (400, ""), (401, ""), (403, "no-store"), (429, "no-store")]
+    {
+        let origin = Origin::start();
+        origin.says(says("Cache-Control: max-age=60\r\n", "for all"));
+        let weir = caching(&origin);
+        weir.client().get("/x").sees(200).body("for all");
+        origin.replies(code).field("Cache-Control", fields).body("for one");
+        weir.client().get("/x").field("Cookie", "a").field("Cache-Control", "no-cache").sees(code).body("for one");
+        let seen = weir.client().get("/x").sees(200).body("for all");
+        assert!(status(&seen).starts_with("weir; hit"), "{code}: {seen:?}");
+        origin.saw(2);
+    }
+}
+
+#[test]
+fn what_is_no_more_or_came_in_the_place_of_what_is_stale_takes_it_away() {
+    for (is_fresh, code, fields, is_gone) in [
+        (true, 404, "no-store", true),
+        (true, 410, "no-store", true),
+        (false, 404, "no-store", true),
+        (false, 200, "private", true),
+        (false, 302, "no-store", true),
+        (false, 403, "no-store", true),
+        (false, 400, "no-store", false),
+    ] {
+        let origin = Origin::start();
+        let age = if is_fresh { "0" } else { "61" };
+        origin.says(says(&format!("Cache-Control: max-age=60\r\nAge: {age}\r\nETag: \"1\"\r\n"), "for all"));
+        let weir = caching(&origin);
+        weir.client().get("/x").sees(200).body("for all");
+        origin.replies(code).field("Cache-Control", fields).body("other");
+        weir.client().get("/x").field("Cache-Control", "no-cache").sees(code).body("other");
+        (0..4).for_each(|_| origin.hangs_up());
+        let seen = weir.client().get("/x").gets().unwrap();
+        assert_eq!(seen.status == 502, is_gone, "{is_fresh} {code}: {seen:?}");
+    }
+}
+
+#[test]
+fn an_error_that_one_deserves_does_not_end_the_sharing_of_the_others() {
+    let origin = Origin::start();
+    origin.replies(400).body("bad");
+    let gate = Gate::new();
+    origin.says("").after(&gate).then(says("Cache-Control: max-age=60\r\n", "for all"));
+    let weir = caching(&origin);
+    weir.client().get("/x").field("X-Bad", "1").sees(400).body("bad");
+    let mut clients: Vec<_> = (0..5).map(|_| weir.client()).collect();
+    clients.iter_mut().for_each(|client| client.get("/x").sent());
+    weir.counts(COLLAPSED, 4.0);
+    gate.open();
+    clients.iter_mut().for_each(|client| drop(client.sees(200).body("for all")));
+    origin.saw(2);
+}

@@ -107,9 +107,9 @@ impl Naive {
         let new = Stored { selecting: new.varies_by(request), ..new };
         if new.may_be_stored(request) {
             self.keep(new);
-        } else if stale.is_some() && answer.status < 500 {
+        } else if let Some(old) = stale.as_ref().filter(|old| old.is_outdated_by(answer.status, now)) {
             // What is stored is not what there is now.
-            self.stored.retain(|stored| stored.target != request.target);
+            self.stored.retain(|stored| stored.target != old.target || stored.selecting != old.selecting);
         }
         if validated.is_some() { Learnt::NotIt } else { Learnt::Nothing }
     }
@@ -393,6 +393,16 @@ impl Stored {
     fn ends(&self) -> i64 {
         let longest = self.windows().into_iter().max().unwrap();
         (self.answered as i64 - self.age(self.answered) as i64 + longest) * 1000 + self.lifetime()
+    }
+
+    /// Beyond the RFC, where another response comes that is not stored: whether it is still used where that is allowed.
+    fn is_outdated_by(&self, status: u16, now: u64) -> bool {
+        let is_fresh = !self.is_no_cache() && self.lifetime() > self.age(now) as i64 * 1000;
+        match status {
+            404 | 410 => true,
+            200..400 | 451 => !is_fresh,
+            _ => false,
+        }
     }
 
     /// §4

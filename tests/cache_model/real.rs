@@ -50,6 +50,15 @@ fn fields(lines: &Lines) -> Fields {
     fields
 }
 
+/// As `FetchReply::outdates`, for the statuses that are drawn.
+fn outdates(status: u16, stale: &Entry, now: u64) -> bool {
+    match status {
+        404 | 410 => true,
+        200..400 => may_reuse(&stale.life, &RequestDirectives::default(), now * 1000) != Reuse::Fresh,
+        _ => false,
+    }
+}
+
 impl Real {
     pub(crate) fn new() -> Real {
         let secret = Secret([7; 16]);
@@ -162,8 +171,11 @@ impl Real {
                 let content = Content::Whole(body.to_le_bytes().into());
                 self.keep(self.entry(question, answer.status, &kept, life, content, &selecting));
             }
-            None if stale.is_some() && answer.status < 500 => self.invalidate(question.hash, &question.key),
-            None => {}
+            None => {
+                if let Some(stale) = stale.filter(|stale| outdates(answer.status, stale, now)) {
+                    self.memory.remove(stale.hash, |entry| std::ptr::eq(entry, &**stale));
+                }
+            }
         }
         learnt
     }

@@ -7,10 +7,15 @@ use crate::exchange::reuse::rest::Rest;
 use crate::exchange::reuse::stow::Storing;
 use crate::http::{
     self, FieldName, Fields, Length, Life, RequestDirectives, ResponseDirectives, ResponseHead, Reuse, Unstorable,
-    Validators, is_renewed_by, leaves_out, may_reuse, range_may, strip_unstored,
+    Validators, is_heuristic, is_renewed_by, leaves_out, may_reuse, range_may, strip_unstored,
 };
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// Whether such a response, not stored, is the request's own fault, or a passing one: it says nothing of what others get.
+fn is_by_request(status: u16) -> bool {
+    status >= 400 && !is_heuristic(status)
+}
 
 impl FetchReply<'_> {
     /// Decides what becomes of the response.
@@ -66,11 +71,11 @@ impl FetchReply<'_> {
                 voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
                 // What is due to this request alone says nothing of the others.
                 let is_own = why == Unstorable::Authorization;
-                // What is stored under this key is not what there is now.
-                if voyage.stale.is_some() && head.status < 500 && !is_own {
-                    self.cache().invalidate(voyage.stow.hash, &voyage.stow.key);
+                if let Some(stale) = voyage.stale.as_ref().filter(|stale| !is_own && self.outdates(head.status, stale))
+                {
+                    self.cache().invalidate_one(stale);
                 }
-                if !is_own && !voyage.stow.ranged {
+                if !is_own && !voyage.stow.ranged && !is_by_request(head.status) {
                     self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
                 }
                 let entry =
@@ -83,10 +88,26 @@ impl FetchReply<'_> {
 
     /// Whether others are to wait for fetches of this key: not where each has to validate what comes.
     fn remember(&self, life: &Life) {
-        let (stow, unstored) = (&self.voyage.stow, &self.cache().unstored);
-        match may_reuse(life, &RequestDirectives::default(), stow.asked_ms) {
-            Reuse::Validate(_) => unstored.note(stow.hash, self.voyage.worker.now_ms()),
-            _ => unstored.forget(stow.hash),
+        let (hash, unstored) = (self.voyage.stow.hash, &self.cache().unstored);
+        match self.reuse(life) {
+            Reuse::Validate(_) => unstored.note(hash, self.voyage.worker.now_ms()),
+            _ => unstored.forget(hash),
+        }
+    }
+
+    /// What one who wants nothing in particular could do with what has such a life, when this was asked for.
+    fn reuse(&self, life: &Life) -> Reuse {
+        may_reuse(life, &RequestDirectives::default(), self.voyage.stow.asked_ms)
+    }
+
+    /// Whether a response that is not stored says that what is stored is not what there is now: that there is nothing; or, of
+    /// what is stale, that there is something else. What is fresh is validated because one client wishes it, and stays as it is
+    /// for the others (RFC 9111 §4.3.3).
+    fn outdates(&self, status: u16, stale: &Entry) -> bool {
+        match status {
+            404 | 410 => true,
+            200..=399 | 401 | 403 | 451 => self.reuse(&stale.life) != Reuse::Fresh,
+            _ => false,
         }
     }
 
