@@ -239,3 +239,40 @@ fn what_nobody_says_about_errors_bridges_nothing_but_a_backend_that_is_not_reach
     gate.open();
     busy.sees(200).body("busy");
 }
+
+#[test]
+fn who_reads_slowly_does_not_hold_up_the_refresh() {
+    let origin = Origin::start();
+    let content = "a".repeat(8 * 1024 * 1024);
+    let reply = origin.replies(200).field("Cache-Control", "max-age=10, stale-while-revalidate=60").field("Age", "11");
+    reply.field("ETag", "\"1\"").body(&content);
+    let weir = Weir::before(&origin, &CACHING.replace("64MiB\"", "256MiB\"\nmax_object = \"32MiB\""));
+    weir.client().get("/x").sees(200);
+    fresh(&origin, "b");
+    let mut slow = weir.client();
+    slow.get("/x").sent();
+    // It has read nothing yet.
+    origin.request(1).field("if-none-match", "\"1\"");
+    eventually("it is refreshed", || weir.client().get("/x").sees(200).text() == "b");
+    assert_eq!(slow.sees(200).body, content.as_bytes());
+    origin.saw(2);
+}
+
+#[test]
+fn what_comes_from_the_disk_is_refreshed_as_well() {
+    let (origin, disk) = (Origin::start(), tempfile::tempdir().unwrap());
+    let reply = origin.replies(200).field("Cache-Control", "max-age=10, stale-while-revalidate=60").field("Age", "11");
+    reply.field("ETag", "\"1\"").body("a");
+    let keys = format!("64MiB\"\ndisk = {{ path = \"{}\", size = \"16MiB\" }}", disk.path().display());
+    let mut weir = Weir::before(&origin, &CACHING.replace("64MiB\"", &keys));
+    weir.client().get("/x").sees(200).body("a");
+    eventually("it is on the disk", || weir.metric("weir_cache_objects{cache=\"pages\",tier=\"disk\"}") == 1.0);
+    assert!(weir.stop().success());
+    weir.starts_again();
+    fresh(&origin, "b");
+    let seen = weir.client().get("/x").sees(200).body("a");
+    assert!(seen.value("cache-status").starts_with("weir; hit; ttl=-"), "{seen:?}");
+    origin.request(1).field("if-none-match", "\"1\"");
+    eventually("it is refreshed", || weir.client().get("/x").sees(200).text() == "b");
+    origin.saw(2);
+}

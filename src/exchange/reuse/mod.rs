@@ -84,13 +84,7 @@ impl Course<'_> {
     ) -> Reused {
         let question = Question::ask(self, id, &scratch.request, std::mem::take(&mut scratch.key));
         let reused = match question.look(self, &scratch.request, down) {
-            Looked::Hit(entry, reuse) => {
-                let end = self.hit(&question, &entry, reuse, scratch, down, trail).await;
-                if reuse == Reuse::WhileRevalidate {
-                    self.refresh(&question, &entry, scratch);
-                }
-                Reused::Ended(end)
-            }
+            Looked::Hit(entry, reuse) => Reused::Ended(self.hit(&question, &entry, reuse, scratch, down, trail).await),
             Looked::Miss(forward, stale) => {
                 // Boxed: what is large is not carried by a hit.
                 Box::pin(self.miss(&question, forward, stale, scratch, down, trail)).await
@@ -120,6 +114,10 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
+        if reuse == Reuse::WhileRevalidate {
+            // First: who reads slowly is not waited for.
+            self.refresh(question, entry, scratch);
+        }
         let status = CacheStatus { ttl: Some(entry.life.ttl(question.now_ms)), ..CacheStatus::HIT };
         trail.cache = Some(if reuse == Reuse::Fresh { CacheOutcome::Hit } else { CacheOutcome::Stale });
         let serving = Serving { entry, status, is_hit: true };
