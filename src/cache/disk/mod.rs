@@ -31,7 +31,7 @@ mod writer;
 pub use counts::Counts;
 pub use error::{DiskError, ReadFault};
 pub use options::Options;
-pub use stored::{Content, Found, Record};
+pub use stored::{At, Content, Found, Record};
 
 use self::inner::Inner;
 use self::journal::Journal;

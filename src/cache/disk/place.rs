@@ -4,7 +4,7 @@ use super::record::UNIT_BYTES;
 use std::num::NonZeroU64;
 
 /// A segment, where in it a record begins and how long it is. Never zero: a segment begins with its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place(NonZeroU64);
 
 impl Place {

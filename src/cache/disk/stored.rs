@@ -1,6 +1,7 @@
 //! What is given to the disk tier, and what it finds.
 
 use super::index::Slot;
+use super::place::Place;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
@@ -60,4 +61,19 @@ pub struct Found {
     /// When it is of no use any more, in milliseconds since the epoch, rounded up to whole seconds.
     pub expires_ms: u64,
     pub(super) slot: Slot,
+}
+
+impl Found {
+    /// Where it is: tells it from another record of the same variant and generation.
+    #[must_use]
+    pub fn at(&self) -> At {
+        At { place: self.slot.place, turn: self.slot.turn() }
+    }
+}
+
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct At {
+    place: Place,
+    turn: u32,
 }

@@ -50,13 +50,22 @@ impl LiveCache {
 
     /// Puts what was read into memory, unless it was replaced or invalidated while it was read.
     fn take_in(&self, disk: &Disk, found: &Found, entry: Arc<Entry>) -> Option<Arc<Entry>> {
-        if self.memory.find(entry.hash, |there| Arc::ptr_eq(there, &entry).then_some(())).is_none() {
-            drop(self.put(&entry, false));
+        // Looked at first: what replaced it is not to go for it, be it for a moment.
+        if !disk.has(found) {
+            return None;
         }
+        let entry = match self.memory.variants(entry.hash).into_iter().find(|there| there.is_same_variant(&entry)) {
+            // Another read of the same: what replaces a record takes it from the disk before it is in memory.
+            Some(there) => there,
+            None => {
+                drop(self.put(&entry, false));
+                entry
+            }
+        };
         if disk.has(found) {
             return Some(entry);
         }
-        // Looked at last: whatever replaces it from now on finds it in memory.
+        // And last: whatever replaces it from now on finds it in memory.
         self.let_go(&self.memory.remove(found.hash, |there| std::ptr::eq(there, &*entry)));
         None
     }
@@ -72,14 +81,7 @@ impl LiveCache {
             return false;
         };
         let Some(meta) = record::encode(entry) else { return false };
-        disk.write(Record {
-            hash: entry.hash,
-            variant: entry.variant,
-            born: entry.born,
-            expires_ms: entry.life.ends_ms(),
-            meta: Bytes::from(meta),
-            body: Arc::new(Shared(Arc::clone(entry))),
-        })
+        disk.write(record_of(entry, meta))
     }
 
     /// Lets go of the directory (blocks), so that another process may have it. Nothing is written until
@@ -137,6 +139,17 @@ pub(super) fn look(cache: &str, counts: &Counts) -> DiskLook {
     }
 }
 
+fn record_of(entry: &Arc<Entry>, meta: Vec<u8>) -> Record {
+    Record {
+        hash: entry.hash,
+        variant: entry.variant,
+        born: entry.born,
+        expires_ms: entry.life.ends_ms(),
+        meta: Bytes::from(meta),
+        body: Arc::new(Shared(Arc::clone(entry))),
+    }
+}
+
 async fn read(disk: &Disk, found: &Found) -> Option<Arc<Entry>> {
     let (meta, body) = disk.read(*found).await.ok()?;
     record::decode(&meta, body.into_boxed_slice(), found.hash).map(Arc::new)
@@ -159,5 +172,58 @@ impl disk::Content for Shared {
             Content::Parts(parts) => Cow::Owned(parts.joined().into_vec()),
             _ => Cow::Borrowed(self.0.whole().unwrap_or_default()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::entry::Make;
+    use crate::cache::key::Secret;
+    use crate::cache::memory::Memory;
+    use crate::cache::purge::Purges;
+    use crate::http::{Fields, Life};
+    use arc_swap::ArcSwapOption;
+
+    fn cache(disk: &Disk) -> LiveCache {
+        let secret = Secret([7; 16]);
+        LiveCache {
+            name: "pages".to_owned(),
+            secret,
+            memory: Memory::new(1 << 20, 8),
+            purges: Purges::new(secret),
+            unstored: <_>::default(),
+            searches: <_>::default(),
+            misses: <_>::default(),
+            reads: <_>::default(),
+            wants_disk: true,
+            disk: ArcSwapOption::from_pointee(disk.clone()),
+            teller: ArcSwapOption::empty(),
+        }
+    }
+
+    fn entry(content: &[u8]) -> Arc<Entry> {
+        let (fields, content) = (&Fields::default(), Content::Whole(content.into()));
+        let (hash, variant, key, url_at, status, born) = (1, 0, &b"http://a/"[..], 0, 200, 3);
+        let (selecting, tags, life) = (&b""[..], &[][..], Life::NONE);
+        Arc::new(Entry::make(Make { hash, variant, key, url_at, selecting, tags, status, fields, life, born, content }))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_does_not_take_the_place_of_what_replaced_it_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::open(&Options::new(directory.path(), 4 << 20), 0).unwrap();
+        let cache = cache(&disk);
+        let (old, new) = (entry(b"old"), entry(b"new"));
+        assert!(disk.write(record_of(&old, record::encode(&old).unwrap())));
+        disk.flush();
+        let found = disk.find(1)[0];
+        let read = read(&disk, &found).await.unwrap();
+        assert!(cache.take_in(&disk, &found, Arc::clone(&read)).is_some_and(|entry| Arc::ptr_eq(&entry, &read)));
+        // Another read of the same finds it there.
+        assert!(cache.take_in(&disk, &found, old).is_some_and(|entry| Arc::ptr_eq(&entry, &read)));
+        assert!(cache.write_down(&new) && cache.put(&new, true).is_held());
+        assert!(cache.take_in(&disk, &found, read).is_none());
+        assert!(cache.memory.variants(1).iter().all(|there| Arc::ptr_eq(there, &new)) && cache.memory.len() == 1);
     }
 }

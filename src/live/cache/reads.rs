@@ -1,6 +1,6 @@
 //! Reads of the disk tier under way: whoever asks for a record meanwhile waits for the one read of it.
 
-use crate::cache::disk::Found;
+use crate::cache::disk::{At, Found};
 use crate::cache::entry::Entry;
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,8 +9,8 @@ use tokio::sync::OnceCell;
 
 /// What a read gives, once it is done.
 type Outcome = OnceCell<Option<Arc<Entry>>>;
-/// Hash, variant, and generation.
-type Which = (u128, u64, u64);
+/// Hash, variant, generation, and where it is: what is stored anew has another place.
+type Which = (u128, u64, u64, At);
 type Table = HashMap<Which, Arc<Outcome>>;
 
 /// The reads under way of one cache.
@@ -25,7 +25,7 @@ impl Reads {
         found: &Found,
         read: impl FnOnce() -> F,
     ) -> Option<Arc<Entry>> {
-        let place = self.place((found.hash, found.variant, found.born));
+        let place = self.place((found.hash, found.variant, found.born, found.at()));
         place.outcome.get_or_init(read).await.clone()
     }
 
@@ -89,11 +89,25 @@ mod tests {
     /// A record that is there.
     fn found() -> Found {
         let directory = tempfile::tempdir().unwrap();
-        let disk = Disk::open(&Options::new(directory.path(), 4 << 20), 0).unwrap();
+        written(&Disk::open(&Options::new(directory.path(), 4 << 20), 0).unwrap())
+    }
+
+    fn written(disk: &Disk) -> Found {
         let (meta, body) = (Bytes::from_static(b"m"), Arc::new(Vec::new()));
         assert!(disk.write(Record { hash: 1, variant: 2, born: 3, expires_ms: u64::MAX, meta, body }));
         disk.flush();
         disk.find(1)[0]
+    }
+
+    #[test]
+    fn who_asks_for_what_was_stored_since_gets_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::open(&Options::new(directory.path(), 4 << 20), 0).unwrap();
+        let (reads, old, new) = (Reads::default(), written(&disk), written(&disk));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut slow = Box::pin(reads.one(&old, std::future::pending));
+        assert!(slow.as_mut().poll(&mut cx).is_pending());
+        assert!(matches!(pin!(reads.one(&new, || async { Some(entry()) })).poll(&mut cx), Poll::Ready(Some(_))));
     }
 
     #[test]
