@@ -25,7 +25,8 @@ struct State<F> {
     /// Fields that are for the leader alone.
     extra: Fields,
     phase: Phase<F>,
-    segments: VecDeque<Bytes>,
+    /// Pieces of content, each with where it begins.
+    segments: VecDeque<(u64, Bytes)>,
     /// Bytes of content before the first segment.
     dropped: u64,
     /// Bytes of content received.
@@ -162,8 +163,7 @@ impl<F: Clone> Flight<F> {
     /// Content came.
     pub fn data(&self, bytes: Bytes) {
         let mut state = self.lock();
-        state.total += bytes.len() as u64;
-        state.segments.push_back(bytes);
+        state.push(bytes);
         state.wake();
     }
 
@@ -254,8 +254,8 @@ impl<F: Clone> Flight<F> {
             // Cheap: the bytes are shared, and copied without the lock.
             state.segments.clone()
         };
-        let mut whole = Vec::with_capacity(segments.iter().map(Bytes::len).sum());
-        segments.iter().for_each(|segment| whole.extend_from_slice(segment));
+        let mut whole = Vec::with_capacity(segments.iter().map(|(_, segment)| segment.len()).sum());
+        segments.iter().for_each(|(_, segment)| whole.extend_from_slice(segment));
         Some(whole.into_boxed_slice())
     }
 
@@ -263,6 +263,9 @@ impl<F: Clone> Flight<F> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Bytes of pieces that are put together: a copy of so many costs less than what a piece costs beside its bytes.
+const JOINED_BYTES_MAX: usize = 4 * 1024;
 
 /// Interim responses that are passed on.
 const INTERIMS_MAX: usize = 8;
@@ -278,26 +281,33 @@ impl<F> State<F> {
     }
 
     fn drop_before(&mut self, position: u64) {
-        while let Some(first) = self.segments.front() {
-            if self.dropped + first.len() as u64 > position {
+        while let Some((start, first)) = self.segments.front() {
+            let end = start + first.len() as u64;
+            if end > position {
                 break;
             }
-            self.dropped += first.len() as u64;
+            self.dropped = end;
             self.segments.pop_front();
+        }
+    }
+
+    /// Content came. What comes in small pieces is put together: each has a price beside its bytes.
+    fn push(&mut self, bytes: Bytes) {
+        let start = self.total;
+        self.total += bytes.len() as u64;
+        match self.segments.back_mut() {
+            Some((_, last)) if last.len() + bytes.len() <= JOINED_BYTES_MAX => {
+                *last = [&**last, &bytes].concat().into()
+            }
+            _ => self.segments.push_back((start, bytes)),
         }
     }
 
     /// The segment that holds the byte at `position`, and where it begins.
     fn segment(&self, position: u64) -> Option<(u64, &Bytes)> {
-        let mut start = self.dropped;
-        for segment in &self.segments {
-            let end = start + segment.len() as u64;
-            if position < end {
-                return Some((start, segment));
-            }
-            start = end;
-        }
-        None
+        let after = self.segments.partition_point(|(start, _)| *start <= position);
+        let (start, segment) = self.segments.get(after.checked_sub(1)?)?;
+        (position - start < segment.len() as u64).then_some((*start, segment))
     }
 }
 

@@ -174,3 +174,45 @@ fn who_wants_less_of_the_same_joins_if_it_comes_soon() {
     let _other = flights.board((1, 8), None).unwrap();
     assert!(!within(1, 0, 100..200));
 }
+
+#[test]
+fn content_in_tiny_pieces_is_found_from_anywhere_in_few_steps() {
+    const PIECES: usize = 200_000;
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0), None).unwrap();
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, true, Fields::default());
+    let all: Vec<u8> = (0..PIECES).flat_map(|at| (at as u32).to_le_bytes()).collect();
+    // Some are read while they come, and then all from the beginning.
+    let mut seen = Vec::new();
+    for piece in all.chunks(4) {
+        flight.data(Bytes::copy_from_slice(piece));
+        if seen.len() < 10_000 {
+            seen.extend(read(&mut leader));
+        }
+    }
+    seen.extend(read(&mut leader));
+    assert!(seen == all && flight.whole().is_some_and(|whole| *whole == *all));
+    assert!(flight.lock().segments.len() <= all.len() / (JOINED_BYTES_MAX / 2) + 1);
+    let mut other = flights.board((1, 0), None).unwrap();
+    other.skip_to(5_001);
+    assert!(read(&mut other) == all[5_001..]);
+}
+
+#[test]
+fn pieces_of_all_sizes_are_read_as_they_came() {
+    let flights = Flights::<u8>::default();
+    let mut leader = flights.board((1, 0), None).unwrap();
+    let flight = Arc::clone(leader.flight());
+    flight.head(entry(), Length::Unknown, false, Fields::default());
+    let (mut all, mut seen) = (Vec::new(), Vec::new());
+    for length in [1, 4095, 1, 0, 4096, 70_000, 3, 4093, 4094, 2, 9_000, 1] {
+        let piece = vec![length as u8; length];
+        all.extend_from_slice(&piece);
+        flight.data(Bytes::from(piece));
+        seen.extend(read(&mut leader));
+        // What all have read is let go of.
+        assert!(flight.poll_room(&mut cx()).is_ready() && flight.lock().segments.is_empty());
+    }
+    assert_eq!(seen, all);
+}
