@@ -47,6 +47,12 @@ const POISONING: &[(&str, &str, &str, Fate)] = &[
     ("forwarded in disguise", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_Forwarded_Host: EVIL\r\n\r\n", PLAIN, Unseen),
     ("request id", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Request-Id: EVIL\r\n\r\n", PLAIN, Unseen),
     ("client subject", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Client-Subject: EVIL\r\n\r\n", PLAIN, Unseen),
+    (
+        "client subject in disguise",
+        "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_Client_Subject: EVIL\r\n\r\n",
+        PLAIN,
+        Unseen,
+    ),
     // Another target or method than the one that is the key.
     ("original url", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Original-URL: /EVIL\r\n\r\n", PLAIN, Unseen),
     ("rewrite url", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Rewrite-URL: /EVIL\r\n\r\n", PLAIN, Unseen),

@@ -93,6 +93,53 @@ fn a_client_certificate_is_asked_for_and_its_subject_passed_on() {
     }
 }
 
+/// Serves with a cache, to clients with certificates and without.
+fn caching(authority: &Authority, origin: &Origin) -> Weir {
+    let directory = files(authority, &[("server.pem", &authority.signs("shop.example", "server"))]);
+    let tls = "certificates = [{ cert = \"server.pem\" }], client = { ca = \"ca.pem\", required = false }";
+    let routes = "[cache.pages]\nmemory = \"16MiB\"\n[[route]]\npool = \"app\"\ncache = \"pages\"\n";
+    Weir::start_in(directory, &format!("{}{routes}", listener(tls)), &[("origin", &origin.address())])
+}
+
+#[test]
+fn what_varies_with_the_certificate_is_for_its_holder() {
+    let authority = Authority::new();
+    let [ada, bob] = ["ada", "bob"].map(|name| authority.signs(name, name));
+    let origin = Origin::start();
+    for body in ["for ada", "for bob", "for all"] {
+        origin.replies(200).field("Cache-Control", "max-age=60").field("Vary", "X-Client-Subject").body(body);
+    }
+    let weir = caching(&authority, &origin);
+    let session = |certificate: Option<&str>| {
+        connect(weir.address(), "shop.example", &authority.client(certificate)).shakes().unwrap().client()
+    };
+    let [mut ada, mut bob, mut other] = [Some(&*ada), Some(&*bob), None].map(session);
+    for _ in 0..2 {
+        ada.get("/me").sees(200).body("for ada");
+        bob.get("/me").field("X-Client-Subject", "CN=ada").sees(200).body("for bob");
+        // Who has none is not believed.
+        other.get("/me").field("X-Client-Subject", "CN=ada").sees(200).body("for all");
+        other.get("/me").sees(200).body("for all");
+    }
+    origin.saw(3);
+}
+
+#[test]
+fn no_spelling_of_the_subject_is_passed_on_that_is_not_ours() {
+    let authority = Authority::new();
+    let ada = authority.signs("ada", "ada");
+    let origin = Origin::start();
+    let weir = caching(&authority, &origin);
+    for certificate in [Some(&*ada), None] {
+        let session = connect(weir.address(), "shop.example", &authority.client(certificate)).shakes().unwrap();
+        let mut client = session.client();
+        client.get("/").field("X_Client_Subject", "CN=eve").field("X-Client_subject", "CN=eve").sees(200).body("ok");
+        let seen = origin.last();
+        seen.lacks("x_client_subject").lacks("x-client_subject");
+        assert_eq!(seen.fields.get("x-client-subject").as_deref(), certificate.map(|_| "CN=ada"));
+    }
+}
+
 #[test]
 fn a_reload_takes_a_new_certificate_and_drops_no_connection() {
     let authority = Authority::new();

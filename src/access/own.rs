@@ -1,4 +1,4 @@
-use crate::http::{FieldName, Fields, OPTIONS_MAX};
+use crate::http::{FieldName, Fields, OPTIONS_MAX, is_alike};
 
 /// The request fields by which Weir tells backends of an outcome. What a client says in them must reach no backend: it
 /// would be somebody else by writing so.
@@ -59,11 +59,6 @@ impl Own {
     fn has(&self, known: FieldName, name: &[u8]) -> bool {
         known == FieldName::Other && self.names.iter().any(|own| is_alike(own, name))
     }
-}
-
-fn is_alike(own: &[u8], name: &[u8]) -> bool {
-    let plain = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
-    own.len() == name.len() && own.iter().zip(name).all(|(own, b)| *own == plain(b))
 }
 
 #[cfg(test)]

@@ -48,4 +48,10 @@ impl Client {
         let peer = self.peer.ip().to_canonical();
         self.gate.trust_forwarded.iter().any(|network| network.contains(&peer))
     }
+
+    /// The subject of its certificate.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.tls.as_ref()?.subject.as_deref()
+    }
 }

@@ -4,7 +4,8 @@ use super::{Client, Refusal, max_forwards};
 use crate::clock::Clock;
 use crate::config::{Action, Route};
 use crate::http::{
-    FieldName, Hop, RequestHead, ResponseHead, Target, push_via, set_forwarded, set_request_id, strip_hop_by_hop,
+    FieldName, Fields, Hop, RequestHead, ResponseHead, Target, is_alike, push_via, set_forwarded, set_request_id,
+    strip_hop_by_hop,
 };
 use crate::route;
 
@@ -22,7 +23,10 @@ pub(super) fn request(head: &mut RequestHead, client: &Client, route: &Route, id
     set_forwarded(&mut head.fields, &hop);
     push_via(&mut head.fields, head.version);
     set_request_id(&mut head.fields, id, trusted);
-    set_client_subject(head, client, trusted);
+    if !trusted || client.subject().is_some() {
+        // Some backends could not tell it from ours.
+        head.fields.retain(|name, text, _| name != FieldName::Other || !is_alike(CLIENT_SUBJECT, text));
+    }
     if let (Some(rewrite), Target::Origin) = (&route.rewrite, head.form) {
         route::rewrite(rewrite, &mut head.target);
     }
@@ -39,13 +43,14 @@ pub(super) fn request(head: &mut RequestHead, client: &Client, route: &Route, id
     Ok(())
 }
 
-/// Who the client proved to be; whatever it says of that itself is not passed on.
-fn set_client_subject(head: &mut RequestHead, client: &Client, trusted: bool) {
-    if !trusted {
-        head.fields.remove_named(CLIENT_SUBJECT);
-    }
-    if let Some(subject) = client.tls.as_ref().and_then(|tls| tls.subject.as_deref()) {
-        head.fields.set_named(CLIENT_SUBJECT, subject.as_bytes());
+/// Who the client proved to be, before anything is decided by it; whatever it says of that itself is not believed.
+pub(super) fn vouch(fields: &mut Fields, client: &Client) {
+    match client.subject() {
+        Some(subject) => fields.set(FieldName::XClientSubject, subject.as_bytes()),
+        None if fields.has(FieldName::XClientSubject) && !client.is_trusted() => {
+            fields.remove(FieldName::XClientSubject);
+        }
+        None => {}
     }
 }
 
@@ -67,4 +72,4 @@ pub(super) fn edit(head: &mut ResponseHead, route: &Route) {
 }
 
 /// Carries the subject of a client's certificate to backends.
-const CLIENT_SUBJECT: &[u8] = b"x-client-subject";
+const CLIENT_SUBJECT: &[u8] = FieldName::XClientSubject.as_str().as_bytes();

@@ -76,6 +76,7 @@ pub async fn serve<D: Downstream>(worker: &Rc<Worker>, client: &Client, scratch:
         // Before anything is decided by them.
         snapshot.own.strip(&mut scratch.request.fields);
     }
+    prepare::vouch(&mut scratch.request.fields, client);
     let route = snapshot.table.find(&scratch.request, who);
     let mut trail = Trail::default();
     let taken = route.map(|at| (at, &snapshot.config.routes[at]));

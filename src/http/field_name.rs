@@ -13,7 +13,7 @@ macro_rules! field_names {
         impl FieldName {
             /// The name in lower case; empty for `Other`.
             #[must_use]
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     FieldName::Other => "",
                     $(FieldName::$variant => $text,)*
@@ -83,6 +83,7 @@ field_names! {
     Vary "vary",
     Via "via",
     WeirCacheControl "weir-cache-control",
+    XClientSubject "x-client-subject",
     XForwardedFor "x-forwarded-for",
     XForwardedHost "x-forwarded-host",
     XForwardedPort "x-forwarded-port",

@@ -9,6 +9,7 @@ mod conditional;
 mod cookie;
 mod date;
 mod decimal;
+mod disguise;
 mod field_name;
 mod fields;
 mod forwarded;
@@ -44,6 +45,7 @@ pub use conditional::{
 pub use cookie::{cookie, cookie_pairs};
 pub use date::{DATE_LEN, imf_fixdate, parse_date};
 pub use decimal::push_decimal;
+pub use disguise::{begins_alike, is_alike};
 pub use field_name::FieldName;
 pub(crate) use fields::name_set;
 pub use fields::{Fields, is_name, is_value, is_value_byte};

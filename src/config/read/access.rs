@@ -222,7 +222,7 @@ fn own_field(text: &str, at: &At, node: &Node<'_>) -> Option<String> {
     // Weir itself writes the others that it knows, or acts by them.
     let is_free =
         matches!(FieldName::of(name.as_bytes()), FieldName::Other | FieldName::Authorization | FieldName::Cookie);
-    if !is_free || name == "x-client-subject" {
+    if !is_free {
         let wrong = Wrong::new(format!("`{name}` has a meaning of its own, and cannot tell of a user"));
         node.report.wrong(at, &node.path, wrong.help("wanted: a field such as \"x-user\""));
         return None;
