@@ -57,7 +57,7 @@ pub use hop::{OPTIONS_MAX, TooManyOptions, is_hop_by_hop, strip_hop_by_hop};
 pub use invalidate::{group_invalidations, same_origin_target};
 pub use language::{likes_best, normalise_language};
 pub use method::{Method, is_token, is_token_byte};
-pub use no_vary_search::NoVarySearch;
+pub use no_vary_search::{NO_VARY_SEARCH, NoVarySearch};
 pub use page::{page, page_that_says};
 pub use priority::{URGENCY_DEFAULT, urgency};
 pub use range::{

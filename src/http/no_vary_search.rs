@@ -20,6 +20,9 @@ enum Params {
     Only(Vec<Vec<u8>>),
 }
 
+/// The name of the field.
+pub const NO_VARY_SEARCH: &[u8] = b"no-vary-search";
+
 impl Default for NoVarySearch {
     /// Every difference matters.
     fn default() -> Self {

@@ -121,6 +121,7 @@ impl Course<'_> {
             held: Rc::clone(self.held),
             cache: question.id,
             key: question.key.clone(),
+            raw: question.raw.clone(),
             url_at: question.url_at,
             hash: question.hash,
             method: request.method.clone(),

@@ -103,6 +103,9 @@ impl Course<'_> {
         if !seat.leads() && !question.may_share(&entry.life, seat.is_early()) {
             return if question.is_unshared() { Followed::Other(None) } else { Followed::Passed };
         }
+        if !seat.leads() && !question.asks_for(&entry) {
+            return Followed::Other(None);
+        }
         if reading.is_within && !is_done && !is_in(&entry, length, reading.range) {
             return Followed::Other(None);
         }

@@ -14,6 +14,7 @@ pub(in crate::exchange) struct Forwarded {
     pub(super) cache: Arc<LiveCache>,
     pub(super) flights: Arc<Flights<Failure>>,
     pub(super) key: Vec<u8>,
+    pub(super) raw: Option<Vec<u8>>,
     pub(super) url_at: usize,
     pub(super) hash: u128,
     pub(super) shows_key: bool,
@@ -41,7 +42,11 @@ impl Forwarded {
 
     fn invalidate(&self, request: &RequestHead, response: &ResponseHead) {
         self.drop_key(self.hash, &self.key);
-        let url = &self.key[self.url_at..];
+        let raw = self.raw.as_ref().unwrap_or(&self.key);
+        if self.raw.is_some() {
+            self.drop_key(self.cache.secret.hash(raw), raw);
+        }
+        let url = &raw[self.url_at..];
         for name in [FieldName::Location, FieldName::ContentLocation] {
             // RFC 9111 §4.4: only of the same origin, lest one site empties another's cache.
             let target = response.fields.get(name).and_then(|value| same_origin_target(value, url));

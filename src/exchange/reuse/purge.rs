@@ -21,7 +21,7 @@ impl Course<'_> {
         let Some((_, route)) = self.route.filter(|_| is_within(&question.config.purge, self.client)) else {
             return self.refuse(Refusal::Method, scratch, down, trail).await;
         };
-        let url = question.key[question.url_at..].to_vec();
+        let url = question.raw()[question.url_at..].to_vec();
         let (generation, at) = (Arc::clone(&self.held.generation), question.id.0);
         // It is written down, which waits for the disk: not on this thread.
         let what = What::Url(url);

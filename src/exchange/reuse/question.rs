@@ -4,11 +4,13 @@ use super::{Forwarded, Looked, Stale, is_within};
 use crate::cache::entry::{Content, Entry};
 use crate::cache::key::{Secret, push_key};
 use crate::cache::purge::Verdict;
+use crate::cache::search::keyed;
 use crate::config::{self, CacheId, Route};
 use crate::exchange::serve::Course;
 use crate::exchange::{Downstream, Source};
 use crate::http::{
-    FieldName, Fields, Forward, IfFailed, Length, Method, RequestDirectives, RequestHead, Reuse, may_reuse,
+    FieldName, Fields, Forward, IfFailed, Length, Method, NO_VARY_SEARCH, NoVarySearch, RequestDirectives, RequestHead,
+    Reuse, may_reuse,
 };
 use crate::live::CacheRules;
 use crate::route::wrote_recently;
@@ -20,6 +22,8 @@ pub(in crate::exchange) struct Question<'a> {
     pub(super) rules: &'a CacheRules,
     pub(super) config: &'a config::Cache,
     pub(super) key: Vec<u8>,
+    /// The key with the query as it came, where what responses say of it made it another.
+    pub(super) raw: Option<Vec<u8>>,
     /// Where the URL begins in the key.
     pub(super) url_at: usize,
     pub(super) hash: u128,
@@ -38,13 +42,14 @@ impl<'a> Question<'a> {
         let scope = course.route.map_or("", |(at, _)| &snapshot.scopes[at]);
         let told = if course.client.is_trusted() { told(scope, &rules.cache.secret, &head.fields) } else { None };
         let url_at = push_key(head, told.as_deref().unwrap_or(scope).as_bytes(), &rules.key, &mut memory);
-        rules.cache.searches.rewrite(&mut memory, |path| rules.cache.secret.hash(path));
+        let raw = rules.cache.searches.rewrite(&mut memory, url_at, |path| rules.cache.secret.hash(path));
         Question {
             id,
             rules,
             config,
             hash: rules.cache.secret.hash(&memory),
             key: memory,
+            raw,
             url_at,
             directives: RequestDirectives::of(&head.fields),
             now_ms: course.worker.now_ms(),
@@ -57,6 +62,17 @@ impl<'a> Question<'a> {
         self.key
     }
 
+    /// The key with the query as it came.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.raw.as_ref().unwrap_or(&self.key)
+    }
+
+    /// Whether what another asked for is, by what it says of its query, what this one asks for.
+    pub(super) fn asks_for(&self, entry: &Entry) -> bool {
+        let rule = || NoVarySearch::parse(entry.fields().named(NO_VARY_SEARCH));
+        *entry.key() == *self.raw() || *entry.key() == keyed(&rule(), self.raw(), self.url_at)
+    }
+
     pub(super) fn forwarded(&self, course: &Course<'_>, forward: Forward, detail: Option<&'static str>) -> Forwarded {
         let flights = course.flights(self);
         Forwarded {
@@ -65,6 +81,7 @@ impl<'a> Question<'a> {
             cache: Arc::clone(&self.rules.cache),
             flights: Arc::clone(flights),
             key: self.key.clone(),
+            raw: self.raw.clone(),
             url_at: self.url_at,
             hash: self.hash,
             shows_key: self.shows_key,

@@ -6,13 +6,14 @@ use crate::cache::entry::{Content, Entry, Make, Parts};
 use crate::cache::flight::Flights;
 use crate::cache::memory::Refused;
 use crate::cache::purge::Verdict;
+use crate::cache::search::keyed;
 use crate::config::{self, CacheId};
 use crate::exchange::Worker;
 use crate::exchange::worker::Held;
 use crate::http::{
-    Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NoVarySearch, Overheard, RequestDirectives,
-    ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard, parse_content_range,
-    push_selecting, selected, storable, strip_content_digests, strip_unstored, tags,
+    Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NO_VARY_SEARCH, NoVarySearch, Overheard,
+    RequestDirectives, ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard,
+    parse_content_range, push_selecting, selected, storable, strip_content_digests, strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, Tier, cache_defaults};
 use std::ops::Range;
@@ -25,6 +26,8 @@ pub(super) struct Stow {
     pub(super) held: Rc<Held>,
     pub(super) cache: CacheId,
     pub(super) key: Vec<u8>,
+    /// The key with the query as it came, where that is another.
+    pub(super) raw: Option<Vec<u8>>,
     pub(super) url_at: usize,
     pub(super) hash: u128,
     pub(super) method: Method,
@@ -87,6 +90,11 @@ impl Stow {
         &self.held.generation.flights[self.cache.0]
     }
 
+    /// The key with the query as it came: under which key the response is stored, it says itself.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.raw.as_ref().unwrap_or(&self.key)
+    }
+
     /// Whether a response may be stored, and as what.
     pub(super) fn storing(
         &self,
@@ -117,10 +125,10 @@ impl Stow {
         }
         let mut selecting = Vec::new();
         push_selecting(&head.fields, &self.asked, &self.rules().normal, &mut selecting);
-        let mut key = self.key.clone();
+        let mut key = self.raw().to_vec();
         let secret = &self.cache().secret;
-        let rule = NoVarySearch::parse(head.fields.named(b"no-vary-search"));
-        self.cache().searches.learn(&rule, &mut key, |path| secret.hash(path));
+        let rule = NoVarySearch::parse(head.fields.named(NO_VARY_SEARCH));
+        self.cache().searches.learn(&rule, &mut key, self.url_at, |path| secret.hash(path));
         let status = if part.is_some() { 200 } else { head.status };
         let entry = self.entry(&key, status, &fields, life, Content::Pending, &selecting);
         let room = self.room(&entry, length)?;
@@ -215,7 +223,9 @@ impl Stow {
 
     /// RFC 9111 §4.3.5: what a response to HEAD says of the stored responses that the request selects.
     pub(super) fn overhear(&self, head: &ResponseHead) {
-        if head.status != 200 {
+        let rule = || NoVarySearch::parse(head.fields.named(NO_VARY_SEARCH));
+        let is_of_another = |raw: &Vec<u8>| keyed(&rule(), raw, self.url_at) != self.key;
+        if head.status != 200 || self.raw.as_ref().is_some_and(is_of_another) {
             return;
         }
         let cache = self.cache();

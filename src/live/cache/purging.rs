@@ -174,18 +174,23 @@ impl CacheRules {
     /// It holds, but is not written down.
     pub fn purge_here(&self, what: &What, mode: Mode) -> io::Result<Done> {
         let what = match what.clone().keyed(&self.key) {
-            What::Url(mut url) => {
-                self.cache.searches.rewrite(&mut url, |path| self.cache.secret.hash(path));
-                What::Url(url)
-            }
+            What::Url(url) => return self.purge_url(url, mode),
             other => other,
         };
-        let objects = match &what {
-            What::Url(url) => Some(self.stored_under(url)),
-            _ => None,
-        };
         let generation = self.cache.note(&what, mode)?;
-        Ok(Done { generation, objects })
+        Ok(Done { generation, objects: None })
+    }
+
+    fn purge_url(&self, mut url: Vec<u8>, mode: Mode) -> io::Result<Done> {
+        let mut objects = 0;
+        // What responses say of their queries comes and goes: something may be stored under the query as it is.
+        if let Some(raw) = self.cache.searches.rewrite(&mut url, 0, |path| self.cache.secret.hash(path)) {
+            objects = self.stored_under(&raw);
+            self.cache.note(&What::Url(raw), mode)?;
+        }
+        objects += self.stored_under(&url);
+        let generation = self.cache.note(&What::Url(url), mode)?;
+        Ok(Done { generation, objects: Some(objects) })
     }
 
     /// Variants in memory of a URL, whatever route they came by.
