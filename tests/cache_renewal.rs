@@ -167,3 +167,37 @@ fn answers_head(origin: &Origin, lines: &[(&str, &str)]) {
     let lines: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     origin.says(format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
 }
+
+#[test]
+fn what_is_for_one_client_by_what_is_stored_is_not_renewed_for_all() {
+    for (method, status) in [("GET", 304), ("HEAD", 200)] {
+        let origin = Origin::start();
+        let reply = origin.replies(200).field("Cache-Control", "max-age=0, private=\"x-user\"").field("ETag", "\"1\"");
+        reply.field("X-User", "ada").body("old");
+        let weir = Weir::before(&origin, CACHING);
+        let mut client = weir.client();
+        client.get("/x").sees(200).field("x-user", "ada").body("old");
+        let length = if status == 200 { "Content-Length: 3\r\n" } else { "" };
+        origin.says(format!("HTTP/1.1 {status} Said\r\nETag: \"1\"\r\nX-User: bob\r\nX-All: 1\r\n{length}\r\n"));
+        client.ask(method, "/x").sees(200);
+        origin.replies(304).field("ETag", "\"1\"");
+        client.get("/x").sees(200).lacks("x-user").field("x-all", "1").body("old");
+        origin.saw(3);
+    }
+}
+
+#[test]
+fn a_directive_that_names_too_much_or_has_no_end_is_for_all() {
+    let names: Vec<_> = (0..65).map(|number| format!("x-{number}")).collect();
+    for directive in [format!("private=\"{}\"", names.join(",")), "private=\"x-64".to_owned()] {
+        let origin = Origin::start();
+        for body in ["for ada", "for bob"] {
+            let reply = origin.replies(200).field("Cache-Control", &format!("max-age=60, {directive}"));
+            reply.field("X-64", body).body(body);
+        }
+        let weir = Weir::before(&origin, CACHING);
+        for body in ["for ada", "for bob"] {
+            weir.client().get("/x").sees(200).field("x-64", body).body(body);
+        }
+    }
+}

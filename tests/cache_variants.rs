@@ -108,6 +108,29 @@ fn fields_that_the_operator_names_are_made_alike() {
 }
 
 #[test]
+fn what_is_made_alike_keeps_its_parameters() {
+    let origin = Origin::start();
+    ["one", "two", "quoted", "Quoted", "comma"].iter().for_each(|body| reply(&origin, &[("Vary", "Accept")], body));
+    let weir = caching(&origin, "key = { normalise = [\"accept\"] }");
+    let mut client = weir.client();
+    for (value, body) in [
+        ("application/json;version=1", "one"),
+        ("application/json;version=2", "two"),
+        ("Application/JSON; Q=1.0; Version=2", "two"),
+        ("application/json;version=2;q=1", "two"),
+        ("application/json;q=0.5;version=1, application/json;version=2;q=0.2", "quoted"),
+        ("application/json;version=2 ;q=0.20,application/json;version=1;q=0.5", "quoted"),
+        ("a;v=\"A b\"", "Quoted"),
+        ("A; V=\"A b\"", "Quoted"),
+        ("a;v=\"a b,c;q=0\"", "comma"),
+        ("a;v=\"a b", "ok"),
+    ] {
+        get(&mut client, &[("Accept", value)]).body(body);
+    }
+    origin.saw(6);
+}
+
+#[test]
 fn a_key_is_made_of_what_surely_makes_a_difference() {
     let origin = Origin::start();
     let weir = caching(&origin, "");

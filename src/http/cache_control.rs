@@ -1,3 +1,4 @@
+use super::quoted::piece_end;
 use super::structured::{self, Item};
 use super::{FieldName, Fields};
 
@@ -211,13 +212,15 @@ impl Value<'_> {
     }
 
     fn names(self) -> Option<Vec<Box<[u8]>>> {
-        let names = self.0?.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
-        let names: Vec<Box<[u8]>> = names.take(NAMES_MAX).map(Into::into).collect();
-        (!names.is_empty()).then_some(names)
+        // What has a quote still has no end.
+        let text = self.0.filter(|text| !text.contains(&b'"'))?;
+        let names = text.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+        let names: Vec<Box<[u8]>> = names.take(NAMES_MAX + 1).map(Into::into).collect();
+        (1..=NAMES_MAX).contains(&names.len()).then_some(names)
     }
 }
 
-/// Fields that one qualified directive may name; those beyond are not looked at, and the directive is for all.
+/// Fields that one qualified directive may name; one that names more is for all.
 const NAMES_MAX: usize = 64;
 
 /// RFC 9111 §1.2.2: digits alone, cut off at 2^31.
@@ -237,7 +240,7 @@ fn each<'a>(lines: impl Iterator<Item = &'a [u8]>, mut tell: impl FnMut(&'a [u8]
     for line in lines {
         let mut rest = line;
         while !rest.is_empty() {
-            let end = member_end(rest);
+            let end = piece_end(rest, b',');
             let member = rest[..end].trim_ascii();
             rest = rest.get(end + 1..).unwrap_or_default();
             if member.is_empty() {
@@ -250,20 +253,6 @@ fn each<'a>(lines: impl Iterator<Item = &'a [u8]>, mut tell: impl FnMut(&'a [u8]
             }
         }
     }
-}
-
-fn member_end(text: &[u8]) -> usize {
-    let (mut quoted, mut at) = (false, 0);
-    while at < text.len() {
-        match text[at] {
-            b'"' => quoted = !quoted,
-            b'\\' if quoted => at += 1,
-            b',' if !quoted => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    text.len()
 }
 
 /// RFC 9111 §5.2: both forms of an argument are to be accepted.
@@ -303,10 +292,15 @@ mod tests {
 
     #[test]
     fn qualified_directives_name_fields_unless_they_stand_alone_too() {
-        let read = |text| response(&[("cache-control", text)]).no_cache;
+        let read = |text: &str| response(&[("cache-control", text)]).no_cache;
         assert_eq!(read("no-cache=\"a, b\""), Qualified::Fields(vec![b"a"[..].into(), b"b"[..].into()]));
         assert_eq!(read("no-cache=\"a\", no-cache"), Qualified::All);
         assert_eq!(read("no-cache=\"\""), Qualified::All);
+        assert_eq!(read("no-cache=\"a"), Qualified::All);
+        assert_eq!(read("no-cache=\"a\\\"b\""), Qualified::All);
+        let named = |count: usize| read(&format!("no-cache=\"{}\"", vec!["a"; count].join(",")));
+        assert_eq!(named(NAMES_MAX).fields().len(), NAMES_MAX);
+        assert_eq!(named(NAMES_MAX + 1), Qualified::All);
         assert_eq!(read("max-age=1"), Qualified::No);
     }
 

@@ -11,6 +11,16 @@ pub fn strip_unstored(fields: &mut Fields, directives: &ResponseDirectives) {
     fields.retain(|name, _, _| !is_hop_by_hop(name) && !matches!(name, FieldName::Age | FieldName::WeirCacheControl));
 }
 
+/// Takes out what says how long a response may be reused, by any cache.
+pub fn strip_freshness(fields: &mut Fields) {
+    let is_it = |name: FieldName, text: &[u8]| match name {
+        FieldName::CacheControl | FieldName::CdnCacheControl | FieldName::Expires => true,
+        FieldName::Other => text.eq_ignore_ascii_case(b"surrogate-control"),
+        _ => false,
+    };
+    fields.retain(|name, text, _| !is_it(name, text));
+}
+
 /// RFC 9530 §2: these are of the content of one message; no part of it, and nothing that it is a part of, has the same.
 pub fn strip_content_digests(fields: &mut Fields) {
     DIGESTS.iter().for_each(|name| fields.remove_named(name));
@@ -35,6 +45,11 @@ pub fn freshened(stored: &Fields, new: &Fields, directives: &ResponseDirectives)
         }
     }
     strip_unstored(&mut result, directives);
+    // What the stored response leaves to the one who asks is so still, unless it is said anew.
+    let directives = ResponseDirectives::of(&result);
+    if leaves_out(&directives) {
+        strip_unstored(&mut result, &directives);
+    }
     result
 }
 
@@ -91,6 +106,8 @@ mod tests {
             ("d", "1"),
         ]);
         let result = freshened(&stored, &new, &ResponseDirectives::default());
+        let for_one = freshened(&fields(&[("cache-control", "private=d")]), &new, &ResponseDirectives::default());
+        assert!(for_one.named(b"a").next().is_some() && for_one.named(b"d").next().is_none());
         let lines: Vec<_> = result.iter().map(|(_, name, value)| (name, value)).collect();
         let expected: [(&[u8], &[u8]); 5] =
             [(b"b", b"1"), (b"content-length", b"5"), (b"content-encoding", b"br"), (b"A", b"3"), (b"d", b"1")];

@@ -1,12 +1,14 @@
 //! Which variant of a response a request selects (RFC 9111 §4.1).
 
+use super::quoted::{is_balanced, pieces};
 use super::{FieldName, Fields, is_value_byte, likes_best, normalise_language};
 use std::borrow::Cow;
 
 /// How the values of some fields are made alike before they are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normal {
-    /// Fields, in lower case, whose list members are compared whatever their case, order and white space.
+    /// Fields, in lower case, whose list members are compared whatever their case, order and white space; but for what is in
+    /// quotes.
     pub fields: Vec<Box<[u8]>>,
 }
 
@@ -88,7 +90,10 @@ fn push_one(name: &[u8], request: &Fields, normal: &Normal, out: &mut Vec<u8>) {
     match known {
         FieldName::AcceptEncoding => out.extend_from_slice(codings(request).as_bytes()),
         FieldName::AcceptLanguage => out.extend_from_slice(&normalise_language(&joined(values))),
-        _ if normal.fields.iter().any(|field| **field == *name) => push_sorted(values, out),
+        // With a quote that has no end nobody can tell where members end: it is compared as it is.
+        _ if normal.fields.iter().any(|field| **field == *name) && request.named(name).all(is_balanced) => {
+            push_sorted(values, out);
+        }
         _ => push_joined(values, out),
     }
     out.push(END);
@@ -110,22 +115,50 @@ fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     values.collect::<Vec<_>>().join(&b',')
 }
 
-/// Members by descending quality, those alike by name; in lower case and without white space.
+/// Members by descending quality, those alike by name; in lower case and without white space, but for what is in quotes.
 fn push_sorted<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    let mut members: Vec<(u16, Vec<u8>)> = values
-        .flat_map(|value| value.split(|&b| b == b','))
-        .map(|member| member.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect())
-        .filter(|member: &Vec<u8>| !member.is_empty())
-        .map(|member: Vec<u8>| {
-            let (name, quality) = with_quality(&member);
-            (1000 - quality, name.to_vec())
-        })
-        .collect();
+    let mut members: Vec<(u16, Vec<u8>)> = values.flat_map(|value| pieces(value, b',')).filter_map(ranked).collect();
     members.sort_unstable();
     members.dedup();
     for (quality, name) in members {
         out.extend_from_slice(&name);
         out.extend_from_slice(format!(";{quality},").as_bytes());
+    }
+}
+
+/// By how much a member is wanted less than most, and the rest of it.
+fn ranked(member: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let (mut name, mut quality) = (Vec::with_capacity(member.len()), None);
+    for (at, piece) in pieces(member, b';').map(<[u8]>::trim_ascii).enumerate() {
+        let found = if at > 0 && quality.is_none() { weight(piece) } else { None };
+        if found.is_some() {
+            quality = found;
+            continue;
+        }
+        if at > 0 {
+            name.push(b';');
+        }
+        push_plain(piece, &mut name);
+    }
+    (!name.is_empty()).then(|| (1000 - quality.unwrap_or(1000), name))
+}
+
+/// In lower case and without white space, but for what is in quotes.
+fn push_plain(text: &[u8], out: &mut Vec<u8>) {
+    let (mut quoted, mut bytes) = (false, text.iter());
+    while let Some(b) = bytes.next() {
+        match b {
+            b'\\' if quoted => {
+                out.push(*b);
+                out.extend(bytes.next());
+                continue;
+            }
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        if quoted || !b.is_ascii_whitespace() {
+            out.push(if quoted { *b } else { b.to_ascii_lowercase() });
+        }
     }
 }
 
@@ -161,10 +194,14 @@ pub fn codings(request: &Fields) -> &'static str {
 fn with_quality(member: &[u8]) -> (&[u8], u16) {
     let Some(at) = memchr::memchr(b';', member) else { return (member, 1000) };
     let (name, parameter) = (member[..at].trim_ascii_end(), member[at + 1..].trim_ascii());
-    let text = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="));
-    let quality = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| text.parse::<f32>().ok());
-    let thousandths = quality.filter(|q| (0.0..=1.0).contains(q)).map_or(1000, |q| (q * 1000.0).round() as u16);
-    (name, thousandths)
+    (name, weight(parameter).unwrap_or(1000))
+}
+
+/// The quality that a parameter gives, in thousandths.
+fn weight(parameter: &[u8]) -> Option<u16> {
+    let text = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
+    let quality = std::str::from_utf8(text).ok()?.parse::<f32>().ok()?;
+    (0.0..=1.0).contains(&quality).then_some((quality * 1000.0).round() as u16)
 }
 
 #[cfg(test)]
