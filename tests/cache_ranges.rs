@@ -321,3 +321,24 @@ fn who_wants_the_same_part_shares_a_fetch_and_who_wants_more_does_not() {
     clients[..3].iter_mut().for_each(|client| drop(client.sees(206).body("0")));
     origin.saw(2);
 }
+
+#[test]
+fn an_error_that_is_made_of_a_stored_response_is_not_as_fresh_as_that() {
+    const FRESHNESS: [&str; 4] = ["cache-control", "cdn-cache-control", "surrogate-control", "expires"];
+    let fields = "Cache-Control: max-age=60\r\nCDN-Cache-Control: max-age=60\r\nSurrogate-Control: max-age=60\r\n\
+                  Expires: Thu, 01 Jan 2037 00:00:00 GMT\r\nETag: \"1\"\r\n";
+    let (origin, gate) = (Origin::start(), Gate::new());
+    origin.says(format!("HTTP/1.1 200 Said\r\nContent-Length: 10\r\n{fields}\r\n")).after(&gate).then(DIGITS);
+    let weir = Weir::before(&origin, CACHING);
+    let mut client = weir.client();
+    let is_bare = |response: Response| FRESHNESS.iter().fold(response, |response, name| response.lacks(name));
+    // While it comes, and once it is there.
+    let early = is_bare(client.get("/x").field("If-Match", "\"2\"").sees(412));
+    early.field("etag", "\"1\"");
+    gate.open();
+    client.get("/x").sees(200).field("cache-control", "max-age=60").body(DIGITS);
+    is_bare(client.get("/x").field("If-Match", "\"2\"").sees(412)).field("etag", "\"1\"");
+    is_bare(part(&mut client, "bytes=20-30", 416)).field("content-range", "bytes */10");
+    client.get("/x").field("If-None-Match", "\"1\"").sees(304).field("cache-control", "max-age=60");
+    origin.saw(1);
+}

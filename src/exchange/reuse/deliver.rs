@@ -10,7 +10,8 @@ use crate::exchange::{Broken, Chunk, Downstream, Reply, Source};
 use crate::http::coding::vary;
 use crate::http::{
     CacheStatus, Condition, FieldName, Fields, Length, Method, Multipart, Ranges, RequestHead, ResponseHead,
-    conditions, content_range, has_conditions, push_decimal, range_may, ranges, strip_content_digests, unsatisfied,
+    conditions, content_range, has_conditions, push_decimal, range_may, ranges, strip_content_digests, strip_freshness,
+    unsatisfied,
 };
 use crate::telemetry::access::End;
 use bytes::Bytes;
@@ -146,6 +147,10 @@ impl Sending<'_> {
         self.edit(response);
         if varies {
             vary(&mut response.fields);
+        }
+        if status != 304 {
+            // It is this client's own: another cache would give it to all.
+            strip_freshness(&mut response.fields);
         }
         let length = if status == 304 { Length::None } else { Length::Known(0) };
         reply.head(response, length).await?;

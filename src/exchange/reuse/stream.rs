@@ -14,7 +14,7 @@ use crate::exchange::{Body, Broken, Chunk, Downstream, Refusal, Reply, Sink};
 use crate::http::coding::vary;
 use crate::http::{
     Condition, FieldName, Fields, Length, Ranges, RequestHead, ResponseHead, conditions, content_range, has_conditions,
-    parse_content_range, range_may, ranges, strip_content_digests,
+    parse_content_range, range_may, ranges, strip_content_digests, strip_freshness,
 };
 use std::future::poll_fn;
 use std::ops::Range;
@@ -82,6 +82,10 @@ impl Course<'_> {
                 response.fields.retain(|name, _, _| {
                     !matches!(name, FieldName::ContentType | FieldName::ContentEncoding | FieldName::ContentRange)
                 });
+                if status != 304 {
+                    // It is this client's own: another cache would give it to all.
+                    strip_freshness(&mut response.fields);
+                }
                 reply.head(response, if status == 304 { Length::None } else { Length::Known(0) }).await?;
                 return Ok(reply.end(None).await?);
             }
