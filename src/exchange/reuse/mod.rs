@@ -23,9 +23,9 @@ pub(super) use keep::Keep;
 pub(super) use landing::Failure;
 pub(super) use question::Question;
 
+use super::Downstream;
 use super::attempts::Trail;
 use super::serve::{Course, Scratch};
-use super::{Client, Downstream};
 use crate::cache::entry::Entry;
 use crate::config::CacheId;
 use crate::http::{CacheStatus, Forward, IfFailed, Reuse};
@@ -33,6 +33,7 @@ use crate::telemetry::access::End;
 use crate::telemetry::metrics::CacheOutcome;
 use deliver::Serving;
 use rest::Rest;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the cache made of a request.
@@ -139,7 +140,7 @@ fn outcome(forward: Forward) -> CacheOutcome {
 }
 
 /// Whether a client is in one of these networks.
-fn is_within(networks: &[ipnet::IpNet], client: &Client) -> bool {
-    let peer = client.peer.ip().to_canonical();
-    networks.iter().any(|network| network.contains(&peer))
+fn is_within(networks: &[ipnet::IpNet], who: IpAddr) -> bool {
+    let who = who.to_canonical();
+    networks.iter().any(|network| network.contains(&who))
 }

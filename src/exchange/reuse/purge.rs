@@ -18,7 +18,7 @@ impl Course<'_> {
         down: &mut D,
         trail: &mut Trail,
     ) -> End {
-        let Some((_, route)) = self.route.filter(|_| is_within(&question.config.purge, self.client)) else {
+        let Some((_, route)) = self.route.filter(|_| is_within(&question.config.purge, self.who)) else {
             return self.refuse(Refusal::Method, scratch, down, trail).await;
         };
         let url = question.raw()[question.url_at..].to_vec();

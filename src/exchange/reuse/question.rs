@@ -53,7 +53,7 @@ impl<'a> Question<'a> {
             url_at,
             directives: RequestDirectives::of(&head.fields),
             now_ms: course.worker.now_ms(),
-            shows_key: !config.debug.is_empty() && is_within(&config.debug, course.client),
+            shows_key: !config.debug.is_empty() && is_within(&config.debug, course.who),
         }
     }
 
