@@ -45,6 +45,9 @@ const POISONING: &[(&str, &str, &str, Fate)] = &[
     ),
     ("forwarded prefix", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-Prefix: /EVIL\r\n\r\n", PLAIN, Unseen),
     ("forwarded in disguise", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_Forwarded_Host: EVIL\r\n\r\n", PLAIN, Unseen),
+    ("forwarded scheme", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-Scheme: EVIL\r\n\r\n", PLAIN, Unseen),
+    ("forwarded ssl", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_Forwarded_Ssl: EVIL\r\n\r\n", PLAIN, Unseen),
+    ("forwarded server", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-Server: EVIL\r\n\r\n", PLAIN, Unseen),
     ("request id", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Request-Id: EVIL\r\n\r\n", PLAIN, Unseen),
     ("client subject", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Client-Subject: EVIL\r\n\r\n", PLAIN, Unseen),
     (
@@ -64,6 +67,14 @@ const POISONING: &[(&str, &str, &str, Fate)] = &[
         PLAIN,
         Unseen,
     ),
+    (
+        "method override in disguise",
+        "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_HTTP_Method_Override: EVIL\r\n\r\n",
+        PLAIN,
+        Unseen,
+    ),
+    ("rewrite url in disguise", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX_Rewrite-URL: /EVIL\r\n\r\n", PLAIN, Unseen),
+    ("another field for the host", "GET {p} HTTP/1.1\r\nHost: a.example\r\nX-Host: EVIL\r\n\r\n", PLAIN, Unseen),
     ("post", "POST {p} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nEVIL", PLAIN, Unseen),
     // Content in a GET.
     ("fat get", "GET {p} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nEVIL", PLAIN, Unseen),
@@ -389,7 +400,8 @@ fn a_backend_sees_a_host_as_the_key_has_it() {
 fn what_a_trusted_peer_says_of_its_client_is_part_of_the_key() {
     let text = format!("[[listener]]\naddress = \"127.0.0.1:{{port}}\"\ntrust_forwarded = [\"127.0.0.1\"]\n{ROUTES}");
     let weir = Weir::start(&text, &[("origin", &reflector())]);
-    for (number, name) in ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"].iter().enumerate() {
+    let names = ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Scheme", "X_Forwarded_Ssl"];
+    for (number, name) in names.iter().enumerate() {
         let harvest = ["EVIL", "443"].map(|value| {
             talk(&weir, &format!("GET /t{number} HTTP/1.1\r\nHost: a.example\r\n{name}: {value}\r\n\r\n"))
         });

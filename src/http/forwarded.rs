@@ -1,4 +1,6 @@
+use super::disguise::begins_alike;
 use super::fields::name_set;
+use super::quoted::{is_balanced, pieces};
 use super::{FieldName, Fields, Scheme, Version};
 use ipnet::IpNet;
 use std::io::Write;
@@ -19,12 +21,13 @@ pub struct Hop<'a> {
 
 /// Sets X-Forwarded-For, -Proto and -Host, and continues Forwarded (RFC 7239) where it is in use.
 ///
-/// A trusted peer's values are kept and our hop is appended; anyone else's are replaced, X-Forwarded-Port, Forwarded and
-/// spellings with `_` (which CGI-like backends cannot tell from `-`) among them. To be called after
+/// A trusted peer's values are kept and our hop is appended; anyone else's are replaced, Forwarded, all that begins with
+/// X-Forwarded- and spellings with `_` (which CGI-like backends cannot tell from `-`) among them. To be called after
 /// [`strip_hop_by_hop`](super::strip_hop_by_hop).
 pub fn set_forwarded(fields: &mut Fields, hop: &Hop<'_>) {
     if !hop.trusted && fields.may_have(FORWARDED) {
-        fields.retain(|name, text, _| !(is_forwarded(name) || (name == FieldName::Other && is_disguised(text))));
+        let is_other = |name, text: &[u8]| name == FieldName::Other && begins_alike(b"x-forwarded-", text);
+        fields.retain(|name, text, _| !(is_forwarded(name) || is_other(name, text)));
     }
     let mut room = [0; ADDRESS_LEN];
     let peer = write_address(hop.peer, &mut room);
@@ -103,16 +106,25 @@ const FORWARDED: u64 = name_set(&[
     FieldName::XForwardedProto,
 ]);
 
-/// `X_Forwarded_For` and the like.
-fn is_disguised(name: &[u8]) -> bool {
-    if name.len() > DISGUISE_MAX || !name.contains(&b'_') {
-        return false;
+/// Writes what Forwarded says of how a client came, and not who it is: that makes no difference to what it gets (RFC 7239 §5).
+pub fn push_way(forwarded: &[u8], out: &mut Vec<u8>) {
+    if !is_balanced(forwarded) {
+        return out.extend_from_slice(forwarded);
     }
-    let mut room = [0; DISGUISE_MAX];
-    let plain = &mut room[..name.len()];
-    plain.copy_from_slice(name);
-    plain.iter_mut().filter(|b| **b == b'_').for_each(|b| *b = b'-');
-    is_forwarded(FieldName::of(plain))
+    let is_node = |pair: &[u8]| {
+        let name = pair.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii();
+        name.is_empty() || name.eq_ignore_ascii_case(b"for") || name.eq_ignore_ascii_case(b"by")
+    };
+    for element in pieces(forwarded, b',') {
+        let before = out.len();
+        for pair in pieces(element, b';').filter(|pair| !is_node(pair)) {
+            out.extend_from_slice(pair.trim_ascii());
+            out.push(b';');
+        }
+        if out.len() > before {
+            out.push(b',');
+        }
+    }
 }
 
 /// RFC 7239 §4: one more element, IPv6 addresses and hosts in quotes.
@@ -170,8 +182,6 @@ const HOPS_MAX: usize = 64;
 const REQUEST_ID_MAX: usize = 128;
 /// Bytes of the longest IPv6 address in text.
 const ADDRESS_LEN: usize = 45;
-/// Bytes of the longest name in [`is_forwarded`].
-const DISGUISE_MAX: usize = 17;
 
 #[cfg(test)]
 mod tests {

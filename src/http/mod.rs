@@ -50,7 +50,7 @@ pub use disguise::{begins_alike, is_alike};
 pub use field_name::FieldName;
 pub(crate) use fields::name_set;
 pub use fields::{Fields, is_name, is_value, is_value_byte};
-pub use forwarded::{Hop, client_address, push_via, request_id, set_forwarded, set_request_id, times_in_via};
+pub use forwarded::{Hop, client_address, push_via, push_way, request_id, set_forwarded, set_request_id, times_in_via};
 pub use freshen::{freshened, is_left_out, leaves_out, strip_content_digests, strip_freshness, strip_unstored};
 pub use freshness::{Defaults, IfFailed, Life, Reuse, Times, is_heuristic, may_reuse};
 pub use head::{Length, RequestHead, ResponseHead, Scheme, Target, Version, split_port};

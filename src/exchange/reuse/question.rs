@@ -10,7 +10,7 @@ use crate::exchange::serve::Course;
 use crate::exchange::{Downstream, Source};
 use crate::http::{
     FieldName, Fields, Forward, IfFailed, Length, Method, NO_VARY_SEARCH, NoVarySearch, RequestDirectives, RequestHead,
-    Reuse, may_reuse,
+    Reuse, is_alike, may_reuse, push_way,
 };
 use crate::live::CacheRules;
 use crate::route::wrote_recently;
@@ -205,18 +205,41 @@ pub(super) fn holds(entry: &Entry, head: &RequestHead, now_ms: u64) -> bool {
 
 /// The scope with what a trusted peer says of how its client came: backends make links and redirects of it.
 fn told(scope: &str, secret: &Secret, fields: &Fields) -> Option<String> {
-    const NAMES: [FieldName; 4] =
-        [FieldName::XForwardedProto, FieldName::XForwardedHost, FieldName::XForwardedPort, FieldName::Forwarded];
+    const NAMES: [FieldName; 3] = [FieldName::XForwardedProto, FieldName::XForwardedHost, FieldName::XForwardedPort];
     let mut told = Vec::new();
-    for name in NAMES {
-        for value in fields.all(name) {
-            told.push(name as u8);
-            told.extend_from_slice(value);
-            told.push(b'\n');
+    let mut tell = |number: usize, value: &[u8]| {
+        told.push(number as u8);
+        told.extend_from_slice(value);
+        told.push(b'\n');
+    };
+    for (number, name) in NAMES.into_iter().enumerate() {
+        fields.all(name).for_each(|value| tell(number, value));
+    }
+    let mut way = Vec::new();
+    fields.all(FieldName::Forwarded).for_each(|value| push_way(value, &mut way));
+    if !way.is_empty() {
+        tell(NAMES.len(), &way);
+    }
+    for (_, text, value) in fields.iter().filter(|(name, ..)| *name == FieldName::Other) {
+        if let Some(at) = TOLD.iter().position(|listed| is_alike(listed, text)) {
+            tell(NAMES.len() + 1 + at, value);
         }
     }
     (!told.is_empty()).then(|| format!("{scope}~{:032x}", secret.hash(&told)))
 }
+
+/// What else proxies write of how a client came.
+const TOLD: [&[u8]; 8] = [
+    b"x-forwarded-scheme",
+    b"x-forwarded-ssl",
+    b"x-forwarded-protocol",
+    b"x-forwarded-server",
+    // In disguise.
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"front-end-https",
+];
 
 /// Requests in which something counts that no key holds: what they get is theirs alone.
 fn why_not(head: &RequestHead, length: Length) -> Option<&'static str> {
@@ -226,13 +249,16 @@ fn why_not(head: &RequestHead, length: Length) -> Option<&'static str> {
     }
     let fields = &head.fields;
     let is_override = |(name, text, _): (FieldName, &[u8], &[u8])| {
-        name == FieldName::Other && OVERRIDES.iter().any(|listed| text.eq_ignore_ascii_case(listed))
+        // Most fields are out by their first letter or their length.
+        name == FieldName::Other
+            && matches!(text, [b'x' | b'X', b'-' | b'_', ..])
+            && OVERRIDES.iter().any(|listed| is_alike(listed, text))
     };
     fields.iter().any(is_override).then_some("override")
 }
 
-/// Fields by which frameworks let a client change the method or the target.
-const OVERRIDES: [&[u8]; 8] = [
+/// Fields by which frameworks let a client change the method, the target or the host.
+const OVERRIDES: [&[u8]; 11] = [
     b"x-http-method-override",
     b"x-http-method",
     b"x-method-override",
@@ -241,6 +267,9 @@ const OVERRIDES: [&[u8]; 8] = [
     b"x-original-uri",
     b"x-forwarded-prefix",
     b"x-forwarded-path",
+    b"x-host",
+    b"x-original-host",
+    b"x-http-host-override",
 ];
 
 /// A client that has just written reads what it wrote.
