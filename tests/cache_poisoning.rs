@@ -395,6 +395,36 @@ fn a_backend_sees_a_host_as_the_key_has_it() {
     }
 }
 
+/// What comes of a request that is not shared may change what is stored all the same.
+#[test]
+fn what_asks_about_something_stored_carries_no_more_than_the_key_has() {
+    let origin = Origin::start();
+    let weir = Weir::before(&origin, ROUTES);
+    let mut client = weir.client();
+    let reply = || origin.replies(200).field("Cache-Control", "max-age=60").field("ETag", "\"1\"");
+    reply().body("a");
+    client.get("/a").host("trimmed.example").sees(200).body("a");
+    let asks = [("HEAD", "no-cache"), ("GET", "no-cache"), ("HEAD", "no-store"), ("GET", "no-store")];
+    for (number, (method, directive)) in asks.iter().enumerate() {
+        let says = "HTTP/1.1 200 Said\r\nETag: \"1\"\r\nContent-Length: 1\r\nLink: </a?utm_x=EVIL>\r\n\r\n";
+        origin.says(says).then(if *method == "GET" { "a" } else { "" });
+        let ask = client.ask(method, "/a?utm_x=EVIL&b").host("TRIMMED.example.:80").field("Cache-Control", directive);
+        ask.field("X-Forwarded-Scheme", "EVIL").field("X_Forwarded_Ssl", "EVIL").sees(200);
+        let seen = origin.request(number + 1);
+        assert_eq!(seen.line, format!("{method} /a?b HTTP/1.1"));
+        seen.field("host", "trimmed.example").field("x-forwarded-host", "trimmed.example");
+        seen.lacks("x-forwarded-scheme").lacks("x_forwarded_ssl");
+    }
+    // The log has what was asked for; a write goes as it is, and what it gives is stored for its own URL alone.
+    reply().field("Content-Location", "/w?utm_x=EVIL").body("EVIL");
+    client.post("/w?utm_x=EVIL", "b").host("trimmed.example").sees(200);
+    assert_eq!(origin.last().line, "POST /w?utm_x=EVIL HTTP/1.1");
+    client.get("/w").host("trimmed.example").sees(200).body("ok");
+    // In disguise, it is an override as well.
+    let ask = client.get("/a").host("trimmed.example").field("X_HTTP_Method_Override", "PUT").sees(200);
+    ask.field("cache-status", "weir; fwd=bypass; detail=override");
+}
+
 /// Peers that are trusted say by X-Forwarded-* how clients came; what backends make of that is for those who came that way.
 #[test]
 fn what_a_trusted_peer_says_of_its_client_is_part_of_the_key() {

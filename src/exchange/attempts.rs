@@ -292,14 +292,14 @@ impl<'a> Task<'a> {
             Some(voyage) => voyage.answered(),
             None => {
                 // Before it is made this client's.
-                if let Some(keep) = self.keep() {
-                    keep.head(head, length);
+                if let Some(forwarded) = self.forwarded {
+                    forwarded.learn(self.head, head, length);
                 }
                 prepare::edit(head, self.route);
             }
         }
         if let Some(forwarded) = self.forwarded {
-            forwarded.respond(self.head, head);
+            forwarded.respond(head);
         }
         if let crate::config::Action::ReadWrite { read_your_writes: Some(ttl), .. } = &self.route.action
             && !self.head.method.is_safe()

@@ -191,8 +191,11 @@ impl Course<'_> {
         let Some(pool) = self.pool(route, &scratch.request) else {
             return (Box::pin(self.refuse(Refusal::NoBackend, scratch, down, trail)).await, None);
         };
-        if route.rewrite.is_some() {
+        if route.rewrite.is_some() || forwarded.is_some() {
             scratch.seen_target.clone_from(&scratch.request.target);
+        }
+        if let Some(forwarded) = &forwarded {
+            forwarded.limit(&mut scratch.request);
         }
         if let Err(refusal) = prepare::request(&mut scratch.request, self.client, route, self.id) {
             return (Box::pin(self.refuse(refusal, scratch, down, trail)).await, None);

@@ -8,7 +8,7 @@ use super::worth::Worth;
 use super::{Basis, Question, Stale};
 use crate::cache::entry::Entry;
 use crate::cache::flight::Flight;
-use crate::cache::key::push_authority;
+use crate::cache::key::{KeyRules, push_authority, push_target};
 use crate::config::PoolId;
 use crate::exchange::attempts::{Ended, Task, Trail, attempts};
 use crate::exchange::mirror::Tee;
@@ -159,10 +159,7 @@ impl Course<'_> {
 
 /// Makes the request one whose response may be for all: without conditions of this client's, with those of the cache.
 fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, basis: Basis<'_>) {
-    // Forms of the host that are one key are one to the backend, which may reflect them.
-    let mut authority = Vec::with_capacity(head.authority.len());
-    push_authority(head.scheme, &head.authority, &mut authority);
-    head.authority = authority;
+    as_in_key(head, &question.rules.key);
     let fields = &mut head.fields;
     // RFC 9110 §13.1.5: what the client has a part of may be gone, and then it gets the whole of what there is.
     let if_range = fields.get(FieldName::IfRange).filter(|_| fields.has(FieldName::Range)).map(<[u8]>::to_vec);
@@ -170,11 +167,6 @@ fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, basis: Basis<'
     if fields.has(FieldName::AcceptEncoding) {
         let codings = codings(fields);
         fields.set(FieldName::AcceptEncoding, codings.as_bytes());
-    }
-    if !question.rules.key.ignore_query.is_empty() {
-        let mut target = Vec::with_capacity(head.target.len());
-        crate::cache::key::push_target(&head.target, &question.rules.key, &mut target);
-        head.target = target;
     }
     match basis {
         Basis::Stale(stale) => {
@@ -184,6 +176,23 @@ fn prepare_fetch(head: &mut RequestHead, question: &Question<'_>, basis: Basis<'
         Basis::Parts(rest) => rest.ask(fields),
         Basis::Nothing => {}
     }
+}
+
+/// Makes a request ask for no more than its key has: what else it says, a backend may reflect.
+pub(super) fn as_in_key(head: &mut RequestHead, rules: &KeyRules) {
+    host_as_in_key(head);
+    if !rules.ignore_query.is_empty() {
+        let mut target = Vec::with_capacity(head.target.len());
+        push_target(&head.target, rules, &mut target);
+        head.target = target;
+    }
+}
+
+/// Forms of the host that are one key are one to the backend.
+pub(super) fn host_as_in_key(head: &mut RequestHead) {
+    let mut authority = Vec::with_capacity(head.authority.len());
+    push_authority(head.scheme, &head.authority, &mut authority);
+    head.authority = authority;
 }
 
 /// RFC 9111 §4.3.1

@@ -1,33 +1,45 @@
-use super::{Failure, Keep};
-use crate::cache::flight::Flights;
-use crate::cache::key::{push_origin, push_target};
+use super::Keep;
+use super::depart::{as_in_key, host_as_in_key};
+use crate::cache::key::{KeyRules, push_origin, push_target};
+use crate::config::CacheId;
+use crate::exchange::worker::Held;
 use crate::http::{
-    CacheStatus, FieldName, Forward, RequestHead, ResponseHead, Scheme, group_invalidations, same_origin_target,
+    CacheStatus, FieldName, Forward, Length, Method, RequestHead, ResponseHead, Scheme, group_invalidations,
+    same_origin_target,
 };
-use crate::live::LiveCache;
-use std::sync::Arc;
+use crate::live::CacheRules;
+use std::rc::Rc;
 
 /// What is to be said of, and learnt from, the response to a request that goes to a backend by itself.
 pub(in crate::exchange) struct Forwarded {
     pub(super) forward: Forward,
     pub(super) detail: Option<&'static str>,
-    pub(super) cache: Arc<LiveCache>,
-    pub(super) flights: Arc<Flights<Failure>>,
+    pub(super) held: Rc<Held>,
+    pub(super) id: CacheId,
     pub(super) key: Vec<u8>,
+    /// The key with the query as it came, where that is another.
     pub(super) raw: Option<Vec<u8>>,
+    /// Where in the key the scope of the route ends.
+    pub(super) scope_end: usize,
     pub(super) url_at: usize,
-    pub(super) hash: u128,
     pub(super) shows_key: bool,
     /// Stores the response, if it may stand for that to a GET.
     pub(in crate::exchange) keep: Option<Keep>,
 }
 
 impl Forwarded {
-    /// Adds Cache-Status to the response, and invalidates what a successful unsafe request changed (RFC 9111 §4.4).
-    pub(in crate::exchange) fn respond(&self, request: &RequestHead, response: &mut ResponseHead) {
+    /// Invalidates what a successful unsafe request changed (RFC 9111 §4.4), and takes what may be stored after that.
+    pub(in crate::exchange) fn learn(&self, request: &RequestHead, response: &ResponseHead, length: Length) {
         if !request.method.is_safe() && (200..400).contains(&response.status) {
-            self.invalidate(request, response);
+            self.invalidate(response);
         }
+        if let Some(keep) = &self.keep {
+            keep.head(response, length);
+        }
+    }
+
+    /// Adds Cache-Status to the response.
+    pub(in crate::exchange) fn respond(&self, response: &mut ResponseHead) {
         let status = CacheStatus {
             forward: Some(self.forward),
             detail: self.detail,
@@ -40,35 +52,62 @@ impl Forwarded {
         response.fields.remove(FieldName::WeirCacheControl);
     }
 
-    fn invalidate(&self, request: &RequestHead, response: &ResponseHead) {
-        self.drop_key(self.hash, &self.key);
-        let raw = self.raw.as_ref().unwrap_or(&self.key);
-        if self.raw.is_some() {
-            self.drop_key(self.cache.secret.hash(raw), raw);
+    /// Makes a request that may tell something of what is stored ask for no more than the key has.
+    pub(in crate::exchange) fn limit(&self, request: &mut RequestHead) {
+        match request.method {
+            Method::Get | Method::Head => as_in_key(request, &self.rules().key),
+            // To a write its whole query may matter.
+            _ if self.keep.is_some() => host_as_in_key(request),
+            _ => {}
         }
-        let url = &raw[self.url_at..];
+    }
+
+    fn rules(&self) -> &CacheRules {
+        &self.held.generation.snapshot.caches[self.id.0]
+    }
+
+    /// RFC 9111 §4.4: for all, whichever route they ask by.
+    fn invalidate(&self, response: &ResponseHead) {
+        let url = &self.raw.as_ref().unwrap_or(&self.key)[self.url_at..];
+        self.drop_url(url);
         for name in [FieldName::Location, FieldName::ContentLocation] {
             // RFC 9111 §4.4: only of the same origin, lest one site empties another's cache.
             let target = response.fields.get(name).and_then(|value| same_origin_target(value, url));
             if let Some(target) = target {
-                let mut key = self.key[..self.url_at].to_vec();
-                push_origin(request.scheme, &request.authority, &mut key);
-                push_target(&target, &Default::default(), &mut key);
-                self.drop_key(self.cache.secret.hash(&key), &key);
+                self.drop_url(&[origin_of(url), &keyed(&target, &self.rules().key)].concat());
             }
         }
         // RFC 9875 §3
-        let origin = origin(request.scheme, &request.authority);
         for group in group_invalidations(&response.fields) {
-            self.cache.purge_group(&origin, group.as_bytes());
+            self.rules().cache.purge_group(origin_of(url), group.as_bytes());
         }
     }
 
-    fn drop_key(&self, hash: u128, key: &[u8]) {
-        // First what is under way, so that nothing old is stored after.
-        self.flights.bar(hash);
-        self.cache.invalidate(hash, key);
+    fn drop_url(&self, url: &[u8]) {
+        let cache = &self.rules().cache;
+        // A key with a scope has a space before its URL.
+        let told = &self.key[self.scope_end..self.url_at.saturating_sub(1).max(self.scope_end)];
+        for key in self.rules().keys(told, url) {
+            let hash = cache.secret.hash(&key);
+            // First what is under way, so that nothing old is stored after.
+            self.held.generation.flights[self.id.0].bar(hash);
+            cache.invalidate(hash, &key);
+        }
     }
+}
+
+/// A target as keys have it.
+pub(super) fn keyed(target: &[u8], rules: &KeyRules) -> Vec<u8> {
+    let mut keyed = Vec::with_capacity(target.len());
+    push_target(target, rules, &mut keyed);
+    keyed
+}
+
+/// The origin of a URL in a key.
+fn origin_of(url: &[u8]) -> &[u8] {
+    let host_at = memchr::memmem::find(url, b"://").map_or(0, |at| at + 3);
+    let path_at = url[host_at..].iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(url.len() - host_at);
+    &url[..host_at + path_at]
 }
 
 /// The origin of a request as cache groups are bound to it.

@@ -1,15 +1,19 @@
 //! What the cache learns from the response to a request that went to a backend by itself: that to a POST may stand for a
 //! later GET (RFC 9110 §9.3.3), and is copied as it passes; that to a HEAD may be about what is stored (RFC 9111 §4.3.5).
 
+use super::Failure;
+use super::forward::keyed;
 use super::stow::{Storing, Stow};
+use crate::cache::flight::Flight;
 use crate::http::{FieldName, Fields, Length, Method, ResponseDirectives, ResponseHead, same_origin_target};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Sees a response pass.
 pub(in crate::exchange) struct Keep {
     stow: Stow,
     of: Of,
-    copy: RefCell<Option<(Box<Storing>, Vec<u8>)>>,
+    copy: RefCell<Option<Box<Copy>>>,
 }
 
 /// To what it is the response.
@@ -19,10 +23,21 @@ enum Of {
     Head,
 }
 
+/// A response that is to be stored, as far as it came.
+struct Copy {
+    storing: Storing,
+    content: Vec<u8>,
+    /// Bytes that were asked for.
+    taken: u64,
+    /// Told of writes to the same URL; others do not join it.
+    flight: Arc<Flight<Failure>>,
+    flight_key: (u128, u64),
+}
+
 impl Keep {
     /// The response to a POST is stored at its end, if that is allowed.
-    pub(super) fn of_post(stow: Stow, target: &[u8]) -> Option<Keep> {
-        (stow.method == Method::Post).then(|| Keep::of(stow, Of::Post(target.to_vec())))
+    pub(super) fn of_post(stow: Stow, target: &[u8]) -> Keep {
+        Keep::of(stow, Of::Post(target.to_vec()))
     }
 
     /// The response to a HEAD renews or outdates what is stored.
@@ -35,42 +50,77 @@ impl Keep {
         Keep { stow, of, copy: RefCell::default() }
     }
 
-    /// The head passes.
+    /// The head passes; what it makes out of date is so already.
     pub(in crate::exchange) fn head(&self, head: &ResponseHead, length: Length) {
         match &self.of {
             Of::Head => self.stow.overhear(head),
-            Of::Post(target) if self.is_what_a_get_gives(target, &head.fields) => {
-                if let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields))
-                    && storing.why_not().is_none()
-                {
-                    *self.copy.borrow_mut() = Some((Box::new(storing), Vec::new()));
-                }
-            }
+            Of::Post(target) if self.is_what_a_get_gives(target, &head.fields) => self.begin(head, length),
             Of::Post(_) => {}
         }
     }
 
-    /// RFC 9110 §9.3.3: only where it says that it is what a GET of the same target would give.
+    fn begin(&self, head: &ResponseHead, length: Length) {
+        let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) else { return };
+        let flight_key = (storing.entry.hash, self.stow.worker.random() as u64);
+        let seat = self.stow.flights().board(flight_key, None);
+        if let Some(seat) = seat.filter(|seat| seat.leads() && storing.why_not().is_none()) {
+            let flight = Arc::clone(seat.flight());
+            *self.copy.borrow_mut() =
+                Some(Box::new(Copy { storing, content: Vec::new(), taken: 0, flight, flight_key }));
+        }
+    }
+
+    /// RFC 9110 §9.3.3: only where it says that it is what a GET of the same target would give; that would not have the
+    /// parameters which are ignored.
     fn is_what_a_get_gives(&self, target: &[u8], fields: &Fields) -> bool {
-        let url = &self.stow.key[self.stow.url_at..];
+        let url = &self.stow.raw()[self.stow.url_at..];
         let location = fields.get(FieldName::ContentLocation).and_then(|value| same_origin_target(value, url));
-        location.is_some_and(|location| location == target)
+        location.is_some_and(|location| location == target && keyed(target, &self.stow.rules().key) == target)
     }
 
     /// Content passes.
     pub(in crate::exchange) fn data(&self, bytes: &[u8]) {
         let mut copy = self.copy.borrow_mut();
-        let Some((_, content)) = &mut *copy else { return };
-        content.extend_from_slice(bytes);
-        if content.len() as u64 > self.stow.config().max_object {
-            *copy = None;
+        if let Some(held) = &mut *copy
+            && !self.takes(held, bytes)
+        {
+            let given_up = copy.take();
+            drop(copy);
+            given_up.into_iter().for_each(|given_up| self.let_go(&given_up));
         }
+    }
+
+    /// Whether there is room for more of it; then it is kept.
+    fn takes(&self, copy: &mut Copy, bytes: &[u8]) -> bool {
+        let total = (copy.content.len() + bytes.len()) as u64;
+        if self.stow.is_too_large(&copy.storing, total) || !self.stow.worker.pressure.take(bytes.len() as u64) {
+            return false;
+        }
+        copy.taken += bytes.len() as u64;
+        copy.content.extend_from_slice(bytes);
+        true
     }
 
     /// The content is complete.
     pub(in crate::exchange) fn end(&self) {
-        if let Some((storing, content)) = self.copy.take() {
-            self.stow.store(*storing, content.into_boxed_slice(), || false);
+        let Some(mut copy) = self.copy.take() else { return };
+        self.let_go(&copy);
+        let content = std::mem::take(&mut copy.content).into_boxed_slice();
+        let Copy { storing, flight, .. } = *copy;
+        self.stow.store(storing, content, || flight.is_barred());
+    }
+
+    fn let_go(&self, copy: &Copy) {
+        self.stow.flights().land(copy.flight_key, &copy.flight);
+        self.stow.worker.pressure.shrinks(copy.taken);
+    }
+}
+
+impl Drop for Keep {
+    /// The response broke off.
+    fn drop(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            self.let_go(&copy);
         }
     }
 }

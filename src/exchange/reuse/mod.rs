@@ -28,7 +28,7 @@ use super::attempts::Trail;
 use super::serve::{Course, Scratch};
 use crate::cache::entry::Entry;
 use crate::config::CacheId;
-use crate::http::{CacheStatus, Forward, IfFailed, Reuse};
+use crate::http::{CacheStatus, Forward, IfFailed, Method, RequestHead, Reuse, strip_hop_by_hop};
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::CacheOutcome;
 use deliver::Serving;
@@ -94,7 +94,7 @@ impl Course<'_> {
             Looked::Pass(forward, detail) => {
                 trail.cache = Some(outcome(forward));
                 let mut forwarded = question.forwarded(self, forward, detail);
-                forwarded.keep = Keep::of_post(self.stow(&question, &scratch.request, false), &scratch.request.target);
+                forwarded.keep = self.keeps_post(&question, &scratch.request);
                 Reused::Forward(Box::new(forwarded))
             }
         };
@@ -104,6 +104,17 @@ impl Course<'_> {
         }
         scratch.key = question.into_memory();
         reused
+    }
+
+    /// What stores the response to a POST, should it stand for that to a GET.
+    fn keeps_post(&self, question: &Question<'_>, request: &RequestHead) -> Option<Keep> {
+        if request.method != Method::Post {
+            return None;
+        }
+        let mut stow = self.stow(question, request, false);
+        // What `Connection` takes away on the way does not select a variant.
+        strip_hop_by_hop(&mut stow.asked).ok()?;
+        Some(Keep::of_post(stow, &request.target))
     }
 
     async fn hit<D: Downstream>(

@@ -14,6 +14,7 @@ use crate::http::{
 };
 use crate::live::CacheRules;
 use crate::route::wrote_recently;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a request asks the cache.
@@ -24,6 +25,8 @@ pub(in crate::exchange) struct Question<'a> {
     pub(super) key: Vec<u8>,
     /// The key with the query as it came, where what responses say of it made it another.
     pub(super) raw: Option<Vec<u8>>,
+    /// Where in the key the scope of the route ends.
+    pub(super) scope_end: usize,
     /// Where the URL begins in the key.
     pub(super) url_at: usize,
     pub(super) hash: u128,
@@ -50,6 +53,7 @@ impl<'a> Question<'a> {
             hash: rules.cache.secret.hash(&memory),
             key: memory,
             raw,
+            scope_end: scope.len(),
             url_at,
             directives: RequestDirectives::of(&head.fields),
             now_ms: course.worker.now_ms(),
@@ -74,16 +78,15 @@ impl<'a> Question<'a> {
     }
 
     pub(super) fn forwarded(&self, course: &Course<'_>, forward: Forward, detail: Option<&'static str>) -> Forwarded {
-        let flights = course.flights(self);
         Forwarded {
             forward,
             detail,
-            cache: Arc::clone(&self.rules.cache),
-            flights: Arc::clone(flights),
+            held: Rc::clone(course.held),
+            id: self.id,
             key: self.key.clone(),
             raw: self.raw.clone(),
+            scope_end: self.scope_end,
             url_at: self.url_at,
-            hash: self.hash,
             shows_key: self.shows_key,
             keep: None,
         }

@@ -196,14 +196,35 @@ impl CacheRules {
     /// Variants in memory of a URL, whatever route they came by.
     fn stored_under(&self, url: &[u8]) -> u64 {
         let under = |scope: &str| {
-            let key = match scope.is_empty() {
-                true => url.to_vec(),
-                false => [scope.as_bytes(), b" ", url].concat(),
-            };
+            let key = key(scope.as_bytes(), b"", url);
             let found = self.cache.memory.variants(self.cache.secret.hash(&key));
             found.iter().filter(|entry| *entry.key() == *key && self.cache.verdict(entry) != Verdict::Gone).count()
                 as u64
         };
         self.scopes.iter().map(|scope| under(scope)).sum()
+    }
+
+    /// The keys under which something of a URL may be stored: by whatever route it came, and whatever responses say of its query;
+    /// `told` is what keys have after the scope of their route.
+    #[must_use]
+    pub fn keys(&self, told: &[u8], url: &[u8]) -> Vec<Vec<u8>> {
+        let mut rewritten = url.to_vec();
+        let is_rewritten =
+            self.cache.searches.rewrite(&mut rewritten, 0, |path| self.cache.secret.hash(path)).is_some();
+        let urls = [Some(url), is_rewritten.then_some(&*rewritten)];
+        // What is stored for those whose way nobody tells is of the same URL, too.
+        let ways = [Some(told), (!told.is_empty()).then_some(&b""[..])];
+        let under = |scope: &[u8]| {
+            let of_way = |way| urls.iter().flatten().map(move |url| key(scope, way, url));
+            ways.iter().flatten().flat_map(|way| of_way(*way)).collect::<Vec<_>>()
+        };
+        self.scopes.iter().flat_map(|scope| under(scope.as_bytes())).collect()
+    }
+}
+
+fn key(scope: &[u8], told: &[u8], url: &[u8]) -> Vec<u8> {
+    match scope.is_empty() && told.is_empty() {
+        true => url.to_vec(),
+        false => [scope, told, b" ", url].concat(),
     }
 }
