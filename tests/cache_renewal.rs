@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Client, Gate, Origin, Weir};
+use support::{Client, Gate, Origin, Weir, eventually, pages};
 
 const CACHING: &str = "[server]\nworkers = 2\n[cache.pages]\nmemory = \"64MiB\"\nstale_if_error = \"60s\"\n\
     [[route]]\npool = \"app\"\ncache = \"pages\"\n";
@@ -199,5 +199,48 @@ fn a_directive_that_names_too_much_or_has_no_end_is_for_all() {
         for body in ["for ada", "for bob"] {
             weir.client().get("/x").sees(200).field("x-64", body).body(body);
         }
+    }
+}
+
+#[test]
+fn what_is_said_to_weir_alone_holds_until_it_is_said_anew() {
+    for (ours, all) in [("no-cache", "max-age=31536000"), ("max-age=0", "no-store"), ("max-age=0", "max-age=60")] {
+        let origin = Origin::start();
+        let reply = origin.replies(200).field("Weir-Cache-Control", ours).field("Cache-Control", all);
+        reply.field("ETag", "\"1\"").body("old");
+        let weir = Weir::before(&origin, CACHING);
+        let mut client = weir.client();
+        client.get("/x").sees(200).lacks("weir-cache-control").body("old");
+        for asked in 1..4 {
+            origin.replies(304).field("ETag", "\"1\"").field("Cache-Control", all);
+            client.get("/x").sees(200).lacks("weir-cache-control").body("old");
+            origin.request(asked).field("if-none-match", "\"1\"");
+        }
+        origin.replies(304).field("ETag", "\"1\"").field("Weir-Cache-Control", "max-age=60");
+        client.get("/x").sees(200).lacks("weir-cache-control").body("old");
+        client.get("/x").sees(200).body("old");
+        origin.saw(5);
+    }
+}
+
+#[test]
+fn what_is_said_to_weir_alone_outlives_a_crash() {
+    let origin = Origin::start();
+    let reply = origin
+        .replies(200)
+        .field("Weir-Cache-Control", "no-cache, max-age=600")
+        .field("Cache-Control", "max-age=31536000");
+    reply.field("ETag", "\"1\"").body("old");
+    let disk = tempfile::tempdir().unwrap();
+    let places = [("origin", &*origin.address()), ("disk", disk.path().to_str().unwrap())];
+    let mut weir = Weir::start(pages::CACHING, &places);
+    weir.client().get("/x").sees(200).body("old");
+    eventually("it is on the disk", || pages::on_disk(&weir) == 1.0);
+    weir.is_killed();
+    weir.starts_again();
+    for asked in 1..3 {
+        origin.replies(304).field("ETag", "\"1\"");
+        weir.client().get("/x").sees(200).lacks("weir-cache-control").body("old");
+        origin.request(asked).field("if-none-match", "\"1\"");
     }
 }

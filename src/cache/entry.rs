@@ -8,7 +8,7 @@ pub use parts::{PARTS_MAX, Parts};
 
 use super::form::{Form, Marks, Verdict};
 use super::memory::Held;
-use crate::http::{Fields, Life, Normal, Unstorable, Validators, matches};
+use crate::http::{FieldName, Fields, Life, Normal, Unstorable, Validators, matches};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -130,8 +130,20 @@ impl Entry {
     /// Keyed hashes of its tags.
     #[must_use]
     pub fn tags(&self) -> Vec<u64> {
-        let (chunks, _) = self.text[self.lines_end as usize..].as_chunks::<8>();
+        let (chunks, _) = self.behind_lines().1.as_chunks::<8>();
         chunks.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// What it says to Weir alone: the value of Weir-Cache-Control, empty without one.
+    #[must_use]
+    pub fn ours(&self) -> &[u8] {
+        self.behind_lines().0
+    }
+
+    fn behind_lines(&self) -> (&[u8], &[u8]) {
+        let (length, rest) =
+            self.text[self.lines_end as usize..].split_first_chunk().expect("a length is behind the lines");
+        rest.split_at(u32::from_le_bytes(*length) as usize)
     }
 
     /// Its Content-Language.
@@ -157,6 +169,16 @@ impl Entry {
     #[must_use]
     pub fn fields(&self) -> Fields {
         Fields::of_lines(self.lines())
+    }
+
+    /// Its fields with what it says to Weir alone, as those of a later response are put together with.
+    #[must_use]
+    pub fn all_fields(&self) -> Fields {
+        let mut fields = self.fields();
+        if !self.ours().is_empty() {
+            fields.push_known(FieldName::WeirCacheControl, self.ours());
+        }
+        fields
     }
 
     fn span(&self, span: Span) -> Option<&[u8]> {

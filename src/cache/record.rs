@@ -2,6 +2,8 @@
 //!
 //! Numbers are little-endian: version, shape, flags, status, life, generation, variant, the lengths of key, URL's place,
 //! selecting fields, lines and tags, for parts what they are parts of and where they lie; then those texts in this order.
+//! Version 2 has one length more after that of the tags, and behind the lines what the response says to Weir alone; what
+//! says nothing is written as version 1.
 
 #[cfg(test)]
 mod tests;
@@ -20,13 +22,13 @@ pub fn encode(entry: &Entry) -> Option<Vec<u8>> {
         Content::Pending | Content::Of(_) | Content::Form(_) => return None,
     };
     let tags = entry.tags();
-    let [key, selecting, lines] = [entry.key(), entry.selecting(), entry.lines()];
-    let texts = key.len() + selecting.len() + lines.len() + tags.len() * 8;
+    let [key, selecting, lines, ours] = [entry.key(), entry.selecting(), entry.lines(), entry.ours()];
+    let texts = key.len() + selecting.len() + lines.len() + ours.len() + tags.len() * 8;
     if entry.why_not().is_some() || texts > TEXT_BYTES_MAX || tags.len() > TAG_HASHES_MAX {
         return None;
     }
     let mut out = Vec::with_capacity(HEAD_BYTES + texts);
-    out.extend_from_slice(&[VERSION, shape, flags(&entry.life)]);
+    out.extend_from_slice(&[if ours.is_empty() { PLAIN } else { WITH_OURS }, shape, flags(&entry.life)]);
     out.extend_from_slice(&entry.status.to_le_bytes());
     let Life { born_ms, fresh_ms, while_revalidate_ms, if_error_ms, if_disconnected_ms, .. } = entry.life;
     out.extend_from_slice(&born_ms.to_le_bytes());
@@ -36,10 +38,13 @@ pub fn encode(entry: &Entry) -> Option<Vec<u8>> {
     for length in [key.len(), entry.url_at(), selecting.len(), lines.len(), tags.len()] {
         out.extend_from_slice(&u32::try_from(length).ok()?.to_le_bytes());
     }
+    if !ours.is_empty() {
+        out.extend_from_slice(&u32::try_from(ours.len()).ok()?.to_le_bytes());
+    }
     if let Content::Parts(parts) = entry.content() {
         push_parts(parts, &mut out);
     }
-    [key, selecting, lines].iter().for_each(|text| out.extend_from_slice(text));
+    [key, selecting, lines, ours].iter().for_each(|text| out.extend_from_slice(text));
     tags.iter().for_each(|tag| out.extend_from_slice(&tag.to_le_bytes()));
     Some(out)
 }
@@ -49,23 +54,38 @@ pub fn encode(entry: &Entry) -> Option<Vec<u8>> {
 #[must_use]
 pub fn decode(meta: &[u8], body: Box<[u8]>, hash: u128) -> Option<Entry> {
     let mut take = Take(meta);
-    let [VERSION, shape, flags] = take.array()? else { return None };
+    let [version, shape, flags] = take.array()?;
     let status = u16::from_le_bytes(take.array()?);
     let life = life(flags, &mut take)?;
     let (born, variant) = (take.u64()?, take.u64()?);
     let [key, url_at, selecting, lines, tags] = take.lengths()?;
+    let ours = match version {
+        PLAIN => 0,
+        WITH_OURS => take.u32().filter(|length| *length > 0)?,
+        _ => return None,
+    };
     let content = match shape {
         WHOLE => Content::Whole(body),
         PARTS => Content::Parts(Box::new(parts(&mut take, &body)?)),
         _ => return None,
     };
     let [key, selecting, lines] = [take.text(key)?, take.text(selecting)?, take.text(lines)?];
+    let ours = take.text(ours)?;
     let tags = take.tags(tags)?;
     let is_whole = take.0.is_empty() && is_key(key, url_at) && is_selecting(selecting);
-    if !is_whole || !is_status(status) || (shape == PARTS && status != 200) || !lines_are_fields(lines) {
+    if !is_whole
+        || !is_status(status)
+        || (shape == PARTS && status != 200)
+        || !lines_are_fields(lines)
+        || !is_value(ours)
+    {
         return None;
     }
-    let fields = &Fields::of_lines(lines);
+    let mut fields = Fields::of_lines(lines);
+    if !ours.is_empty() {
+        fields.push_known(FieldName::WeirCacheControl, ours);
+    }
+    let fields = &fields;
     Some(Entry::make(Make { hash, variant, key, url_at, selecting, tags: &tags, status, fields, life, born, content }))
 }
 
@@ -131,7 +151,7 @@ fn lines_are_fields(lines: &[u8]) -> bool {
         let Some(line) = line.strip_suffix(b"\r\n") else { return false };
         let Some((name, value)) = memchr::memchr(b':', line).map(|at| line.split_at(at)) else { return false };
         let known = FieldName::of(name);
-        let is_kept = !is_hop_by_hop(known) && known != FieldName::ContentLength;
+        let is_kept = !is_hop_by_hop(known) && !matches!(known, FieldName::ContentLength | FieldName::WeirCacheControl);
         is_kept && is_name(name) && value.strip_prefix(b": ").is_some_and(is_value)
     })
 }
@@ -175,8 +195,9 @@ impl<'a> Take<'a> {
     }
 }
 
-/// Changes with the layout: what has another is not read.
-const VERSION: u8 = 1;
+// Changes with the layout: what has another is not read.
+const PLAIN: u8 = 1;
+const WITH_OURS: u8 = 2;
 
 const WHOLE: u8 = 0;
 const PARTS: u8 = 1;
@@ -190,4 +211,4 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// A group is found by two hashes.
 const TAG_HASHES_MAX: usize = 2 * TAGS_MAX;
 /// Bytes before the texts of a response that is whole.
-const HEAD_BYTES: usize = 3 + 2 + 7 * 8 + 5 * 4;
+const HEAD_BYTES: usize = 3 + 2 + 7 * 8 + 6 * 4;

@@ -8,7 +8,7 @@ pub fn strip_unstored(fields: &mut Fields, directives: &ResponseDirectives) {
     for name in directives.no_cache.fields().iter().chain(directives.private.fields()) {
         fields.remove_named(name);
     }
-    fields.retain(|name, _, _| !is_hop_by_hop(name) && !matches!(name, FieldName::Age | FieldName::WeirCacheControl));
+    fields.retain(|name, _, _| !is_hop_by_hop(name) && name != FieldName::Age);
 }
 
 /// Takes out what says how long a response may be reused, by any cache.

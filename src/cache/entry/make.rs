@@ -22,7 +22,7 @@ pub struct Make<'a> {
     pub tags: &'a [u64],
     /// Its status.
     pub status: u16,
-    /// Its fields, without those that are not stored.
+    /// Its fields, without those that are not stored. What they say to Weir alone (Weir-Cache-Control) is kept, and not sent.
     pub fields: &'a Fields,
     /// Its life.
     pub life: Life,
@@ -42,7 +42,14 @@ impl Entry {
         text.extend_from_slice(make.selecting);
         let selecting_end = text.len();
         let [mut etag, mut modified, mut date] = [Span::default(); 3];
+        let mut ours = Vec::new();
         for (name, lower, value) in make.fields.iter() {
+            if name == FieldName::WeirCacheControl {
+                // RFC 9213 §2.1: lines of a dictionary are one.
+                ours.extend_from_slice(if ours.is_empty() { b"" } else { b", " });
+                ours.extend_from_slice(value);
+                continue;
+            }
             if is_hop_by_hop(name) || name == FieldName::ContentLength {
                 continue;
             }
@@ -59,6 +66,8 @@ impl Entry {
             text.extend_from_slice(b"\r\n");
         }
         let lines_end = text.len();
+        text.extend_from_slice(&(ours.len() as u32).to_le_bytes());
+        text.extend_from_slice(&ours);
         make.tags.iter().for_each(|tag| text.extend_from_slice(&tag.to_le_bytes()));
         Entry {
             hash: make.hash,

@@ -56,8 +56,12 @@ prop_compose! {
         scope in "([a-z]{1,5} )?", url in "https?://[a-z.]{1,9}(:81)?/[a-z/?=&]{0,12}", request in lines(),
         response in lines(), life in lives(), numbers: [u64; 2], tags in prop::collection::vec(any::<u64>(), 0..4),
         status in prop_oneof![Just(200_u16), Just(404), Just(301), Just(599)], content in contents(),
+        ours in prop_oneof![Just(""), Just("no-cache"), Just("max-age=60, private")],
     ) -> Entry {
-        let (response, key) = (fields(&response), scope.clone() + &url);
+        let (mut response, key) = (fields(&response), scope.clone() + &url);
+        if !ours.is_empty() {
+            response.push(b"Weir-Cache-Control", ours.as_bytes());
+        }
         let mut selecting = Vec::new();
         push_selecting(&response, &fields(&request), &Normal::default(), &mut selecting);
         Entry::make(Make {
@@ -88,6 +92,8 @@ proptest! {
     #[test]
     fn an_entry_is_read_as_it_was_written(entry in entries()) {
         let meta = encode(&entry).unwrap();
+        // What has nothing of it is as it always was.
+        prop_assert_eq!(meta[0], if entry.ours().is_empty() { 1 } else { 2 });
         let again = decode(&meta, body(&entry), 7).unwrap();
         // All of it but its content, which may be shared, is compared as it is shown.
         prop_assert_eq!(format!("{again:?}"), format!("{entry:?}"));

@@ -90,7 +90,7 @@ impl Rest {
     /// The head of a response that has all that is wanted, as a part to be stored: RFC 9111 §3.4, with the fields of what is
     /// stored, but for those that the rest has anew.
     pub(super) fn head(&self, head: &ResponseHead) -> ResponseHead {
-        let mut fields = freshened(&self.held.fields(), &head.fields, &ResponseDirectives::of(&head.fields));
+        let mut fields = freshened(&self.held.all_fields(), &head.fields, &ResponseDirectives::of(&head.fields));
         if let Some(age) = head.fields.get(FieldName::Age) {
             fields.push_known(FieldName::Age, age);
         }

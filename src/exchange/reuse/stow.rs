@@ -190,7 +190,7 @@ impl Stow {
         head: &ResponseHead,
         is_barred: impl Fn() -> bool,
     ) -> Result<Arc<Entry>, Arc<Entry>> {
-        let merged = freshened(&stale.fields(), &head.fields, &ResponseDirectives::of(&head.fields));
+        let merged = freshened(&stale.all_fields(), &head.fields, &ResponseDirectives::of(&head.fields));
         let directives = ResponseDirectives::of(&merged);
         let times = Times { asked_ms: self.asked_ms, answered_ms: self.worker.now_ms() };
         let mut dated = merged.clone();
