@@ -5,7 +5,7 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{Backend, Redis, Registrar, Weir, eventually, json_of};
+use support::{Backend, Redis, Registrar, Strait, Weather, Weir, eventually, json_of};
 
 const WORKERS: &str = "secret-of-workers";
 
@@ -16,13 +16,33 @@ fn member(redis: &str) -> Weir {
 /// One whose leases last so long.
 fn member_with(redis: &str, ttl: &str) -> Weir {
     let text = format!(
-        "[admin]\nlisten = \"127.0.0.1:{{admin}}\"\nspeaks = [\"consul\"]\n\
+        "[server]\nworkers = 1\nstate = \"kept\"\n[admin]\nlisten = \"127.0.0.1:{{admin}}\"\nspeaks = [\"consul\"]\n\
          tokens = [{{ name = \"workers\", role = \"registrar\", secret = \"{WORKERS}\" }}]\n\
          [cluster]\nredis = \"{{redis}}\"\n\
          [pool.app]\nregister = {{ tokens = [\"workers\"], ttl = \"{ttl}\" }}\n[[route]]\npool = \"app\"\n"
     );
     Weir::start(&text, &[("redis", redis)])
 }
+
+/// For so long, checked all the while, each has a lease of that backend.
+fn have_all_the_while(weirs: &[&Weir], addresses: &[String], time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        for weir in weirs {
+            let now = weir.leases("app");
+            for address in addresses {
+                let stays = now.iter().any(|(other, state)| other == address && state != "draining");
+                assert!(stays, "{address} after {:?}: {now:?}", begun.elapsed());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Longer than two leases of [`SHORT`], and than a member is one without a word.
+const LONG: Duration = Duration::from_secs(6);
+
+const SHORT: &str = "{\"ttl\": \"2s\"}";
 
 fn is_up(weir: &Weir) {
     eventually("it is in touch with Redis", || weir.metric("weir_fleet_up") > 0.5);
@@ -126,4 +146,101 @@ fn what_is_taken_out_at_one_member_is_no_service_of_another_one_any_more() {
     eventually("the other has heard of it", || b.leases("app").len() == 1 || services(b) == 0);
     assert_eq!(at(b, "/v1/agent/check/pass/service:one", ""), 200);
     b.leases_are("app", &both);
+}
+
+/// Three members, at each of which a third of the backends registered, lose one of them in that way: what registered there stays
+/// at the others for as long as it answers.
+fn loses_a_member(loses: impl FnOnce(&Strait, &mut Weir), comes_back: impl FnOnce(&Strait, &mut Weir)) {
+    let Some(redis) = Redis::start() else { return };
+    let strait = Strait::to(redis.port);
+    let (mut a, b, c) = (member(&strait.url()), member(&redis.url()), member(&redis.url()));
+    [&a, &b, &c].into_iter().for_each(is_up);
+    let backends = [(); 6].map(|()| Backend::start());
+    let [one, two, ..] = &backends;
+    for (backend, (weir, lasts)) in
+        backends.iter().zip([(&a, SHORT), (&a, SHORT), (&b, ""), (&b, ""), (&c, ""), (&c, "")])
+    {
+        Registrar::new(weir, WORKERS).registers("app", &backend.address(), lasts);
+    }
+    let all = backends.each_ref().map(Backend::address);
+    let serving = all.each_ref().map(|address| (address.as_str(), "serving"));
+    [&b, &c].into_iter().for_each(|weir| weir.leases_are("app", &serving));
+    loses(&strait, &mut a);
+    have_all_the_while(&[&b, &c], &all, LONG);
+    // They are looked at: one that does not answer goes as if its time had run out.
+    two.dies();
+    let rest: Vec<_> = serving.into_iter().filter(|(address, _)| *address != two.address()).collect();
+    [&b, &c].into_iter().for_each(|weir| weir.leases_are("app", &rest));
+    have_all_the_while(&[&b, &c], &[one.address()], Duration::from_secs(2));
+    // Once it is back, what nobody renews runs out there, and everywhere.
+    comes_back(&strait, &mut a);
+    [&b, &c].into_iter().for_each(|weir| weir.leases_are("app", &rest[1..]));
+}
+
+#[test]
+fn leases_of_a_member_that_is_cut_off_are_kept_by_the_others_as_long_as_their_backends_answer() {
+    loses_a_member(|strait, _| strait.turns(Weather::Storm), |strait, _| strait.turns(Weather::Calm));
+}
+
+#[test]
+fn leases_of_a_member_that_falls_silent_are_kept_by_the_others_as_long_as_their_backends_answer() {
+    loses_a_member(|strait, _| strait.turns(Weather::Fog), |strait, _| strait.turns(Weather::Calm));
+}
+
+#[test]
+fn leases_of_a_member_that_is_killed_are_kept_by_the_others_as_long_as_their_backends_answer() {
+    loses_a_member(|_, a| a.is_killed(), |_, a| a.starts_again());
+}
+
+#[test]
+fn leases_of_a_member_that_says_good_bye_run_out_unless_they_are_renewed_elsewhere() {
+    let Some(redis) = Redis::start() else { return };
+    let [mut a, b] = [(); 2].map(|()| member(&redis.url()));
+    [&a, &b].into_iter().for_each(is_up);
+    let backends = [(); 5].map(|()| Backend::start());
+    let all = backends.each_ref().map(Backend::address);
+    all[..2].iter().for_each(|address| drop(Registrar::new(&a, WORKERS).registers("app", address, SHORT)));
+    all[2..].iter().for_each(|address| drop(Registrar::new(&b, WORKERS).registers("app", address, "")));
+    let serving = all.each_ref().map(|address| (address.as_str(), "serving"));
+    b.leases_are("app", &serving);
+    a.signal("TERM");
+    Registrar::new(&b, WORKERS).registers("app", &all[1], "");
+    assert!(a.ends().success());
+    b.leases_are("app", &serving[1..]);
+}
+
+/// Redis is away as a member is followed by another process: what others granted stays.
+fn is_followed_without_redis(follows: impl FnOnce(&mut Weir)) {
+    let Some(mut redis) = Redis::start() else { return };
+    let [mut a, b] = [(); 2].map(|()| member(&redis.url()));
+    [&a, &b].into_iter().for_each(is_up);
+    let backends = [(); 4].map(|()| Backend::start());
+    let all = backends.each_ref().map(Backend::address);
+    all[..2].iter().for_each(|address| drop(Registrar::new(&a, WORKERS).registers("app", address, "")));
+    all[2..].iter().for_each(|address| drop(Registrar::new(&b, WORKERS).registers("app", address, SHORT)));
+    let serving = all.each_ref().map(|address| (address.as_str(), "serving"));
+    a.leases_are("app", &serving);
+    let state = a.path("kept/leases");
+    let is_written = || all.iter().all(|it| std::fs::read_to_string(&state).is_ok_and(|text| text.contains(it)));
+    eventually("it is written", is_written);
+    redis.kill();
+    follows(&mut a);
+    have_all_the_while(&[&a], &all, LONG);
+    // Nobody renews them: once they can be heard, they go.
+    assert!(redis.begin());
+    is_up(&a);
+    a.leases_are("app", &serving[..2]);
+}
+
+#[test]
+fn an_upgrade_without_redis_keeps_what_others_granted() {
+    is_followed_without_redis(|a| a.upgrade().unwrap());
+}
+
+#[test]
+fn a_restart_without_redis_keeps_what_others_granted() {
+    is_followed_without_redis(|a| {
+        a.is_killed();
+        a.starts_again();
+    });
 }

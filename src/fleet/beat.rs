@@ -1,3 +1,4 @@
+use super::granters::LEFT_KEPT;
 use super::held::Held;
 use super::kept::{Kept, Most};
 use super::known::Known;
@@ -131,8 +132,10 @@ impl Beat {
     /// Takes up where the last process of this member was.
     async fn remember(&mut self) {
         let (hands, name) = (Arc::clone(&self.hands), self.cluster.name.clone());
-        let last = tokio::task::spawn_blocking(move || kept::last(&hands, &name)).await;
-        if let Ok(Some((place, purges))) = last {
+        let last = tokio::task::spawn_blocking(move || (kept::last(&hands, &name), kept::member(&hands, &name))).await;
+        let (last, past) = last.unwrap_or_default();
+        self.leases.follows(past);
+        if let Some((place, purges)) = last {
             for purge in &purges {
                 self.purge(purge).await;
             }
@@ -341,7 +344,8 @@ impl Beat {
         if self.place.is_none() || self.kept.as_ref().is_some_and(|(at, _)| at.elapsed() < each) {
             return;
         }
-        let now = Kept { place: self.place.clone().filter(|_| !self.lapsed), members: self.most.get() };
+        let place = self.place.clone().filter(|_| !self.lapsed);
+        let now = Kept { place, members: self.most.get(), member: self.member.clone() };
         if self.kept.as_ref().is_some_and(|(_, kept)| *kept == now) {
             return;
         }
@@ -395,7 +399,8 @@ impl Beat {
         let Some(mut link) = link else { return };
         let script = scripts::leave();
         let mut call = script.key(&self.names.members);
-        call.key(&self.names.applied).arg(&self.member);
+        call.key(&self.names.applied).key(self.names.left(&self.member)).arg(&self.member);
+        call.arg(LEFT_KEPT.as_millis() as u64);
         let _: Result<Result<i64, _>, _> = timeout(LEAVE_MAX, call.invoke_async(&mut link)).await;
     }
 }

@@ -18,13 +18,15 @@ pub(super) struct Kept {
     pub(super) place: Option<Place>,
     /// How many there are; see [`Most`].
     pub(super) members: u32,
+    /// As which others know it.
+    pub(super) member: String,
 }
 
 /// Keeps it, with the disks that there are now.
-pub(super) fn keep(hands: &Hands, fleet: &str, Kept { place, members }: &Kept) {
+pub(super) fn keep(hands: &Hands, fleet: &str, Kept { place, members, member }: &Kept) {
     let disks: Vec<_> = (hands.disks)().into_iter().map(|(_, id)| id).collect();
     let place = place.as_ref().map(|Place { epoch, number, id }| json!({ "epoch": epoch, "number": number, "id": id }));
-    let kept = json!({ "fleet": fleet, "place": place, "disks": disks, "members": members });
+    let kept = json!({ "fleet": fleet, "place": place, "disks": disks, "members": members, "member": member });
     hands.state.keep(&FILE, kept.to_string().into_bytes());
 }
 
@@ -51,6 +53,17 @@ pub(super) fn members(hands: &Hands, fleet: &str) -> Option<u32> {
     // Whether it can be read is said where the purges are looked for.
     let kept: Value = serde_json::from_slice(&hands.state.read(&FILE).ok()??.content).ok()?;
     members_of(&kept, fleet)
+}
+
+/// As which others of that fleet knew the last process of this member, if it kept that. May wait for the disk.
+pub(super) fn member(hands: &Hands, fleet: &str) -> Option<String> {
+    let kept: Value = serde_json::from_slice(&hands.state.read(&FILE).ok()??.content).ok()?;
+    member_of(&kept, fleet)
+}
+
+fn member_of(kept: &Value, fleet: &str) -> Option<String> {
+    let is_one = |member: &&str| member.len() == MEMBER_LEN && member.bytes().all(|byte| byte.is_ascii_hexdigit());
+    kept["member"].as_str().filter(|_| kept["fleet"] == fleet).filter(is_one).map(str::to_owned)
 }
 
 fn members_of(kept: &Value, fleet: &str) -> Option<u32> {
@@ -89,6 +102,9 @@ impl Most {
 
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 
+/// Characters of the name of a member.
+const MEMBER_LEN: usize = 32;
+
 /// More make no sense.
 const MEMBERS_MAX: u32 = 1_000_000;
 
@@ -118,6 +134,11 @@ mod tests {
         {
             assert_eq!(of(other), None, "{other}");
         }
+        let member = |text: &str| member_of(&serde_json::from_str(text).unwrap(), "shop");
+        let name = "0123456789abcdef".repeat(2);
+        assert_eq!(member(&format!(r#"{{"fleet": "shop", "member": "{name}"}}"#)), Some(name.clone()));
+        assert_eq!(member(&format!(r#"{{"fleet": "other", "member": "{name}"}}"#)), None);
+        assert_eq!(member(r#"{"fleet": "shop", "member": "short"}"#), None);
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let mut most = Most::after(3, minutes(100));
         for (minute, members, expected) in

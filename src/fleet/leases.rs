@@ -1,14 +1,14 @@
 //! Leases that members share: each tells Redis what changed here, and hears what changed elsewhere.
 
+use super::granters::{Calls, GRANTERS_MAX, Granters, LOOK_EACH};
 use super::link::Link;
 use super::names::Names;
 use super::{FleetError, Hands, scripts};
 use crate::live::LeaseChange;
-use crate::registry::{Clocks, Says, Word};
+use crate::registry::{Clocks, Word};
 use redis::Script;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +24,17 @@ pub(super) struct Leases {
     /// The last that was heard, as an id of the stream; `None`: all is to be told and heard again.
     after: Option<String>,
     others: Rc<RefCell<Others>>,
+    calls: Calls,
+    /// The process before this one, until Redis knows that this one is in its place.
+    past: Option<String>,
+    /// When it is looked next how the others are.
+    looks: Duration,
 }
 
-/// What other members granted, for as long as they can be heard.
+/// The other members, as far as they can be heard.
 #[derive(Default)]
 struct Others {
-    granted: HashMap<(String, SocketAddr), Word>,
+    granters: Granters,
     /// When Redis was heard last.
     heard: Duration,
     /// Its time, less that of this process.
@@ -46,7 +51,13 @@ impl Leases {
     pub(super) fn new(hands: Arc<Hands>, member: &str) -> Leases {
         let changes = hands.registry.changes();
         let (me, script) = (Arc::from(member), scripts::leases());
-        Leases { hands, me, script, changes, after: None, others: Rc::default() }
+        let (others, calls, looks) = (Rc::default(), Calls::new(), Duration::ZERO);
+        Leases { hands, me, script, changes, after: None, others, calls, past: None, looks }
+    }
+
+    /// The process before this one was that member.
+    pub(super) fn follows(&mut self, past: Option<String>) {
+        self.past = past;
     }
 
     /// Redis may have forgotten what it was told, or this member missed what others said.
@@ -54,7 +65,8 @@ impl Leases {
         self.after = None;
     }
 
-    /// As long as Redis is not heard, nobody can renew here what he renews elsewhere: that is kept.
+    /// What others granted is kept while nobody can renew it here, as Redis is not heard; and while it is not heard from the
+    /// member at which it is renewed, if its backend answers.
     pub(super) fn keeper(&self) -> impl Future<Output = ()> + 'static {
         let (hands, others) = (Arc::clone(&self.hands), Rc::clone(&self.others));
         async move {
@@ -62,11 +74,11 @@ impl Leases {
             loop {
                 ticks.tick().await;
                 let now = (hands.now)();
-                for word in others.borrow_mut().kept(now) {
-                    let unix = word.said;
-                    // What has left, or cannot be had, is not kept either.
-                    let _ = hands.registry.hear(&word, Clocks { now, unix });
-                }
+                let others = others.borrow();
+                let is_alone = others.is_unheard(now);
+                hands.registry.stand_in(now, |lease, member, is_up| {
+                    lease.falls_silent() <= now && (is_alone || others.granters.is_silent(member) && is_up())
+                });
             }
         }
     }
@@ -76,6 +88,7 @@ impl Leases {
         if self.after.is_none() {
             self.begin(link, names).await?;
         }
+        self.look(link, names).await?;
         for _ in 0..ROUNDS_MAX {
             let (words, is_all) = self.news();
             let heard = self.exchange(link, names, &words).await?;
@@ -88,6 +101,11 @@ impl Leases {
 
     /// Learns the time and all that is known, and tells all that is known here.
     async fn begin(&mut self, link: &mut Link, names: &Names) -> Result<(), FleetError> {
+        let now = (self.hands.now)();
+        if self.others.borrow().is_unheard(now) {
+            // Each has all of its time to be heard of.
+            self.hands.registry.stand_in(now, |_, _, _| true);
+        }
         // What is in the stream now is in what is read below, too.
         let last: Vec<Entry> =
             redis::cmd("XREVRANGE").arg(&names.words).arg("+").arg("-").arg("COUNT").arg(1).query_async(link).await?;
@@ -110,6 +128,28 @@ impl Leases {
         words.retain(|word| word.member == self.me);
         for words in words.chunks(WORDS_MAX) {
             self.exchange(link, names, words).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks how members are that granted what is known here.
+    async fn look(&mut self, link: &mut Link, names: &Names) -> Result<(), FleetError> {
+        let now = (self.hands.now)();
+        if now < self.looks {
+            return Ok(());
+        }
+        self.looks = now + LOOK_EACH;
+        if let Some(past) = &self.past
+            && self.calls.follow(link, names, past).await?
+        {
+            self.past = None;
+        }
+        let members: Vec<Arc<str>> = self.hands.registry.granters().into_iter().take(GRANTERS_MAX).collect();
+        let told = if members.is_empty() { Vec::new() } else { self.calls.look(link, names, &members).await? };
+        let now = (self.hands.now)();
+        let back = self.others.borrow_mut().granters.note(&members, &told, now);
+        if !back.is_empty() {
+            self.hands.registry.stand_in(now, |_, member, _| back.contains(member));
         }
         Ok(())
     }
@@ -160,7 +200,6 @@ impl Leases {
         if word.member == self.me {
             return;
         }
-        self.others.borrow_mut().note(word);
         if let Err(refused) = self.hands.registry.hear(word, self.clocks()) {
             tracing::debug!(pool = word.pool, address = %word.address, ?refused, "a lease of another member is not taken");
         }
@@ -173,27 +212,9 @@ impl Leases {
 }
 
 impl Others {
-    fn note(&mut self, word: &Word) {
-        let key = (word.pool.clone(), word.address);
-        match word.says {
-            Says::Granted { .. } => self.granted.insert(key, word.clone()),
-            Says::GivenBack { .. } => self.granted.remove(&key),
-        };
-    }
-
-    /// What is said for others while they cannot be heard, of those whose time is half over.
-    fn kept(&mut self, now: Duration) -> Vec<Word> {
-        let unix = now + self.ahead;
-        self.granted.retain(|_, word| word.ends() > unix);
-        if now.saturating_sub(self.heard) < UNHEARD {
-            return Vec::new();
-        }
-        let old = self.granted.values_mut().filter(|word| word.said + (word.ends() - word.said) / 2 < unix);
-        old.map(|word| {
-            word.said = unix;
-            word.clone()
-        })
-        .collect()
+    /// Whether Redis was not heard for a while.
+    fn is_unheard(&self, now: Duration) -> bool {
+        now.saturating_sub(self.heard) >= UNHEARD
     }
 }
 

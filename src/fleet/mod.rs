@@ -5,6 +5,7 @@
 
 mod beat;
 mod error;
+mod granters;
 mod held;
 mod kept;
 mod known;

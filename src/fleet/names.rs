@@ -18,6 +18,8 @@ pub(super) struct Names {
     pub(super) words: String,
     /// With which members sign the tickets of waiting rooms, and have signed: a list.
     pub(super) room_secrets: String,
+    /// Before a member: that it has left.
+    left: String,
     /// Before the name of a limit and a key.
     rate: String,
     held: String,
@@ -59,10 +61,16 @@ impl Names {
             leases: key("leases"),
             words: key("words"),
             room_secrets: key("room-secrets"),
+            left: key("left"),
             rate: key("rate"),
             held: key("held"),
             room: key("room"),
         }
+    }
+
+    /// That a member has left.
+    pub(super) fn left(&self, member: &str) -> String {
+        format!("{}:{member}", self.left)
     }
 
     /// How far a key of a limit is: the time at which it has its whole burst again.

@@ -219,12 +219,43 @@ return known
     )
 }
 
-/// A member goes. Keys: members, applied. Argument: the member.
+/// What is known of members: until when each is one, `left`, or `gone` without a word.
+///
+/// Keys: members, then where it is marked of each that it has left. Arguments: the members.
+pub(super) fn granters() -> Script {
+    Script::new(
+        r"
+local told = {}
+for i, member in ipairs(ARGV) do
+  told[i] = redis.call('ZSCORE', KEYS[1], member) or redis.call('GET', KEYS[i + 1]) or 'gone'
+end
+return told
+",
+    )
+}
+
+/// Marks that a member has left, unless it is there; whether it is not.
+///
+/// Keys: members, where that is marked. Arguments: the member, for how many milliseconds.
+pub(super) fn follow() -> Script {
+    Script::new(
+        r"
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  return 0
+end
+redis.call('SET', KEYS[2], 'left', 'PX', ARGV[2])
+return 1
+",
+    )
+}
+
+/// A member goes. Keys: members, applied, where it is marked that it has left. Arguments: the member, for how many milliseconds.
 pub(super) fn leave() -> Script {
     Script::new(
         r"
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[3], 'left', 'PX', ARGV[2])
 return 1
 ",
     )

@@ -1,8 +1,9 @@
 //! Leases of which another member of the fleet tells.
 
-use super::leases::{Full, Granted, Leases, Rules, Touched};
-use super::{Clocks, Moment, Word};
+use super::leases::{self, Full, Granted, Leases, Rules, Touched};
+use super::{Clocks, Lease, Moment, State, Word};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a word of another member does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,22 @@ impl Leases {
         }
     }
 
+    /// Renews for other members what they granted, where it is `wanted`, until they are heard of again: their words count as before,
+    /// and whether such a backend answers is looked at. What changes for the pool.
+    pub fn stand_in(&mut self, now: Duration, wanted: impl Fn(&Lease, &Arc<str>) -> bool) -> Touched {
+        let mut touched = Touched::Nothing;
+        for lease in self.leases.values_mut().filter(|lease| !lease.is_draining()) {
+            if lease.by.member.as_ref().is_none_or(|member| !wanted(lease, member)) {
+                continue;
+            }
+            let before = lease.clone();
+            (lease.renewed, lease.silent, lease.probed) = (Moment::at(now), false, true);
+            lease.state = State::Serving;
+            touched = touched.max(leases::touched(&before, lease));
+        }
+        touched
+    }
+
     /// All that is to be told of leases to a member that knows of none; what this process granted as that of `me`.
     #[must_use]
     pub fn words(&self, pool: &str, me: &Arc<str>, clocks: Clocks) -> Vec<Word> {
@@ -61,12 +78,11 @@ impl Leases {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Registrant, Registration, Says, State};
+    use super::super::{Registrant, Registration, Says};
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use std::net::SocketAddr;
-    use std::time::Duration;
 
     const RULES: Rules = Rules { ttl: Duration::from_secs(10), drain: Duration::from_secs(4) };
     const EPOCH: Duration = Duration::from_secs(1_700_000_000);
@@ -143,6 +159,24 @@ mod tests {
         assert_eq!(leases.words("p", &"me".into(), clocks(secs(2))), []);
         let young = Clocks { now: secs(2), unix: EPOCH + secs(96) };
         assert_eq!(leases.hear(&given_back(1, secs(93)), RULES, young), Ok(Heard::GivenBack(Touched::Seats)));
+    }
+
+    #[test]
+    fn who_stands_in_for_a_member_gives_time_and_speaks_no_word() {
+        let mut leases = Leases::default();
+        for n in [1, 2] {
+            leases.hear(&granted(n, secs(5), 8), RULES, clocks(secs(5))).unwrap();
+        }
+        leases.put(at(3), &Registration::default(), &Registrant::here("a"), RULES, secs(5)).unwrap();
+        let stands_in = |leases: &mut Leases, now| {
+            leases.stand_in(secs(now), |lease, member| lease.address != at(2) && &**member == "other")
+        };
+        assert_eq!((stands_in(&mut leases, 9), stands_in(&mut leases, 10)), (Touched::Seats, Touched::Nothing));
+        let ends = |leases: &Leases| [1, 2, 3].map(|n| leases.get(at(n)).map(|it| (it.ends(), it.probed)));
+        assert_eq!(ends(&leases), [Some((secs(18), true)), Some((secs(13), false)), Some((secs(15), false))]);
+        // What the member says of the time since it was heard counts.
+        assert_eq!(leases.hear(&given_back(1, secs(7)), RULES, clocks(secs(11))), Ok(Heard::GivenBack(Touched::Seats)));
+        assert_eq!((stands_in(&mut leases, 12), leases.get(at(1)).unwrap().is_draining()), (Touched::Nothing, true));
     }
 
     /// Words at different moments, in a random order, some twice.

@@ -322,7 +322,7 @@ impl Lease {
     }
 }
 
-fn touched(before: &Lease, after: &Lease) -> Touched {
+pub(super) fn touched(before: &Lease, after: &Lease) -> Touched {
     let seat = |lease: &Lease| (lease.seat_weight(), lease.silent || lease.probed, lease.state.label());
     match () {
         () if seat(before) != seat(after) => Touched::Seats,

@@ -60,6 +60,11 @@ impl Registry {
         }
     }
 
+    /// As [`Leases::stand_in`], in one pool.
+    pub fn stand_in(&mut self, pool: &str, now: Duration, wanted: impl Fn(&Lease, &Arc<str>) -> bool) -> Touched {
+        self.pools.get_mut(pool).map_or(Touched::Nothing, |leases| leases.stand_in(now, wanted))
+    }
+
     /// As [`Leases::words`], of all pools.
     #[must_use]
     pub fn words(&self, me: &Arc<str>, clocks: Clocks) -> Vec<Word> {

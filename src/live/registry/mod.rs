@@ -9,6 +9,7 @@
 mod change;
 mod judge;
 mod look;
+mod others;
 mod refused;
 mod rules;
 mod services;
