@@ -40,7 +40,7 @@ fn have_all_the_while(weirs: &[&Weir], addresses: &[String], time: Duration) {
 }
 
 /// Longer than two leases of [`SHORT`], and than a member is one without a word.
-const LONG: Duration = Duration::from_secs(6);
+const LONG: Duration = Duration::from_secs(5);
 
 const SHORT: &str = "{\"ttl\": \"2s\"}";
 
@@ -207,6 +207,55 @@ fn leases_of_a_member_that_says_good_bye_run_out_unless_they_are_renewed_elsewhe
     Registrar::new(&b, WORKERS).registers("app", &all[1], "");
     assert!(a.ends().success());
     b.leases_are("app", &serving[1..]);
+}
+
+/// Lines that Redis gets, of which words on that many leases come that were said so long ago.
+fn fill(redis: &Redis, first: usize, count: usize, ago: u64, says: &str) {
+    let said = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - Duration::from_secs(ago);
+    let word = format!(
+        "{{\"pool\": \"app\", \"address\": \"10.9.9.9:%d\", \"member\": \"m\", \"said_us\": {}, {says}}}",
+        said.as_micros()
+    );
+    let lua =
+        "for i = ARGV[1], ARGV[2] do redis.call('HSET', KEYS[1], 'app 10.9.9.9:' .. i, string.format(ARGV[3], i)) end";
+    let (last, key) = (first + count - 1, "{weir:weir}:leases");
+    let said = redis.says(&format!("EVAL \"{lua}\" 1 {key} {first} {last} '{word}'")).unwrap();
+    assert!(said.starts_with("$-1"), "{said}");
+}
+
+fn words_in(redis: &Redis) -> usize {
+    redis.says("HLEN {weir:weir}:leases").unwrap().trim_start_matches(':').trim().parse().unwrap()
+}
+
+#[test]
+fn what_is_over_does_not_stay_in_redis() {
+    let Some(redis) = Redis::start() else { return };
+    let granted = |secs: u64| {
+        let ttl = secs * 1_000_000;
+        format!(
+            "\"granted\": {{\"ttl_us\": {ttl}, \"weight\": 1, \"zone\": null, \"load\": null, \"by\": \"workers\", \"probed\": false}}"
+        )
+    };
+    // More than anybody would like to be told at once.
+    (0..5).for_each(|n| fill(&redis, 1 + n * 10_000, 10_000, 100, &granted(10)));
+    fill(&redis, 60_000, 1, 3_500, "\"for_good\": true");
+    fill(&redis, 60_001, 1, 3_500, &granted(3_600));
+    let a = member_with(&redis.url(), "1h");
+    is_up(&a);
+    a.leases_are("app", &[("10.9.9.9:60001", "serving")]);
+    eventually("there is no more than that", || words_in(&redis) == 2);
+    let b = member(&redis.url());
+    is_up(&b);
+    // And as they work on, whoever has joined long ago.
+    fill(&redis, 1, 500, 100, &granted(10));
+    fill(&redis, 600, 1, 3_700, "\"for_good\": true");
+    fill(&redis, 700, 1, 50, "\"strange\": 1");
+    redis.says("HSET {weir:weir}:leases other nonsense").unwrap();
+    eventually("there is only what is not over", || words_in(&redis) == 3);
+    let one = Backend::start();
+    Registrar::new(&a, WORKERS).registers("app", &one.address(), "");
+    eventually("what is said goes on there", || words_in(&redis) == 4);
+    eventually("the other knows it", || b.leases("app").iter().any(|(address, _)| *address == one.address()));
 }
 
 /// Redis is away as a member is followed by another process: what others granted stays.

@@ -3,6 +3,7 @@
 use super::granters::{Calls, GRANTERS_MAX, Granters, LOOK_EACH};
 use super::link::Link;
 use super::names::Names;
+use super::sweep::Sweep;
 use super::{FleetError, Hands, scripts};
 use crate::live::LeaseChange;
 use crate::registry::{Clocks, Word};
@@ -25,6 +26,7 @@ pub(super) struct Leases {
     after: Option<String>,
     others: Rc<RefCell<Others>>,
     calls: Calls,
+    sweep: Sweep,
     /// The process before this one, until Redis knows that this one is in its place.
     past: Option<String>,
     /// When it is looked next how the others are.
@@ -51,8 +53,9 @@ impl Leases {
     pub(super) fn new(hands: Arc<Hands>, member: &str) -> Leases {
         let changes = hands.registry.changes();
         let (me, script) = (Arc::from(member), scripts::leases());
-        let (others, calls, looks) = (Rc::default(), Calls::new(), Duration::ZERO);
-        Leases { hands, me, script, changes, after: None, others, calls, past: None, looks }
+        let (others, calls, sweep) = (Rc::default(), Calls::new(), Sweep::new());
+        let (after, past, looks) = (None, None, Duration::ZERO);
+        Leases { hands, me, script, changes, after, others, calls, sweep, past, looks }
     }
 
     /// The process before this one was that member.
@@ -89,6 +92,7 @@ impl Leases {
             self.begin(link, names).await?;
         }
         self.look(link, names).await?;
+        self.sweep.go_on(link, names, (self.hands.now)()).await?;
         for _ in 0..ROUNDS_MAX {
             let (words, is_all) = self.news();
             let heard = self.exchange(link, names, &words).await?;
@@ -112,17 +116,8 @@ impl Leases {
         self.after = Some(last.into_iter().next().map_or_else(|| "0-0".to_owned(), |(id, _)| id));
         self.exchange(link, names, &[]).await?;
         self.changes = self.hands.registry.changes();
-        let known: HashMap<String, Vec<u8>> = redis::cmd("HGETALL").arg(&names.leases).query_async(link).await?;
-        let mut gone = Vec::new();
-        for (field, bytes) in known {
-            match Word::decode(&bytes) {
-                Some(word) if word.ends() >= self.clocks().unix => self.hear(&word),
-                _ => gone.push(field),
-            }
-        }
-        for fields in gone.chunks(WORDS_MAX) {
-            let _: u64 = redis::cmd("HDEL").arg(&names.leases).arg(fields).query_async(link).await?;
-        }
+        let hear = |word: &[u8]| Word::decode(word).iter().for_each(|word| self.hear(word));
+        self.sweep.all(link, names, hear).await?;
         // What others granted they tell themselves: here it may have been kept beyond its time.
         let mut words = self.hands.registry.words(&self.me, self.clocks());
         words.retain(|word| word.member == self.me);

@@ -16,6 +16,7 @@ mod names;
 mod news;
 mod rooms;
 mod scripts;
+mod sweep;
 mod turns;
 
 pub use error::FleetError;

@@ -14,6 +14,8 @@ pub(super) struct Names {
     pub(super) secret: String,
     /// By pool and address: the last word on a lease.
     pub(super) leases: String,
+    /// Somebody looked a moment ago which of those are over.
+    pub(super) swept: String,
     /// Words on leases, as a stream.
     pub(super) words: String,
     /// With which members sign the tickets of waiting rooms, and have signed: a list.
@@ -59,6 +61,7 @@ impl Names {
             epoch: key("epoch"),
             secret: key("secret"),
             leases: key("leases"),
+            swept: key("swept"),
             words: key("words"),
             room_secrets: key("room-secrets"),
             left: key("left"),

@@ -133,6 +133,38 @@ return {time[1] * 1000000 + time[2], redis.call('XRANGE', KEYS[1], '(' .. ARGV[1
     )
 }
 
+/// Some of all words on leases: takes those out that are over, and gives the others if they are wanted: `{where to go on ("0": that
+/// was the end), [words]…}`.
+///
+/// Keys: leases. Arguments: where to go on, how many are looked at, whether they are wanted (`1`), in microseconds for how long
+/// one that was given back is known, and for how long words are kept that are over.
+pub(super) fn known_leases() -> Script {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function ends(word)
+  local is_one, it = pcall(cjson.decode, word)
+  if not is_one or type(it) ~= 'table' then
+    return 0
+  end
+  local lasts = type(it.granted) == 'table' and it.granted.ttl_us or ARGV[4]
+  return (tonumber(it.said_us) or 0) + (tonumber(lasts) or 0)
+end
+local page, words = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]), {}
+for i = 1, #page[2], 2 do
+  local over = ends(page[2][i + 1])
+  if over + ARGV[5] < now then
+    redis.call('HDEL', KEYS[1], page[2][i])
+  elseif ARGV[3] == '1' and over >= now then
+    words[#words + 1] = page[2][i + 1]
+  end
+end
+return {page[1], words}
+",
+    )
+}
+
 /// Says what a member has to say of a waiting room, and what it hears: `{microseconds of Redis' clock, number of the last call,
 /// places inside that it may take, microseconds that all are ahead of the rate, [id, fields]…}`.
 ///
