@@ -76,7 +76,7 @@ impl Bandwidth {
             }
         });
         if wait == 0 {
-            self.sets.note(place, noted(bytes));
+            self.sets.note_signed(place, noted(bytes));
         }
         Duration::from_nanos(wait)
     }
@@ -88,7 +88,7 @@ impl Bandwidth {
             let paid = paid.max(now).saturating_add(cost).min(PAID_MAX);
             Step::Set(paid, paid)
         });
-        self.sets.note(place, noted(bytes));
+        self.sets.note_signed(place, noted(bytes));
         Duration::from_nanos((paid - now).saturating_sub(flow.tolerance))
     }
 
@@ -100,7 +100,7 @@ impl Bandwidth {
             false => Step::Keep(false),
         });
         if is_taken_back {
-            self.sets.note(place, noted(bytes).wrapping_neg());
+            self.sets.note_signed(place, -noted(bytes));
         }
     }
 
@@ -147,9 +147,9 @@ impl Bandwidth {
     }
 }
 
-/// Bytes as they are noted. Two GiB of a key between two reports, a fiftieth of a second apart, would be taken for given back.
-fn noted(bytes: u64) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+/// Bytes as they are noted: of a key two GiB between two reports, a fiftieth of a second apart. What is more is not told.
+fn noted(bytes: u64) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
 /// What is sent in one piece takes so long at the key's bandwidth: about as exact as the timer that it waits by.
@@ -249,6 +249,22 @@ mod tests {
         members[0].take(key, flow, most, seconds(1_000.0), late);
         assert_eq!(members[0].reserve(key, flow, 1, late), seconds(0.502), "with what is not reported yet");
         assert_eq!(flow.share(4), Flow::new(250, 125));
+    }
+
+    #[test]
+    fn however_much_is_taken_between_two_reports_it_is_never_told_as_given_back() {
+        let (flow, key) = (Flow::new(1 << 40, 1 << 40), Key::of(7));
+        let table = Bandwidth::new(1 << 12, true);
+        let told = |change: &dyn Fn(u64)| {
+            [1 << 30, 1 << 31, (1 << 32) + 1].map(|bytes| {
+                (0..3).for_each(|_| change(bytes));
+                let mut told = 0;
+                table.report(&mut Cursor::default(), 10, seconds(100.0), |_, bytes, _| told = bytes);
+                told
+            })
+        };
+        assert_eq!(told(&|bytes| _ = table.reserve(key, flow, bytes, seconds(100.0))), [i32::MAX; 3]);
+        assert_eq!(told(&|bytes| table.give_back(key, flow, bytes, seconds(100.0))), [i32::MIN; 3]);
     }
 
     #[test]

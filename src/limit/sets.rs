@@ -189,15 +189,21 @@ impl Sets {
         }
     }
 
-    /// So many more for the next report; they may wrap around, as what is less than nothing does. Nothing is noted of a
-    /// spill: nobody knows whose it is.
+    /// So many more for the next report. Nothing is noted of a spill: nobody knows whose it is.
     pub(super) fn note(&self, place: Place, more: u32) {
         if let Some(ledger) = self.ledger.as_ref().filter(|_| !place.is_spill()) {
             ledger.note(place.set as usize, usize::from(place.way), more);
         }
     }
 
-    /// The same of a key, if it has a cell.
+    /// The same of what may be less than nothing, and is reported as such: bits of a signed number. No more than fits is noted.
+    pub(super) fn note_signed(&self, place: Place, more: i32) {
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| !place.is_spill()) {
+            ledger.note_signed(place.set as usize, usize::from(place.way), more);
+        }
+    }
+
+    /// One more of a key, if it has a cell.
     pub(super) fn note_key(&self, key: Key) {
         if let Some(ledger) = &self.ledger {
             let at = self.at(key);

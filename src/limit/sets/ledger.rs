@@ -24,6 +24,23 @@ impl Ledger {
 
     pub(super) fn note(&self, set: usize, way: usize, more: u32) {
         self.counts[set][way].fetch_add(more, SeqCst);
+        self.mark(set);
+    }
+
+    /// The same of a signed number, which stays at its bounds.
+    pub(super) fn note_signed(&self, set: usize, way: usize, more: i32) {
+        let count = &self.counts[set][way];
+        let mut before = count.load(SeqCst);
+        loop {
+            let after = before.cast_signed().saturating_add(more).cast_unsigned();
+            match count.compare_exchange_weak(before, after, SeqCst, SeqCst) {
+                Ok(_) => return self.mark(set),
+                Err(now) => before = now,
+            }
+        }
+    }
+
+    fn mark(&self, set: usize) {
         if self.marks[set / BITS].load(SeqCst) & mark(set) == 0 {
             self.marks[set / BITS].fetch_or(mark(set), SeqCst);
         }
