@@ -214,6 +214,30 @@ fn no_place_is_lost_whatever_becomes_of_redis() {
 }
 
 #[test]
+fn what_redis_has_of_a_room_goes_some_days_after_its_members() {
+    let Some(redis) = Redis::start() else { return };
+    let origin = Origin::start();
+    let rooms = [ONE, TEN].map(|room| member(&origin, &redis.url(), room));
+    gather(&[&rooms[0], &rooms[1]], 2);
+    one_is_inside(&[&rooms[0]]);
+    line(&[&rooms[0]], 2);
+    let keys = redis.says("KEYS {weir:weir}:room*").unwrap();
+    let keys: Vec<_> = keys.lines().filter(|line| line.starts_with("{weir:weir}:")).collect();
+    for wanted in ["room-words:sale", "room-state:sale", "room-claims:sale", "room-issuers:sale", "room-secrets"] {
+        assert!(keys.iter().any(|key| key.ends_with(wanted)), "{wanted}: {keys:?}");
+    }
+    let lasts = |key: &str| redis.says(&format!("PTTL {key}")).unwrap()[1..].trim().parse::<i64>().unwrap();
+    // Longer than tickets are good, which is a day, and passes, which is ten minutes.
+    let (least, most) = ((2 * 86_400 + 60) * 1_000, (2 * 86_400 + 700) * 1_000);
+    for key in keys.into_iter().filter(|key| !key.contains("room-all:")) {
+        eventually("it has an end", || (least..=most).contains(&lasts(key)));
+        // As long as a member is there, that is far away.
+        redis.says(&format!("PEXPIRE {key} 10000"));
+        eventually("it is put off", || (least..=most).contains(&lasts(key)));
+    }
+}
+
+#[test]
 fn a_member_that_is_cut_off_or_restarts_loses_no_place() {
     let Some(redis) = Redis::start() else { return };
     let (origin, strait) = (Origin::start(), Strait::to(redis.port));

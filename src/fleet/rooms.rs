@@ -72,7 +72,7 @@ impl Rooms {
             let now = (self.hands.now)();
             let may_rest = heard.is_some_and(|heard| now < heard + REST);
             let Some(said) = rules.say(now, snapshot.headroom(), may_rest) else { return Ok(()) };
-            let heard = self.exchange(link, &keys, &rules.name, &said, members).await?;
+            let heard = self.exchange(link, names, &rules.name, &said, members).await?;
             for member in rules.hear((self.hands.now)(), &heard) {
                 let all: Option<Vec<u8>> = redis::cmd("GET").arg(keys.all(&member)).query_async(link).await?;
                 rules.shared(|room| all.into_iter().for_each(|all| room.merge(&member, &all, (self.hands.now)())));
@@ -135,11 +135,12 @@ impl Rooms {
     async fn exchange(
         &mut self,
         link: &mut Link,
-        keys: &RoomNames,
+        names: &Names,
         name: &str,
         said: &Said,
         members: u32,
     ) -> Result<Heard, FleetError> {
+        let keys = names.room(name);
         if let Some(all) = &said.all {
             let mut set = redis::cmd("SET");
             set.arg(keys.all(&self.me)).arg(all).arg("PX").arg(ALL_KEPT.as_millis() as u64);
@@ -148,7 +149,7 @@ impl Rooms {
         let place = self.places.get_mut(name).ok_or(FleetError::Strange("a room that has not joined"))?;
         let asked = (self.hands.now)();
         let mut call = self.script.prepare_invoke();
-        call.key(&keys.words).key(&keys.state).key(&keys.claims);
+        call.key(&keys.words).key(&keys.state).key(&keys.claims).key(&keys.issuers).key(&names.room_secrets);
         call.arg(&self.me).arg(&place.after).arg(STREAM_MAX).arg(WORDS_MAX);
         call.arg(said.active.map(|active| active.to_string()).unwrap_or_default());
         call.arg(format!("{:016x}", said.claimant)).arg(said.kept).arg(said.wanted).arg(said.lasts.as_millis() as u64);
@@ -163,6 +164,7 @@ impl Rooms {
             Some(Call { after, word }) => call.arg(after.to_string()).arg(&word[..]),
             None => call.arg("").arg(""),
         };
+        call.arg((KEPT + said.lasts).min(KEPT_MAX).as_millis() as u64);
         for word in &said.words {
             call.arg(&word[..]);
         }
@@ -202,6 +204,11 @@ const REST: Duration = Duration::from_millis(100);
 
 /// How long all that a member knows is kept for those who ask for it.
 const ALL_KEPT: Duration = Duration::from_secs(10);
+
+/// How long after the last word of anybody all of a room is kept: longer than tickets are good, which is a day; and as long as passes
+/// are on top of it, within reason.
+const KEPT: Duration = Duration::from_secs(2 * 86_400);
+const KEPT_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Secrets that members share.
 const SECRETS_MAX: usize = 8;

@@ -168,10 +168,11 @@ return {page[1], words}
 /// Says what a member has to say of a waiting room, and what it hears: `{microseconds of Redis' clock, number of the last call,
 /// places inside that it may take, microseconds that all are ahead of the rate, [id, fields]…}`.
 ///
-/// Keys: words, state, claims. Arguments: member, the id of the last word that it heard, how many words are kept about, how many
+/// Keys: words, state, claims, issuers, secrets, of which none is kept once nobody said anything for long. Arguments: member, the id of the last word that it heard, how many words are kept about, how many
 /// are given; visitors inside that are counted (empty: any number), whose places they are, how many it keeps and would have,
 /// for how many milliseconds; microseconds that its visitors took at the rate (empty: there is none), how far it is ahead
-/// if it speaks for the first time (else empty), and how far anybody may be; the last call that it heard of (empty: it calls nobody) and its own; then words.
+/// if it speaks for the first time (else empty), and how far anybody may be; the last call that it heard of (empty: it calls nobody) and its own; for how many
+/// milliseconds all of it is kept; then words.
 pub(super) fn room() -> Script {
     Script::new(
         r"
@@ -180,7 +181,7 @@ local now = (time[1] - 1767225600) * 1000000 + time[2]
 local function tell(word)
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'by', ARGV[1], 'word', word)
 end
-for i = 15, #ARGV do
+for i = 16, #ARGV do
   tell(ARGV[i])
 end
 local calls = redis.call('HGET', KEYS[2], 'calls') or '0'
@@ -214,6 +215,11 @@ if ARGV[10] ~= '' then
   end
   ahead = math.min(math.max(free - now, 0) + ARGV[10], tonumber(ARGV[12]))
   redis.call('HSET', KEYS[2], 'free', string.format('%.3f', now + ahead))
+end
+for _, key in ipairs(KEYS) do
+  if redis.call('PTTL', key) < ARGV[15] - 60000 then
+    redis.call('PEXPIRE', key, ARGV[15])
+  end
 end
 local told = redis.call('XRANGE', KEYS[1], '(' .. ARGV[2], '+', 'COUNT', ARGV[4])
 return {time[1] * 1000000 + time[2], tonumber(calls), claim, math.floor(ahead), told}
