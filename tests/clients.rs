@@ -6,7 +6,7 @@ mod support;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use support::{Authority, Origin, Weir};
+use support::{Authority, Origin, Weir, skipped};
 
 const ALL: &str = "[[route]]\npool = \"app\"\n";
 
@@ -17,7 +17,7 @@ fn says(program: &str, arguments: &[&str], input: &str) -> Option<String> {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("SKIPPED: {program} is not installed");
+            skipped(program);
             return None;
         }
         Err(why) => panic!("{program}: {why}"),

@@ -48,7 +48,7 @@ impl Prometheus {
         match process {
             Ok(process) => Some(Prometheus { process, address, _directory: directory }),
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED: prometheus is not installed");
+                support::skipped("prometheus");
                 None
             }
             Err(why) => panic!("{why}"),

@@ -36,7 +36,7 @@ impl Python {
     pub fn packages(package: &str) -> Option<PathBuf> {
         let packages = clients().join(package);
         if !packages.is_dir() {
-            eprintln!("SKIPPED: {package} is not installed: .ci/clients does that");
+            super::skipped(package);
             return None;
         }
         Some(packages)

@@ -1,4 +1,4 @@
-use super::{eventually, free_port, kill};
+use super::{eventually, free_port, kill, skipped};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -48,7 +48,7 @@ impl Redis {
         match started {
             Ok(process) => self.process = Some(process),
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED: redis-server is not installed");
+                skipped("redis-server");
                 return false;
             }
             Err(why) => panic!("{why}"),

@@ -45,7 +45,7 @@ impl Terminal {
         python.args(["-c", TERMINAL]).args(command).current_dir(directory);
         python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = python.spawn() else {
-            eprintln!("SKIPPED: there is no python3");
+            super::skipped("python3");
             return None;
         };
         let (keys, log) = (child.stdin.take().unwrap(), Log::of(child.stdout.take().unwrap()));
