@@ -327,3 +327,32 @@ fn who_leaves_is_not_waited_for() {
     assert!(goes.stop().success());
     purged_at(&stays, 1);
 }
+
+#[test]
+fn what_redis_refuses_is_left_out_alone_and_tried_again() {
+    let Some(redis) = Redis::start() else { return };
+    let page = Page::start();
+    let (a, b) = (member(&page, &redis.url(), "3s"), member(&page, &redis.url(), "3s"));
+    gather(&[&a, &b], 2);
+    let why = |weir: &Weir| -> Value {
+        let status: Value = serde_json::from_slice(&weir.admin("/v1/status").body).unwrap();
+        assert_eq!(status["fleet"]["redis"], "up", "{status}");
+        status["fleet"]["why"].clone()
+    };
+    // As if something else used the same key.
+    redis.says("DEL {weir:weir}:words");
+    redis.says("SET {weir:weir}:words 1");
+    for weir in [&a, &b] {
+        eventually("it says what is left out", || {
+            why(weir).as_str().is_some_and(|why| why.starts_with("registered backends are not shared: "))
+        });
+    }
+    purged_at(&a, 2);
+    let said = |what: &str| a.log.text().lines().filter(|line| line.contains(what)).count();
+    assert_eq!((said("the fleet does not share it"), said("cannot be reached")), (1, 0), "{}", a.log.text());
+    redis.says("DEL {weir:weir}:words");
+    for weir in [&a, &b] {
+        eventually("it is shared again", || why(weir).is_null());
+    }
+    assert_eq!(said("the fleet shares it again"), 1);
+}

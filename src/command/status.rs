@@ -45,6 +45,7 @@ pub(super) fn write_status(status: &Value, out: &mut dyn Write) -> io::Result<()
                 writeln!(out, "fleet: {members} members; Redis is slow, each has its part of limits")?;
             }
             None => writeln!(out, "fleet: {members} members")?,
+            Some(why) if status["fleet"]["redis"] == "up" => writeln!(out, "fleet: {members} members; {why}")?,
             Some(why) => writeln!(out, "fleet: {members} members when Redis was last reached; now alone: {why}")?,
         }
     }

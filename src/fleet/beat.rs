@@ -7,6 +7,7 @@ use super::limits::Limits;
 use super::link::Link;
 use super::names::Names;
 use super::news::{self, News, PAGE};
+use super::parts::{Part, Parts};
 use super::rooms::Rooms;
 use super::{FleetError, Hands, LEAVE_MAX, kept, scripts};
 use crate::cache::purge::{Mode, What};
@@ -30,6 +31,7 @@ pub(super) struct Beat {
     held: Held,
     leases: Leases,
     rooms: Rooms,
+    parts: Parts,
     names: Names,
     renew: Script,
     /// Of this process, random.
@@ -98,6 +100,7 @@ impl Beat {
             limits: Limits::new(Arc::clone(&hands), cluster.members),
             leases: Leases::new(Arc::clone(&hands), &member),
             rooms: Rooms::new(Arc::clone(&hands), &member),
+            parts: Parts::default(),
             member,
             hands,
             cluster,
@@ -166,22 +169,46 @@ impl Beat {
             if let Err(error) = self.beat(link).await {
                 return error;
             }
-            if let Err(error) = self.held.share(link, &self.names, &self.member).await {
-                return error;
-            }
-            // After it all that members share of limits is heard.
-            if let Err(error) = self.limits.share(link, &self.names, &self.fleet).await {
-                return error;
-            }
-            if let Err(error) = self.leases.share(link, &self.names).await {
-                return error;
-            }
-            if let Err(error) = self.rooms.share(link, &self.names, &self.fleet).await {
+            if let Err(error) = self.share(link).await {
                 return error;
             }
             // Not before: what fails each time must not be tried twenty times a second.
             *pause = PAUSE_MIN;
         }
+    }
+
+    /// Tells and hears all that is shared beside purges; what Redis refuses is left out.
+    async fn share(&mut self, link: &mut Link) -> Result<(), FleetError> {
+        let now = (self.hands.now)();
+        if self.parts.has(Part::Limits, now) {
+            let told = self.share_limits(link).await;
+            if !self.parts.note(Part::Limits, told, now)? {
+                self.held.lost();
+            }
+        } else {
+            self.limits.forget();
+            self.held.forget();
+        }
+        if self.parts.has(Part::Leases, now) {
+            let told = self.leases.share(link, &self.names).await;
+            if !self.parts.note(Part::Leases, told, now)? {
+                self.leases.lost();
+            }
+        }
+        if self.parts.has(Part::Rooms, now) {
+            let told = self.rooms.share(link, &self.names, &self.fleet).await;
+            if !self.parts.note(Part::Rooms, told, now)? {
+                self.rooms.lost();
+            }
+        }
+        self.fleet.set_left_out(self.parts.why());
+        Ok(())
+    }
+
+    async fn share_limits(&mut self, link: &mut Link) -> Result<(), FleetError> {
+        self.held.share(link, &self.names, &self.member).await?;
+        // After it all that members share of limits is heard.
+        self.limits.share(link, &self.names, &self.fleet).await
     }
 
     /// The first words on a new connection: catches up, and tells again what Redis has forgotten.

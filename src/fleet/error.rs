@@ -19,6 +19,23 @@ impl From<RedisError> for FleetError {
     }
 }
 
+impl FleetError {
+    /// It is the connection that fails, or nobody knows; otherwise Redis answered, and refused what it was asked.
+    pub(super) fn is_of_link(&self) -> bool {
+        match self {
+            FleetError::Redis(error) => {
+                error.code().is_none()
+                    || error.is_io_error()
+                    || error.is_timeout()
+                    || error.is_connection_dropped()
+                    || error.is_unrecoverable_error()
+            }
+            FleetError::Silent(_) => true,
+            FleetError::Strange(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,6 +14,7 @@ mod limits;
 mod link;
 mod names;
 mod news;
+mod parts;
 mod rooms;
 mod scripts;
 mod sweep;

@@ -16,6 +16,8 @@ pub struct Fleet {
     members: AtomicU32,
     is_up: AtomicBool,
     trouble: Mutex<Option<String>>,
+    /// What Redis refuses, and why.
+    left_out: Mutex<Option<String>>,
     outbox: mpsc::Sender<Outgoing>,
     /// What this member may let in of a rate by itself.
     pub share: Arc<Share>,
@@ -69,6 +71,7 @@ impl Fleet {
             members: AtomicU32::new(1),
             is_up: AtomicBool::new(false),
             trouble: Mutex::default(),
+            left_out: Mutex::default(),
             outbox,
             share: Arc::default(),
             secret: super::limit::secret(),
@@ -112,6 +115,14 @@ impl Fleet {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
+    /// Redis is there, and refuses some of what is shared; why.
+    pub fn set_left_out(&self, why: Option<String>) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left_out != why {
+            *left_out = why;
+        }
+    }
+
     /// Whether Redis can be reached.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -128,7 +139,9 @@ impl Fleet {
     #[must_use]
     pub fn look(&self, now: Duration) -> FleetLook {
         let shares_limits = self.share.is_in_touch(now);
-        FleetLook { members: self.members(), is_up: self.is_up(), why: self.trouble(), shares_limits }
+        let left_out = || self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = self.trouble().or_else(left_out);
+        FleetLook { members: self.members(), is_up: self.is_up(), why, shares_limits }
     }
 
     /// Tells the others of a purge that is done here, and waits until they have it.
