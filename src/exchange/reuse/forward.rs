@@ -1,5 +1,6 @@
 use super::Keep;
 use super::depart::{as_in_key, host_as_in_key};
+use super::keep::Fate;
 use crate::cache::key::{KeyRules, push_origin, push_target};
 use crate::config::CacheId;
 use crate::exchange::worker::Held;
@@ -40,9 +41,16 @@ impl Forwarded {
 
     /// Adds Cache-Status to the response.
     pub(in crate::exchange) fn respond(&self, response: &mut ResponseHead) {
+        let (detail, ttl) = match self.keep.as_ref().map(Keep::fate).unwrap_or_default() {
+            Fate::Open => (self.detail, None),
+            Fate::Stored(ttl) => (None, Some(ttl)),
+            Fate::Unstored(why) => (Some(why.as_str()), None),
+        };
         let status = CacheStatus {
             forward: Some(self.forward),
-            detail: self.detail,
+            detail,
+            ttl,
+            stored: ttl.is_some(),
             key: self.shows_key.then_some(&self.key),
             ..CacheStatus::HIT
         };

@@ -1,12 +1,15 @@
 //! What the cache learns from the response to a request that went to a backend by itself: that to a POST may stand for a
-//! later GET (RFC 9110 §9.3.3), and is copied as it passes; that to a HEAD may be about what is stored (RFC 9111 §4.3.5).
+//! later GET (RFC 9110 §9.3.3), and that to a GET of what was not for all may be for all now: both are copied as they pass; that to a
+//! HEAD may be about what is stored (RFC 9111 §4.3.5).
 
 use super::Failure;
 use super::forward::keyed;
 use super::stow::{Storing, Stow};
 use crate::cache::flight::Flight;
-use crate::http::{FieldName, Fields, Length, Method, ResponseDirectives, ResponseHead, same_origin_target};
-use std::cell::RefCell;
+use crate::http::{
+    FieldName, Fields, Length, Method, ResponseDirectives, ResponseHead, Unstorable, same_origin_target,
+};
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// Sees a response pass.
@@ -14,12 +17,27 @@ pub(in crate::exchange) struct Keep {
     stow: Stow,
     of: Of,
     copy: RefCell<Option<Box<Copy>>>,
+    fate: Cell<Fate>,
+}
+
+/// What becomes of a response to a GET, as far as its head tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Fate {
+    /// That is not said.
+    #[default]
+    Open,
+    /// It will be stored, and is fresh for so many seconds.
+    Stored(i64),
+    /// It is not, for that reason.
+    Unstored(Unstorable),
 }
 
 /// To what it is the response.
 enum Of {
     /// POST, with its target.
     Post(Vec<u8>),
+    /// GET of a key that is known as one whose responses are not for all.
+    Get,
     Head,
 }
 
@@ -40,6 +58,11 @@ impl Keep {
         Keep::of(stow, Of::Post(target.to_vec()))
     }
 
+    /// The response to a GET is stored at its end, if that is allowed, and ends what is known of its key if it may be shared.
+    pub(super) fn of_get(stow: Stow) -> Keep {
+        Keep::of(stow, Of::Get)
+    }
+
     /// The response to a HEAD renews or outdates what is stored.
     pub(super) fn of_head(stow: Stow) -> Keep {
         // What it says is what the response to a GET would say.
@@ -47,20 +70,38 @@ impl Keep {
     }
 
     fn of(stow: Stow, of: Of) -> Keep {
-        Keep { stow, of, copy: RefCell::default() }
+        Keep { stow, of, copy: RefCell::default(), fate: Cell::default() }
     }
 
     /// The head passes; what it makes out of date is so already.
     pub(in crate::exchange) fn head(&self, head: &ResponseHead, length: Length) {
         match &self.of {
             Of::Head => self.stow.overhear(head),
+            Of::Get => self.begin(head, length),
             Of::Post(target) if self.is_what_a_get_gives(target, &head.fields) => self.begin(head, length),
             Of::Post(_) => {}
         }
     }
 
+    pub(super) fn fate(&self) -> Fate {
+        self.fate.get()
+    }
+
     fn begin(&self, head: &ResponseHead, length: Length) {
-        let Ok(storing) = self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) else { return };
+        let is_get = matches!(self.of, Of::Get);
+        let storing = match self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) {
+            Ok(storing) => storing,
+            Err(why) if is_get => {
+                self.stow.remember_unstored(head.status, why);
+                return self.fate.set(Fate::Unstored(why));
+            }
+            Err(_) => return,
+        };
+        if is_get {
+            let ttl = storing.entry.life.ttl(self.stow.worker.now_ms());
+            self.stow.remember(&storing.entry.life);
+            self.fate.set(storing.why_not().map_or(Fate::Stored(ttl), Fate::Unstored));
+        }
         let flight_key = (storing.entry.hash, self.stow.worker.random() as u64);
         let seat = self.stow.flights().board(flight_key, None);
         if let Some(seat) = seat.filter(|seat| seat.leads() && storing.why_not().is_none()) {

@@ -3,6 +3,7 @@
 use super::deliver::Serving;
 use super::follow::{Followed, Reading};
 use super::landing::Failure;
+use super::stow::Stow;
 use super::{Basis, Keep, Looked, Question, Reused, Stale, outcome};
 use crate::cache::flight::{Flights, Span};
 use crate::exchange::attempts::{Ended, Trail};
@@ -93,6 +94,13 @@ impl Course<'_> {
         if let Some(detail) = self.goes_alone(question, &scratch.request, stale.is_some() || rest.is_some()) {
             let mut forwarded = question.forwarded(self, forward, Some(detail));
             forwarded.keep = self.overhears(question, &scratch.request);
+            return Reused::Forward(Box::new(forwarded));
+        }
+        let is_plain = stale.is_none() && rest.is_none() && !scratch.request.fields.has(FieldName::Range);
+        if is_plain && question.is_unshared() {
+            // A fetch that others could read costs more than it is worth here.
+            let mut forwarded = question.forwarded(self, forward, Some("not-shared"));
+            forwarded.keep = self.heeds(question, &scratch.request);
             return Reused::Forward(Box::new(forwarded));
         }
         let whole = stale.as_ref().is_some_and(|stale| stale.entry.whole().is_some());
@@ -230,10 +238,19 @@ impl Course<'_> {
             return None;
         }
         question.sibling()?;
+        self.learning(question, request).map(Keep::of_head)
+    }
+
+    /// What stores the response to a GET after all, if it turns out to be for others, too.
+    fn heeds(&self, question: &Question<'_>, request: &RequestHead) -> Option<Keep> {
+        self.learning(question, request).map(Keep::of_get)
+    }
+
+    fn learning(&self, question: &Question<'_>, request: &RequestHead) -> Option<Stow> {
         let mut stow = self.stow(question, request, false);
         // What `Connection` takes away on the way does not select a variant.
         strip_hop_by_hop(&mut stow.asked).ok()?;
-        Some(Keep::of_head(stow))
+        Some(stow)
     }
 
     /// Why a request does not share a fetch.

@@ -12,8 +12,9 @@ use crate::exchange::Worker;
 use crate::exchange::worker::Held;
 use crate::http::{
     Allowed, Asked, ContentRange, FieldName, Fields, Length, Life, Method, NO_VARY_SEARCH, NoVarySearch, Overheard,
-    RequestDirectives, ResponseDirectives, ResponseHead, Scheme, Times, Unstorable, freshened, is_strong, overheard,
-    parse_content_range, push_selecting, selected, storable, strip_content_digests, strip_unstored, tags,
+    RequestDirectives, ResponseDirectives, ResponseHead, Reuse, Scheme, Times, Unstorable, freshened, is_heuristic,
+    is_strong, may_reuse, overheard, parse_content_range, push_selecting, selected, storable, strip_content_digests,
+    strip_unstored, tags,
 };
 use crate::live::{CacheRules, LiveCache, Tier, cache_defaults};
 use std::ops::Range;
@@ -133,6 +134,29 @@ impl Stow {
         let entry = self.entry(&key, status, &fields, life, Content::Pending, &selecting);
         let room = self.room(&entry, length)?;
         Ok(Storing { entry, part, length, room })
+    }
+
+    /// Whether others are to wait for fetches of this key: not where each has to validate what comes.
+    pub(super) fn remember(&self, life: &Life) {
+        let unstored = &self.cache().unstored;
+        match self.reuse(life) {
+            Reuse::Validate(_) => unstored.note(self.hash, self.worker.now_ms()),
+            _ => unstored.forget(self.hash),
+        }
+    }
+
+    /// A response with that status is not stored: counts it, and remembers that others are not to wait, unless it is due to this
+    /// request alone.
+    pub(super) fn remember_unstored(&self, status: u16, why: Unstorable) {
+        self.worker.metrics.unstored(&self.rules().metrics, why);
+        if why != Unstorable::Authorization && !self.ranged && !is_by_request(status) {
+            self.cache().unstored.note(self.hash, self.worker.now_ms());
+        }
+    }
+
+    /// What one who wants nothing in particular could do with what has such a life, when this was asked for.
+    pub(super) fn reuse(&self, life: &Life) -> Reuse {
+        may_reuse(life, &RequestDirectives::default(), self.asked_ms)
     }
 
     fn room(&self, entry: &Entry, length: Length) -> Result<Room, Unstorable> {
@@ -361,6 +385,11 @@ impl Stow {
 fn part(fields: &Fields) -> Option<(Range<u64>, u64)> {
     let ContentRange { range, complete } = parse_content_range(fields.get(FieldName::ContentRange)?)?;
     Some((range, complete?))
+}
+
+/// Whether such a response, not stored, is the request's own fault, or a passing one: it says nothing of what others get.
+fn is_by_request(status: u16) -> bool {
+    status >= 400 && !is_heuristic(status)
 }
 
 fn has_digest(fields: &Fields) -> bool {

@@ -6,16 +6,11 @@ use crate::exchange::reuse::landing::Failure;
 use crate::exchange::reuse::rest::Rest;
 use crate::exchange::reuse::stow::Storing;
 use crate::http::{
-    self, FieldName, Fields, Length, Life, RequestDirectives, ResponseDirectives, ResponseHead, Reuse, Unstorable,
-    Validators, is_heuristic, is_renewed_by, leaves_out, may_reuse, range_may, strip_unstored,
+    self, FieldName, Fields, Length, Life, ResponseDirectives, ResponseHead, Reuse, Unstorable, Validators,
+    is_renewed_by, leaves_out, range_may, strip_unstored,
 };
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// Whether such a response, not stored, is the request's own fault, or a passing one: it says nothing of what others get.
-fn is_by_request(status: u16) -> bool {
-    status >= 400 && !is_heuristic(status)
-}
 
 impl FetchReply<'_> {
     /// Decides what becomes of the response.
@@ -38,7 +33,7 @@ impl FetchReply<'_> {
             }
             match voyage.stow.freshen(stale, head, || voyage.flight.is_barred()) {
                 Ok(entry) => {
-                    self.remember(&entry.life);
+                    voyage.stow.remember(&entry.life);
                     voyage.flight.done(entry);
                 }
                 // Of parts this client may not have all that it wants.
@@ -63,21 +58,18 @@ impl FetchReply<'_> {
         let directives = ResponseDirectives::of(&head.fields);
         match voyage.stow.storing(head, length, &directives) {
             Ok(storing) => {
-                self.remember(&storing.entry.life);
+                voyage.stow.remember(&storing.entry.life);
                 self.show(&storing, head, length, &directives);
                 Mode::Store(Box::new(storing))
             }
             Err(why) => {
-                voyage.worker.metrics.unstored(&voyage.stow.rules().metrics, why);
                 // What is due to this request alone says nothing of the others.
                 let is_own = why == Unstorable::Authorization;
                 if let Some(stale) = voyage.stale.as_ref().filter(|stale| !is_own && self.outdates(head.status, stale))
                 {
                     self.cache().invalidate_one(stale);
                 }
-                if !is_own && !voyage.stow.ranged && !is_by_request(head.status) {
-                    self.cache().unstored.note(voyage.stow.hash, voyage.worker.now_ms());
-                }
+                voyage.stow.remember_unstored(head.status, why);
                 let entry =
                     voyage.stow.entry(&voyage.stow.key, head.status, &head.fields, Life::NONE, Content::Pending, &[]);
                 voyage.flight.head(Arc::new(entry.because(why)), length, false, voyage.extra.take());
@@ -86,27 +78,13 @@ impl FetchReply<'_> {
         }
     }
 
-    /// Whether others are to wait for fetches of this key: not where each has to validate what comes.
-    fn remember(&self, life: &Life) {
-        let (hash, unstored) = (self.voyage.stow.hash, &self.cache().unstored);
-        match self.reuse(life) {
-            Reuse::Validate(_) => unstored.note(hash, self.voyage.worker.now_ms()),
-            _ => unstored.forget(hash),
-        }
-    }
-
-    /// What one who wants nothing in particular could do with what has such a life, when this was asked for.
-    fn reuse(&self, life: &Life) -> Reuse {
-        may_reuse(life, &RequestDirectives::default(), self.voyage.stow.asked_ms)
-    }
-
     /// Whether a response that is not stored says that what is stored is not what there is now: that there is nothing; or, of
     /// what is stale, that there is something else. What is fresh is validated because one client wishes it, and stays as it is
     /// for the others (RFC 9111 §4.3.3).
     fn outdates(&self, status: u16, stale: &Entry) -> bool {
         match status {
             404 | 410 => true,
-            200..=399 | 401 | 403 | 451 => self.reuse(&stale.life) != Reuse::Fresh,
+            200..=399 | 401 | 403 | 451 => self.voyage.stow.reuse(&stale.life) != Reuse::Fresh,
             _ => false,
         }
     }
@@ -142,7 +120,7 @@ impl FetchReply<'_> {
         };
         Rest::own(received, &mut voyage.extra.borrow_mut());
         storing.length = Length::Known(rest.missing_bytes());
-        self.remember(&storing.entry.life);
+        voyage.stow.remember(&storing.entry.life);
         self.show(&storing, &rest.shown(head), length, &directives);
         rest.before().into_iter().for_each(|piece| voyage.flight.data(piece));
         self.joining = Some(rest.missing_bytes());
