@@ -184,13 +184,16 @@ fn no_place_is_lost_whatever_becomes_of_redis() {
     gather(&[a, b, c], 3);
     let mut inside = one_is_inside(&[a, b, c]);
     let mut line = line(&[a, b, c], 4);
-    for fate in ["killed", "stopped", "emptied"] {
+    let key = |what| format!("{{weir:weir}}:room-{what}:sale");
+    for fate in ["killed", "stopped", "emptied", "forgetful", "forgetful again"] {
         match fate {
             "killed" => redis.kill(),
             "stopped" => redis.signal("STOP"),
-            _ => drop(redis.says("FLUSHALL")),
+            "emptied" => drop(redis.says("FLUSHALL")),
+            // Of the room alone, so that nothing else tells.
+            _ => drop(redis.says(&format!("DEL {}", ["words", "state", "claims"].map(key).join(" ")))),
         }
-        if fate != "emptied" {
+        if ["killed", "stopped"].contains(&fate) {
             scatter(&[a, b, c]);
         }
         // Nobody fails, and who comes meanwhile has a place behind all whom his member knows of.

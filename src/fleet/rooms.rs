@@ -4,7 +4,7 @@ use super::link::Link;
 use super::names::{Names, RoomNames};
 use super::{FleetError, Hands, scripts};
 use crate::live::{Fleet, RoomRules, Secret, Snapshot};
-use crate::waiting::{Call, Heard, Said, SharedPace as Pace, Told};
+use crate::waiting::{Call, Claim, Heard, Said, SharedPace as Pace, Told};
 use redis::Script;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,13 +24,15 @@ struct Place {
     after: String,
     /// When it was heard.
     heard: Duration,
+    /// Which Redis this member has told of itself; empty: none yet.
+    began: String,
 }
 
 /// One of the stream: its id and its fields.
 type Entry = (String, HashMap<String, Vec<u8>>);
 
 /// What the script answers.
-type Answer = (u64, u64, u32, u64, Vec<Entry>);
+type Answer = (u64, u64, u32, u64, String, Vec<String>, Vec<Entry>);
 
 impl Rooms {
     pub(super) fn new(hands: Arc<Hands>, member: &str) -> Rooms {
@@ -72,7 +74,11 @@ impl Rooms {
             let now = (self.hands.now)();
             let may_rest = heard.is_some_and(|heard| now < heard + REST);
             let Some(said) = rules.say(now, snapshot.headroom(), may_rest) else { return Ok(()) };
-            let heard = self.exchange(link, names, &rules.name, &said, members).await?;
+            let Some(heard) = self.exchange(link, names, &rules.name, &said, members).await? else {
+                // It was emptied since: the next beat begins anew with it.
+                self.places.remove(&rules.name);
+                return Ok(());
+            };
             for member in rules.hear((self.hands.now)(), &heard) {
                 let all: Option<Vec<u8>> = redis::cmd("GET").arg(keys.all(&member)).query_async(link).await?;
                 rules.shared(|room| all.into_iter().for_each(|all| room.merge(&member, &all, (self.hands.now)())));
@@ -110,7 +116,7 @@ impl Rooms {
         let after = last.into_iter().next().map_or_else(|| "0-0".to_owned(), |(id, _)| id);
         let heard = (self.hands.now)();
         rules.shared(|room| room.joins(heard));
-        self.places.insert(rules.name.clone(), Place { after, heard });
+        self.places.insert(rules.name.clone(), Place { after, heard, began: String::new() });
         Ok(true)
     }
 
@@ -132,6 +138,7 @@ impl Rooms {
         Ok(())
     }
 
+    /// `None`: Redis has forgotten what this member told before, and has done nothing.
     async fn exchange(
         &mut self,
         link: &mut Link,
@@ -139,7 +146,7 @@ impl Rooms {
         name: &str,
         said: &Said,
         members: u32,
-    ) -> Result<Heard, FleetError> {
+    ) -> Result<Option<Heard>, FleetError> {
         let keys = names.room(name);
         if let Some(all) = &said.all {
             let mut set = redis::cmd("SET");
@@ -165,10 +172,19 @@ impl Rooms {
             None => call.arg("").arg(""),
         };
         call.arg((KEPT + said.lasts).min(KEPT_MAX).as_millis() as u64);
+        call.arg(&place.began).arg(said.others.len());
+        for Claim { claimant, count, ends_ms } in &said.others {
+            call.arg(format!("{claimant:016x}")).arg(format!("{count} {ends_ms}"));
+        }
         for word in &said.words {
             call.arg(&word[..]);
         }
-        let (unix, calls, claim, ahead, entries): Answer = call.invoke_async(link).await?;
+        let (unix, calls, claim, ahead, began, claims, entries): Answer = call.invoke_async(link).await?;
+        if began.is_empty() {
+            return Ok(None);
+        }
+        place.began = began;
+        let others = claims.chunks_exact(2).filter_map(|pair| claim_of(&pair[0], &pair[1])).take(CLAIMS_MAX).collect();
         let is_all = entries.len() < WORDS_MAX;
         let mut told = Vec::new();
         for (id, mut fields) in entries {
@@ -179,8 +195,15 @@ impl Rooms {
         }
         place.heard = (self.hands.now)();
         let (unix, ahead) = (Duration::from_micros(unix), Duration::from_micros(ahead));
-        Ok(Heard { asked, unix, members, calls, claim, ahead, told, is_all })
+        Ok(Some(Heard { asked, unix, members, calls, claim, others, ahead, told, is_all }))
     }
+}
+
+/// `None`: it makes no sense.
+fn claim_of(claimant: &str, said: &str) -> Option<Claim> {
+    let (count, ends) = said.split_once(' ')?;
+    let claimant = u64::from_str_radix(claimant, 16).ok()?;
+    Some(Claim { claimant, count: count.parse().ok()?, ends_ms: ends.parse().ok()? })
 }
 
 fn micros(time: Duration) -> f64 {
@@ -189,6 +212,9 @@ fn micros(time: Duration) -> f64 {
 
 /// Words that are heard at once.
 const WORDS_MAX: usize = 256;
+
+/// Members whose places inside are remembered.
+const CLAIMS_MAX: usize = 4_096;
 
 /// Times that words are exchanged at each beat; what is left waits for the next.
 const ROUNDS_MAX: usize = 8;

@@ -166,13 +166,15 @@ return {page[1], words}
 }
 
 /// Says what a member has to say of a waiting room, and what it hears: `{microseconds of Redis' clock, number of the last call,
-/// places inside that it may take, microseconds that all are ahead of the rate, [id, fields]…}`.
+/// places inside that it may take, microseconds that all are ahead of the rate, which Redis it is (empty: not the one that the member told of
+/// itself, and nothing was done), [claimant, places and until when]…, [id, fields]…}`.
 ///
 /// Keys: words, state, claims, issuers, secrets, of which none is kept once nobody said anything for long. Arguments: member, the id of the last word that it heard, how many words are kept about, how many
 /// are given; visitors inside that are counted (empty: any number), whose places they are, how many it keeps and would have,
 /// for how many milliseconds; microseconds that its visitors took at the rate (empty: there is none), how far it is ahead
 /// if it speaks for the first time (else empty), and how far anybody may be; the last call that it heard of (empty: it calls nobody) and its own; for how many
-/// milliseconds all of it is kept; then words.
+/// milliseconds all of it is kept; which Redis it told of itself (empty: none yet), how many claims of others it brings, and those,
+/// of which such are taken over that are not known; then words.
 pub(super) fn room() -> Script {
     Script::new(
         r"
@@ -181,7 +183,16 @@ local now = (time[1] - 1767225600) * 1000000 + time[2]
 local function tell(word)
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'by', ARGV[1], 'word', word)
 end
-for i = 16, #ARGV do
+local began = redis.call('HGET', KEYS[2], 'began')
+if ARGV[16] ~= '' and ARGV[16] ~= began then
+  return {0, 0, 0, 0, '', {}, {}}
+end
+if not began then
+  began = string.format('%s.%s-%s', time[1], time[2], ARGV[1])
+  redis.call('HSET', KEYS[2], 'began', began)
+end
+local brought = 17 + 2 * ARGV[17]
+for i = brought + 1, #ARGV do
   tell(ARGV[i])
 end
 local calls = redis.call('HGET', KEYS[2], 'calls') or '0'
@@ -193,8 +204,11 @@ if ARGV[13] == calls then
   calls = tostring(redis.call('HINCRBY', KEYS[2], 'calls', 1))
   tell(ARGV[14])
 end
-local claim = 0
+local claim, claims = 0, {}
 if ARGV[5] ~= '' then
+  for i = 18, brought, 2 do
+    redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1])
+  end
   local ms, others, known = math.floor(now / 1000), 0, redis.call('HGETALL', KEYS[3])
   for i = 1, #known, 2 do
     local count, ends = string.match(known[i + 1], '^(%d+) (%d+)$')
@@ -202,6 +216,9 @@ if ARGV[5] ~= '' then
       redis.call('HDEL', KEYS[3], known[i])
     elseif known[i] ~= ARGV[6] then
       others = others + tonumber(count)
+      if count ~= '0' then
+        claims[#claims + 1], claims[#claims + 2] = known[i], known[i + 1]
+      end
     end
   end
   claim = math.max(tonumber(ARGV[7]), math.min(tonumber(ARGV[8]), tonumber(ARGV[5]) - others))
@@ -222,7 +239,7 @@ for _, key in ipairs(KEYS) do
   end
 end
 local told = redis.call('XRANGE', KEYS[1], '(' .. ARGV[2], '+', 'COUNT', ARGV[4])
-return {time[1] * 1000000 + time[2], tonumber(calls), claim, math.floor(ahead), told}
+return {time[1] * 1000000 + time[2], tonumber(calls), claim, math.floor(ahead), began, claims, told}
 ",
     )
 }

@@ -33,5 +33,5 @@ pub use page::{Page, Template};
 pub use room::{Counts, Entry, Room, Standing, Verdict, Waiting};
 pub use rules::{ACTIVE_MAX, Rules};
 pub use saved::Saved;
-pub use shared::{Call, Heard, Pace as SharedPace, Past, Said, SharedRoom, Told};
+pub use shared::{Call, Claim, Heard, Pace as SharedPace, Past, Said, SharedRoom, Told};
 pub use ticket::{Bad, Keys, Kind, SECRET_BYTES, Ticket};

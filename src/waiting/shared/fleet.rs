@@ -1,5 +1,6 @@
 //! How a member of a fleet is with the others: whether it hears them, and knows what they know.
 
+use super::message::Claim;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(super) struct Fleet {
     pub(super) claim: u32,
     pub(super) claimed: Duration,
     pub(super) claimant: u64,
+    /// Places inside that others had when it heard last.
+    pub(super) others: Vec<Claim>,
     pub(super) knows: Knows,
     /// The last call that was heard of, if nothing was missed.
     pub(super) calls: Option<u64>,
@@ -37,6 +40,10 @@ pub(super) enum Knows {
         answered: HashSet<String>,
         again: bool,
         there: u32,
+        /// Since when as many are there as there were.
+        gathered: Option<Duration>,
+        /// It was in touch until it asked: so were the others, and who is not there is gone.
+        prompt: bool,
     },
     All,
 }
@@ -46,16 +53,45 @@ impl Fleet {
     pub(super) const BEGIN_MAX: Duration = Duration::from_secs(2);
 
     pub(super) fn settle(&mut self, now: Duration) {
-        let Knows::Asked { at, answered, there, .. } = &self.knows else { return };
+        let Knows::Asked { at, answered, there, gathered, prompt, .. } = &self.knows else { return };
         let members = self.members;
         let is_answered = self.calls.is_some() && answered.len() as u32 + 1 >= members;
-        let wait = if *there < members { GATHERED_MAX } else { ANSWERS_MAX };
-        if is_answered || now >= *at + wait {
+        // Who is there again has not told anything yet: a member is counted a moment before it does.
+        let until = match gathered {
+            Some(gathered) => *gathered + ANSWERS_MAX,
+            None if *prompt => *at + ANSWERS_MAX,
+            None => *at + GATHERED_MAX,
+        };
+        if is_answered || now >= until {
             self.members = (*there).max(1);
             self.knows = Knows::All;
             // Others have not heard whom it called meanwhile.
             self.tells_all = true;
         }
+    }
+
+    /// So many are there.
+    pub(super) fn counts(&mut self, now: Duration, members: u32) {
+        match &mut self.knows {
+            // Others may be on their way back.
+            Knows::Asked { there, gathered, .. } => {
+                (*there, self.members) = (members, self.members.max(members));
+                *gathered = (members >= self.members).then(|| gathered.unwrap_or(now));
+            }
+            _ => self.members = members.max(1),
+        }
+    }
+
+    /// It is in touch again, and asks the others for all that they know.
+    pub(super) fn asks(&mut self, now: Duration) {
+        (self.hello, self.tells_all, self.calls) = (true, true, None);
+        let (again, prompt) = match &self.knows {
+            Knows::Nothing => (false, false),
+            Knows::Asked { again, prompt, .. } => (*again, *prompt && now < self.touch),
+            Knows::All => (true, now < self.touch),
+        };
+        let answered = HashSet::new();
+        self.knows = Knows::Asked { at: now, answered, again, there: 0, gathered: None, prompt };
     }
 
     /// Whether it acts as one with the others.
@@ -78,7 +114,7 @@ impl Fleet {
     }
 }
 
-/// How long the others may take to tell all that they know.
+/// How long the others may take to tell all that they know, once they are there.
 const ANSWERS_MAX: Duration = Duration::from_secs(1);
 
 /// And how long they may take to be there again, if there were more.

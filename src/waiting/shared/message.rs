@@ -22,8 +22,22 @@ pub struct Said {
     pub lasts: Duration,
     /// Which member's places those are, over restarts.
     pub claimant: u64,
+    /// Places inside that others had when it heard last, told when it is back: Redis may have forgotten them, and whose they are may
+    /// come back later.
+    pub others: Vec<Claim>,
     /// How it keeps to the rate of all, if there is one.
     pub pace: Option<Pace>,
+}
+
+/// Places inside that a member has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose they are.
+    pub claimant: u64,
+    /// How many.
+    pub count: u32,
+    /// Until when, by the clock there, in milliseconds.
+    pub ends_ms: u64,
 }
 
 /// What becomes of the rate.
@@ -59,6 +73,8 @@ pub struct Heard {
     pub calls: u64,
     /// Places inside that this member may take.
     pub claim: u32,
+    /// Those that others have.
+    pub others: Vec<Claim>,
     /// How far all are ahead of the rate.
     pub ahead: Duration,
     /// What was told since this member heard last, its own words among them.

@@ -15,9 +15,13 @@ mod room;
 mod word;
 
 #[cfg(test)]
+mod emptied_tests;
+#[cfg(test)]
+mod simulated_redis;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod simulation_tests;
 
-pub use message::{Call, Heard, Pace, Past, Said, Told};
+pub use message::{Call, Claim, Heard, Pace, Past, Said, Told};
 pub use room::SharedRoom;

@@ -58,6 +58,7 @@ impl SharedRoom {
             claim: 0,
             claimed: now,
             claimant,
+            others: Vec::new(),
             knows: Knows::Nothing,
             calls: None,
             hello: false,
@@ -207,6 +208,7 @@ impl SharedRoom {
         let is_first = std::mem::take(&mut self.fleet.hello);
         if is_first {
             self.fleet.claim = self.claim(now, rules);
+            said.others.clone_from(&self.fleet.others);
             said.words.push(Word::Hello.encode());
         }
         // Those who come back one after the other are told together, within the time that they wait for it.
@@ -268,12 +270,9 @@ impl SharedRoom {
     /// What it hears of the others; those of whom it is to hear all.
     pub fn hear(&mut self, now: Duration, rules: &Rules, heard: &Heard) -> Vec<String> {
         let fleet = &mut self.fleet;
-        match &mut fleet.knows {
-            // Others may be on their way back.
-            Knows::Asked { there, .. } => (*there, fleet.members) = (heard.members, fleet.members.max(heard.members)),
-            _ => fleet.members = heard.members.max(1),
-        }
+        fleet.counts(now, heard.members);
         (fleet.claim, fleet.claimed) = (heard.claim, now);
+        fleet.others.clone_from(&heard.others);
         fleet.ahead = heard.unix.saturating_sub(heard.asked);
         fleet.touch = heard.asked + IN_TOUCH;
         if rules.enter.is_some() {
@@ -312,14 +311,7 @@ impl SharedRoom {
         let (issuer, from) = (self.news.issuer, self.issuer.last());
         self.news = News { issuer, from, to: from, ..News::default() };
         self.entered = 0;
-        let fleet = &mut self.fleet;
-        (fleet.hello, fleet.tells_all, fleet.calls) = (true, true, None);
-        let again = match &fleet.knows {
-            Knows::Nothing => false,
-            Knows::Asked { again, .. } => *again,
-            Knows::All => true,
-        };
-        fleet.knows = Knows::Asked { at: now, answered: HashSet::new(), again, there: 0 };
+        self.fleet.asks(now);
     }
 
     /// Who gives out its numbers; as another, if one of them does so already.

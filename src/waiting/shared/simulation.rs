@@ -2,16 +2,13 @@
 //! simulation's own. It holds against the rooms what none of them can see.
 
 use super::super::{Bad, Entry, Headroom, Rules, Saved, Verdict};
-use super::message::{Heard, Said, Told};
-use super::{Call, SharedRoom};
+use super::SharedRoom;
+use super::simulated_redis::{Redis, UNIX};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 pub(super) const MEMBERS: usize = 3;
-
-/// The time at which it begins.
-const UNIX: Duration = Duration::from_secs(1_800_000_000);
 
 /// What a simulation is made of.
 #[derive(Clone)]
@@ -85,48 +82,6 @@ struct Member {
     in_flight: u32,
     queue: VecDeque<()>,
     done: u64,
-}
-
-/// What the script does.
-#[derive(Default)]
-struct Redis {
-    words: Vec<(String, Vec<u8>)>,
-    calls: u64,
-    claims: HashMap<u64, (u32, Duration)>,
-    free: Option<Duration>,
-    all: HashMap<String, Vec<u8>>,
-    members: HashSet<String>,
-}
-
-impl Redis {
-    fn hears(&mut self, me: &str, after: usize, said: &Said, now: Duration) -> Heard {
-        self.words.extend(said.words.iter().map(|word| (me.to_owned(), word.clone())));
-        if let Some(all) = &said.all {
-            self.all.insert(me.to_owned(), all.clone());
-        }
-        if let Some(Call { word, .. }) = said.call.as_ref().filter(|call| call.after == self.calls) {
-            self.calls += 1;
-            self.words.push((me.to_owned(), word.clone()));
-        }
-        let mut claim = 0;
-        if let Some(active) = said.active {
-            let others = self.claims.iter().filter(|(who, (_, ends))| **who != said.claimant && *ends > now);
-            let others: u32 = others.map(|(_, (count, _))| *count).sum();
-            claim = said.kept.max(said.wanted.min(active.saturating_sub(others)));
-            self.claims.insert(said.claimant, (claim, now + said.lasts));
-        }
-        let ahead = said.pace.map_or(Duration::ZERO, |pace| {
-            let free = self.free.max(Some(now + pace.least.unwrap_or_default())).unwrap_or_default();
-            let ahead = (free.saturating_sub(now) + pace.cost).min(pace.most);
-            self.free = Some(now + ahead);
-            ahead
-        });
-        let told = self.words[after..].iter();
-        let told = told.map(|(by, word)| Told { by: by.clone(), is_own: by == me, word: word.clone() }).collect();
-        self.members.insert(me.to_owned());
-        let members = self.members.len().min(MEMBERS) as u32;
-        Heard { asked: now, unix: UNIX + now, members, calls: self.calls, claim, ahead, told, is_all: true }
-    }
 }
 
 pub(super) struct Simulation {
@@ -259,14 +214,16 @@ impl Simulation {
         };
         if member.after.is_none() {
             member.room.joins(clock);
-            member.after = Some(redis.words.len());
+            member.after = Some(redis.last());
         }
         let said = member.room.say(clock, &rules, headroom);
+        redis.counts(&member.name);
         let mut heard = redis.hears(&member.name, member.after.unwrap_or(0), &said, self.now);
+        heard.members = heard.members.min(MEMBERS as u32);
         heard.asked = clock;
-        member.after = Some(redis.words.len());
+        member.after = Some(redis.last());
         for teller in member.room.hear(clock, &rules, &heard) {
-            if let Some(all) = redis.all.get(&teller) {
+            if let Some(all) = redis.all_of(&teller) {
                 member.room.merge(&teller, all, clock);
             }
         }
