@@ -122,12 +122,15 @@ impl Keep {
     /// Content passes.
     pub(in crate::exchange) fn data(&self, bytes: &[u8]) {
         let mut copy = self.copy.borrow_mut();
-        if let Some(held) = &mut *copy
-            && !self.takes(held, bytes)
-        {
+        let Some(held) = &mut *copy else { return };
+        if !self.takes(held, bytes) {
             let given_up = copy.take();
             drop(copy);
             given_up.into_iter().for_each(|given_up| self.let_go(&given_up));
+        } else if held.storing.length == Length::Known(held.content.len() as u64) {
+            drop(copy);
+            // Whoever has seen all of it finds it stored.
+            self.end();
         }
     }
 
