@@ -41,7 +41,9 @@ pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -
             }
             return Poll::Ready(Ok(n));
         }
-        Err(Errno::AGAIN | Errno::INTR) => forget_room(stream),
+        Err(Errno::AGAIN) => forget_room(stream),
+        // Nobody would say that there is room: it was not full.
+        Err(Errno::INTR) => {}
         Err(error) => return Poll::Ready(Err(error.into())),
     }
     loop {
@@ -53,7 +55,8 @@ pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -
     }
 }
 
-/// Tells tokio that the socket takes nothing more for now, so that it waits until it does.
+/// Tells tokio that the socket takes nothing more for now, so that it waits until it does. A worker's runtime has one thread, which is
+/// here: no word of the system comes in between, to be forgotten, too.
 fn forget_room(stream: &TcpStream) {
     let full = stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     debug_assert!(full.is_err());
