@@ -201,6 +201,25 @@ fn what_is_for_one_does_not_keep_what_is_for_all_from_being_stored() {
     origin.saw(3);
 }
 
+/// It was asked for before the write, whatever it says of how long it is good.
+#[test]
+fn what_is_not_shared_is_not_stored_over_a_write_that_came_meanwhile() {
+    let (origin, gate) = (Origin::start(), Gate::new());
+    origin.says(says("Cache-Control: private\r\n", "mine"));
+    origin.says("").after(&gate).then(says("Cache-Control: max-age=60\r\n", "before"));
+    let weir = caching(&origin);
+    weir.client().get("/x").sees(200).body("mine");
+    let mut client = weir.client();
+    client.get("/x").sent();
+    origin.request(1);
+    weir.client().post("/x", "y").sees(200);
+    gate.open();
+    assert_eq!(status(&client.sees(200).body("before")), "weir; fwd=uri-miss; detail=not-shared");
+    origin.says(says("Cache-Control: max-age=60\r\n", "after"));
+    weir.client().get("/x").sees(200).body("after");
+    assert!(status(&weir.client().get("/x").sees(200).body("after")).starts_with("weir; hit"));
+}
+
 #[test]
 fn what_one_gets_who_reloads_leaves_to_others_what_is_fresh() {
     for (code, fields) in

@@ -9,13 +9,15 @@ use crate::cache::flight::Flight;
 use crate::http::{
     FieldName, Fields, Length, Method, ResponseDirectives, ResponseHead, Unstorable, same_origin_target,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 /// Sees a response pass.
 pub(in crate::exchange) struct Keep {
     stow: Stow,
     of: Of,
+    /// Told of writes to the same URL from when the response may say what was before them; others do not join it.
+    flight: OnceCell<Arc<Flight<Failure>>>,
     copy: RefCell<Option<Box<Copy>>>,
     fate: Cell<Fate>,
 }
@@ -47,9 +49,6 @@ struct Copy {
     content: Vec<u8>,
     /// Bytes that were asked for.
     taken: u64,
-    /// Told of writes to the same URL; others do not join it.
-    flight: Arc<Flight<Failure>>,
-    flight_key: (u128, u64),
 }
 
 impl Keep {
@@ -60,7 +59,9 @@ impl Keep {
 
     /// The response to a GET is stored at its end, if that is allowed, and ends what is known of its key if it may be shared.
     pub(super) fn of_get(stow: Stow) -> Keep {
-        Keep::of(stow, Of::Get)
+        let keep = Keep::of(stow, Of::Get);
+        keep.departs();
+        keep
     }
 
     /// The response to a HEAD renews or outdates what is stored.
@@ -70,7 +71,7 @@ impl Keep {
     }
 
     fn of(stow: Stow, of: Of) -> Keep {
-        Keep { stow, of, copy: RefCell::default(), fate: Cell::default() }
+        Keep { stow, of, flight: OnceCell::new(), copy: RefCell::default(), fate: Cell::default() }
     }
 
     /// The head passes; what it makes out of date is so already.
@@ -89,6 +90,9 @@ impl Keep {
 
     fn begin(&self, head: &ResponseHead, length: Length) {
         let is_get = matches!(self.of, Of::Get);
+        if self.is_barred() {
+            return; // It says what was before a write.
+        }
         let storing = match self.stow.storing(head, length, &ResponseDirectives::of(&head.fields)) {
             Ok(storing) => storing,
             Err(why) if is_get => {
@@ -102,12 +106,20 @@ impl Keep {
             self.stow.remember(&storing.entry.life);
             self.fate.set(storing.why_not().map_or(Fate::Stored(ttl), Fate::Unstored));
         }
-        let flight_key = (storing.entry.hash, self.stow.worker.random() as u64);
-        let seat = self.stow.flights().board(flight_key, None);
-        if let Some(seat) = seat.filter(|seat| seat.leads() && storing.why_not().is_none()) {
-            let flight = Arc::clone(seat.flight());
-            *self.copy.borrow_mut() =
-                Some(Box::new(Copy { storing, content: Vec::new(), taken: 0, flight, flight_key }));
+        if let Some(why) = storing.why_not() {
+            return self.stow.worker.metrics.unstored(&self.stow.rules().metrics, why);
+        }
+        // A POST is itself the first of those writes.
+        self.departs();
+        *self.copy.borrow_mut() = Some(Box::new(Copy { storing, content: Vec::new(), taken: 0 }));
+    }
+
+    fn departs(&self) {
+        let Stow { hash, .. } = self.stow;
+        if self.flight.get().is_none()
+            && let Some(seat) = self.stow.flights().alone(hash)
+        {
+            let _ = self.flight.set(Arc::clone(seat.flight()));
         }
     }
 
@@ -147,24 +159,29 @@ impl Keep {
 
     /// The content is complete.
     pub(in crate::exchange) fn end(&self) {
-        let Some(mut copy) = self.copy.take() else { return };
+        let Some(copy) = self.copy.take() else { return };
         self.let_go(&copy);
-        let content = std::mem::take(&mut copy.content).into_boxed_slice();
-        let Copy { storing, flight, .. } = *copy;
-        self.stow.store(storing, content, || flight.is_barred());
+        let Copy { storing, content, .. } = *copy;
+        self.stow.store(storing, content.into_boxed_slice(), || self.is_barred());
+    }
+
+    fn is_barred(&self) -> bool {
+        self.flight.get().is_some_and(|flight| flight.is_barred())
     }
 
     fn let_go(&self, copy: &Copy) {
-        self.stow.flights().land(copy.flight_key, &copy.flight);
         self.stow.worker.pressure.shrinks(copy.taken);
     }
 }
 
 impl Drop for Keep {
-    /// The response broke off.
+    /// The response is over, or broke off.
     fn drop(&mut self) {
         if let Some(copy) = self.copy.take() {
             self.let_go(&copy);
+        }
+        if let Some(flight) = self.flight.get() {
+            self.stow.flights().land((self.stow.hash, 0), flight);
         }
     }
 }

@@ -98,9 +98,9 @@ impl Course<'_> {
         }
         let is_plain = stale.is_none() && rest.is_none() && !scratch.request.fields.has(FieldName::Range);
         if is_plain && question.is_unshared() {
-            // A fetch that others could read costs more than it is worth here.
+            // A fetch of its own costs twice as much. It is stored if it turns out to be for others, too.
             let mut forwarded = question.forwarded(self, forward, Some("not-shared"));
-            forwarded.keep = self.heeds(question, &scratch.request);
+            forwarded.keep = self.learning(question, &scratch.request).map(Keep::of_get);
             return Reused::Forward(Box::new(forwarded));
         }
         let whole = stale.as_ref().is_some_and(|stale| stale.entry.whole().is_some());
@@ -241,12 +241,8 @@ impl Course<'_> {
         self.learning(question, request).map(Keep::of_head)
     }
 
-    /// What stores the response to a GET after all, if it turns out to be for others, too.
-    fn heeds(&self, question: &Question<'_>, request: &RequestHead) -> Option<Keep> {
-        self.learning(question, request).map(Keep::of_get)
-    }
-
-    fn learning(&self, question: &Question<'_>, request: &RequestHead) -> Option<Stow> {
+    /// What is known of a request of whose response the cache is to learn.
+    pub(super) fn learning(&self, question: &Question<'_>, request: &RequestHead) -> Option<Stow> {
         let mut stow = self.stow(question, request, false);
         // What `Connection` takes away on the way does not select a variant.
         strip_hop_by_hop(&mut stow.asked).ok()?;

@@ -28,7 +28,7 @@ use super::attempts::Trail;
 use super::serve::{Course, Scratch};
 use crate::cache::entry::Entry;
 use crate::config::CacheId;
-use crate::http::{CacheStatus, Forward, IfFailed, Method, RequestHead, Reuse, strip_hop_by_hop};
+use crate::http::{CacheStatus, Forward, IfFailed, Method, RequestHead, Reuse};
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::CacheOutcome;
 use deliver::Serving;
@@ -111,10 +111,7 @@ impl Course<'_> {
         if request.method != Method::Post {
             return None;
         }
-        let mut stow = self.stow(question, request, false);
-        // What `Connection` takes away on the way does not select a variant.
-        strip_hop_by_hop(&mut stow.asked).ok()?;
-        Some(Keep::of_post(stow, &request.target))
+        self.learning(question, request).map(|stow| Keep::of_post(stow, &request.target))
     }
 
     async fn hit<D: Downstream>(
