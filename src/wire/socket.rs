@@ -1,11 +1,11 @@
 //! Receiving and sending on a TCP socket by plain system calls.
 //!
-//! The C library's `recv` and `send` are cancellation points: in a process with threads each call does bookkeeping for
+//! The C library's `recv`, `send` and `sendmsg` are cancellation points: in a process with threads each call does bookkeeping for
 //! `pthread_cancel`, which nobody uses here.
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-use std::io;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -32,11 +32,26 @@ pub(super) fn poll_recv<'r>(
 
 /// Sends what the socket takes. Nearly always it has room, so it is tried before it is asked.
 pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+    poll_try(stream, cx, from.len(), || send(stream, from, SendFlags::NOSIGNAL))
+}
+
+/// The same of several pieces. Not `writev`, whose way to the socket leads through what is only for files.
+pub(super) fn poll_send_all(stream: &TcpStream, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    let length = from.iter().map(|piece| piece.len()).sum();
+    poll_try(stream, cx, length, || sendmsg(stream, from, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL))
+}
+
+fn poll_try(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    length: usize,
+    mut send: impl FnMut() -> Result<usize, Errno>,
+) -> Poll<io::Result<usize>> {
     let turn = ready!(coop::poll_proceed(cx));
-    match send(stream, from, SendFlags::NOSIGNAL) {
+    match send() {
         Ok(n) => {
             turn.made_progress();
-            if n < from.len() {
+            if n < length {
                 forget_room(stream);
             }
             return Poll::Ready(Ok(n));
@@ -48,7 +63,7 @@ pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -
     }
     loop {
         ready!(stream.poll_write_ready(cx))?;
-        let result = attempt(stream, Interest::WRITABLE, from.len(), || Ok(send(stream, from, SendFlags::NOSIGNAL)?));
+        let result = attempt(stream, Interest::WRITABLE, length, || Ok(send()?));
         if let Some(result) = result {
             return Poll::Ready(result);
         }
@@ -100,10 +115,13 @@ mod tests {
         let mut peer = listener.accept().await.unwrap().0;
         let piece: Vec<u8> = (0..100_000u32).map(|n| (n / 7) as u8).collect();
         let mut sent = Vec::new();
-        // More than both sockets hold.
+        // More than both sockets hold, in one piece and in three.
         let send = async {
             while sent.len() < 16 << 20 {
                 let n = poll_fn(|cx| poll_send(&stream, cx, &piece)).await.unwrap();
+                sent.extend_from_slice(&piece[..n]);
+                let three = [&piece[..300], &[], &piece[300..]].map(IoSlice::new);
+                let n = poll_fn(|cx| poll_send_all(&stream, cx, &three)).await.unwrap();
                 sent.extend_from_slice(&piece[..n]);
             }
             drop(stream);
