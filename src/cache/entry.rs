@@ -7,7 +7,7 @@ pub use make::Make;
 pub use parts::{PARTS_MAX, Parts};
 
 use super::form::{Form, Marks, Verdict};
-use super::memory::Held;
+use super::memory::{Held, prefetch};
 use crate::http::{FieldName, Fields, Life, Normal, Unstorable, Validators, matches};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -333,6 +333,13 @@ impl Held for Entry {
 
     fn mark(&self) -> &AtomicU8 {
         &self.mark
+    }
+
+    fn prefetch(&self) {
+        prefetch::all(&self.text);
+        if let Content::Whole(bytes) = &self.content {
+            prefetch::begin(bytes);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The newest item of a hash: an open-addressing table, probed in a line. An item stands in it itself, so that a hit touches nothing
 //! else of the tier.
 
-use super::Held;
+use super::{Held, prefetch};
 use std::sync::Arc;
 
 /// The table. A hash stands in it once; its home is its low bits, since it is keyed and so evenly spread.
@@ -24,7 +24,10 @@ impl<T: Held> Index<T> {
 
     /// The item that stands under `hash`, and its place.
     pub(super) fn get(&self, hash: u128) -> Option<(u32, &Arc<T>)> {
-        let place = self.place_of(hash as u32, |cell| cell.item.hash() == hash)?;
+        let place = self.place_of(hash as u32, |cell| {
+            prefetch::item(&*cell.item);
+            cell.item.hash() == hash
+        })?;
         self.cells[place].as_ref().map(|cell| (cell.at, &cell.item))
     }
 
