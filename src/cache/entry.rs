@@ -224,6 +224,15 @@ impl Entry {
         }
     }
 
+    /// The parts that it holds itself, not as a freshened form of another.
+    #[must_use]
+    pub fn own_parts(&self) -> Option<&Parts> {
+        match &self.content {
+            Content::Parts(parts) => Some(parts),
+            _ => None,
+        }
+    }
+
     /// Its whole content, if it has that.
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {

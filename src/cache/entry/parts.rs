@@ -14,6 +14,8 @@ pub struct Parts {
     complete: u64,
     /// First byte and bytes: in order, none empty, none overlapping another; some may touch.
     list: Vec<(u64, Bytes)>,
+    /// Bytes that there were when they were last to be written down.
+    written: u64,
 }
 
 impl Parts {
@@ -27,7 +29,8 @@ impl Parts {
             free_from = end.unwrap_or(u64::MAX);
             is_apart && end.is_some()
         });
-        (in_order && (1..=PARTS_MAX).contains(&list.len())).then_some(Parts { complete, list })
+        let written = list.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        (in_order && (1..=PARTS_MAX).contains(&list.len())).then_some(Parts { complete, list, written })
     }
 
     /// One part more than `before`, if there were any, of a representation of `complete` bytes; of all of them at most
@@ -39,17 +42,21 @@ impl Parts {
         if part.1.is_empty() || end > complete {
             return None;
         }
-        let known = before.filter(|before| before.complete == complete).map_or(&[][..], |before| &before.list);
+        let before = before.filter(|before| before.complete == complete);
+        let known = before.map_or(&[][..], |before| &before.list);
         // What the new part has is not needed twice.
         let mut list: Vec<(u64, Bytes)> =
             known.iter().filter(|(at, bytes)| *at < first || end_of(*at, bytes) > end).cloned().collect();
         list.extend(outside(&list, part));
         list.sort_unstable_by_key(|(first, _)| *first);
-        let mut parts = Parts { complete, list };
+        let mut parts = Parts { complete, list, written: before.map_or(0, |before| before.written) };
         if parts.missing(&(0..complete)).is_none() {
             return Some(Content::Whole(parts.joined()));
         }
         parts.shrink(first, room_bytes);
+        if parts.bytes() >= parts.written.saturating_add(parts.written / GROWN_OF) {
+            parts.written = parts.bytes();
+        }
         (!parts.list.is_empty()).then(|| Content::Parts(Box::new(parts)))
     }
 
@@ -117,6 +124,13 @@ impl Parts {
         self.list.iter().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
+    /// Whether they are worth being written down: all of them are, each time, so only where they have grown by half. All that is written
+    /// for one response is then at most three times what it has.
+    #[must_use]
+    pub fn are_due(&self) -> bool {
+        self.written == self.bytes()
+    }
+
     /// All of them in one piece, with nothing between them.
     #[must_use]
     pub fn joined(&self) -> Box<[u8]> {
@@ -179,5 +193,7 @@ fn end_of(first: u64, bytes: &Bytes) -> u64 {
 
 /// Parts of one response: a client that asks for many small ranges makes no more.
 pub const PARTS_MAX: usize = 64;
+/// Parts are written down anew once they have grown by one of so many parts.
+const GROWN_OF: u64 = 2;
 /// Parts that touch are joined up to this size, so that no small one makes a large one be copied.
 const JOINED_MAX_BYTES: usize = 1024 * 1024;

@@ -70,8 +70,12 @@ impl LiveCache {
         None
     }
 
-    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits. Whether it is.
+    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits. Whether it is. Parts that have
+    /// grown by little are not: what is there of the same response is as good.
     pub fn write_down(&self, entry: &Arc<Entry>) -> bool {
+        if entry.own_parts().is_some_and(|parts| !parts.are_due()) {
+            return false;
+        }
         // Looked for once more after it is told that what is on the disk is older: it may come back meanwhile.
         let away = || {
             self.tell_gone(entry.key());

@@ -52,6 +52,27 @@ fn parts_that_meet_are_one_run_and_all_of_them_the_whole() {
 }
 
 #[test]
+fn many_parts_are_written_few_times() {
+    let (mut before, mut written, mut lags_most) = (None::<Parts>, 0, 0.0f64);
+    for at in 0..60 {
+        let first = at * 20;
+        let content = Parts::with(before.as_ref(), 10_000, (first, bytes(first..first + 10)), ROOM);
+        let Some(Content::Parts(parts)) = content else { panic!("not parts") };
+        if parts.are_due() {
+            written += parts.bytes();
+        }
+        lags_most = lags_most.max(parts.bytes() as f64 / parts.written as f64);
+        before = Some(*parts);
+    }
+    assert!((600..=3 * 600).contains(&written), "{written} bytes for 600");
+    assert!(lags_most < 1.5, "{lags_most} times what is written");
+    let read = Parts::of(10_000, before.unwrap().list).unwrap();
+    assert!(read.are_due(), "what comes from the disk is there");
+    let Some(Content::Parts(other)) = Parts::with(Some(&read), 9_000, (0, bytes(0..10)), ROOM) else { panic!() };
+    assert!(other.are_due(), "of another representation");
+}
+
+#[test]
 fn what_cannot_be_a_part_is_none() {
     assert!(Parts::with(None, 10, (8, bytes(8..11)), ROOM).is_none());
     assert!(Parts::with(None, 10, (u64::MAX, bytes(0..1)), ROOM).is_none());
