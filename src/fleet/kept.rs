@@ -2,7 +2,7 @@
 //! members there were.
 
 use super::Hands;
-use super::beat::Place;
+use super::place::Place;
 use crate::cache::purge::{Mode, What};
 use crate::live::{Purge, StateFile};
 use serde_json::{Value, json};

@@ -15,6 +15,7 @@ mod link;
 mod names;
 mod news;
 mod parts;
+mod place;
 mod rooms;
 mod scripts;
 mod sweep;
