@@ -219,7 +219,7 @@ impl Try<'_> {
                 if chances.allow(Cause::Status(head.status), seated.slot.at) {
                     return Err(Fault::Status(head.status));
                 }
-                relay::content_begins(response, clock).await?;
+                relay::content_begins(response).await?;
                 seated.want.answered(head.status);
                 let length = response.length();
                 task.respond(head, length, seated)
