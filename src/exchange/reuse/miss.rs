@@ -1,67 +1,30 @@
 //! A miss: everyone who wants the same response reads one fetch of it.
 
+use super::board::{Boarded, Search};
 use super::deliver::Serving;
 use super::follow::{Followed, Reading};
 use super::landing::Failure;
 use super::stow::Stow;
-use super::{Basis, Keep, Looked, Question, Reused, Stale, outcome};
-use crate::cache::flight::{Flights, Span};
+use super::{Keep, Looked, Question, Reused, Stale, outcome};
+use crate::cache::entry::Entry;
+use crate::cache::flight::Flights;
 use crate::exchange::attempts::{Ended, Trail};
 use crate::exchange::serve::{Course, Scratch};
 use crate::exchange::{Downstream, Refusal};
-use crate::http::{
-    CacheStatus, FieldName, Forward, Method, RangeSpec, RequestHead, parse_range, selected, strip_hop_by_hop,
-};
+use crate::http::{CacheStatus, FieldName, Forward, Method, RequestHead, Reuse, strip_hop_by_hop};
 use crate::telemetry::metrics::CacheOutcome;
 use std::sync::Arc;
+
+/// What came of looking for a fetch to share.
+enum Shared {
+    /// It ended meanwhile, and what it brought is stored.
+    Landed(Arc<Entry>, Reuse),
+    Followed(Followed),
+}
 
 /// Fetches of others that a request may turn to before it has one of its own: the first one may show that another variant is
 /// wanted.
 const FLIGHTS_MAX: u32 = 2;
-
-impl Question<'_> {
-    /// What a fetch is known by: key, variant as far as it is known, range, and what was purged before it.
-    pub(super) fn flight_key(&self, request: &RequestHead, selecting: Option<&[u8]>) -> (u128, u64) {
-        let secret = &self.rules.cache.secret;
-        let mut text = self.kind_text(request, selecting);
-        if let Some(range) = request.fields.get(FieldName::Range) {
-            text.extend_from_slice(b"\0range ");
-            text.extend_from_slice(range);
-            // Whoever has a part of what was gets the whole of what is, and others a part of that.
-            for condition in request.fields.all(FieldName::IfRange) {
-                text.extend_from_slice(b"\0if-range ");
-                text.extend_from_slice(condition);
-            }
-        }
-        (self.hash, secret.hash64(&text))
-    }
-}
-
-impl Question<'_> {
-    /// What a fetch brings, if that can be said before it does; `None` for several ranges, one from the end, and what depends on
-    /// the part that a client has.
-    pub(super) fn span(&self, request: &RequestHead, selecting: Option<&[u8]>) -> Option<Span> {
-        let bytes = match request.fields.get(FieldName::Range).map(parse_range) {
-            None => 0..u64::MAX,
-            Some(Some(RangeSpec::FromTo(first, last))) if !request.fields.has(FieldName::IfRange) => {
-                first..last.map_or(u64::MAX, |last| last.saturating_add(1))
-            }
-            Some(_) => return None,
-        };
-        Some(Span { kind: self.kind(request, selecting), bytes })
-    }
-
-    /// Stands for what a fetch is known by beside key and range.
-    fn kind(&self, request: &RequestHead, selecting: Option<&[u8]>) -> u64 {
-        self.rules.cache.secret.hash64(&self.kind_text(request, selecting))
-    }
-
-    fn kind_text(&self, request: &RequestHead, selecting: Option<&[u8]>) -> Vec<u8> {
-        let mut text = selecting.map(|names| selected(names, &request.fields, &self.rules.normal)).unwrap_or_default();
-        text.extend_from_slice(&self.rules.cache.purges.generation().to_le_bytes());
-        text
-    }
-}
 
 impl Course<'_> {
     pub(super) fn flights(&self, question: &Question<'_>) -> &Arc<Flights<Failure>> {
@@ -103,92 +66,50 @@ impl Course<'_> {
             forwarded.keep = self.learning(question, &scratch.request).map(Keep::of_get);
             return Reused::Forward(Box::new(forwarded));
         }
-        let whole = stale.as_ref().is_some_and(|stale| stale.entry.whole().is_some());
-        let mut request = std::mem::take(&mut scratch.request);
-        let range = request.fields.get(FieldName::Range).map(<[u8]>::to_vec);
-        if whole {
-            // All of it is validated, and fetched anew if it changed.
-            request.fields.remove(FieldName::Range);
+        let search = Search::of(self, question, stale.as_ref(), rest.as_ref(), &scratch.request);
+        match self.share(search, forward, scratch, down, trail).await {
+            Shared::Landed(entry, reuse) => {
+                Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await)
+            }
+            Shared::Followed(followed) => {
+                self.conclude_miss(question, forward, stale, followed, scratch, down, trail).await
+            }
         }
-        let mut known = stale.as_ref().map(|stale| Arc::clone(&stale.entry)).or_else(|| question.sibling());
+    }
+
+    /// Reads fetches, its own or of others, until one of them has what is wanted, or none has.
+    async fn share<D: Downstream>(
+        &self,
+        mut search: Search<'_>,
+        forward: Forward,
+        scratch: &mut Scratch,
+        down: &mut D,
+        trail: &mut Trail,
+    ) -> Shared {
         let mut followed = Followed::Other(None);
-        // What is validated is not taken from a fetch for something else.
-        // What finds no memory goes at the pace of the slowest, for which nobody is to wait who wants another range.
-        let is_calm = self.worker.pressure.is_calm();
-        let mut may_be_within = stale.is_none() && range.is_some() && is_calm;
-        // What is not for others is fetched at once, and may turn out to be for all after all.
-        let mut is_alone = question.is_unshared();
         for round in 0..=FLIGHTS_MAX {
-            is_alone |= round == FLIGHTS_MAX;
-            let selecting = known.as_ref().map(|entry| entry.selecting());
-            let (key, span) = (question.flight_key(&request, selecting), question.span(&request, selecting));
-            let flights = self.flights(question);
-            let around = span.as_ref().filter(|_| std::mem::take(&mut may_be_within) && !is_alone);
-            let around = around.and_then(|span| flights.board_within(question.hash, span));
-            let is_within = around.is_some();
-            let shared = if is_alone { None } else { around.or_else(|| flights.board(key, span)) };
-            is_alone |= shared.is_none();
-            let Some(mut seat) = shared.or_else(|| flights.alone(question.hash)) else { break };
-            let mut fetched = None;
-            if !seat.leads() {
-                self.worker.metrics.collapsed(&question.rules.metrics);
-            }
-            if seat.leads() {
-                let flight = Arc::clone(seat.flight());
-                let looked_at = stale.as_ref().map(|stale| &stale.entry);
-                if let Some((entry, reuse)) = question.landed_meanwhile(self, &request, looked_at) {
-                    self.flights(question).land(key, &flight);
-                    // Whoever boarded behind has it, too.
-                    flight.done(Arc::clone(&entry));
-                    if let (true, Some(range)) = (whole, &range) {
-                        request.fields.push_known(FieldName::Range, range);
-                    }
-                    scratch.request = request;
-                    return Reused::Ended(self.hit(question, &entry, reuse, scratch, down, trail).await);
-                }
-                let basis = match (&stale, &rest) {
-                    (Some(stale), _) => Basis::Stale(stale),
-                    (None, Some(rest)) => Basis::Parts(rest),
-                    (None, None) => Basis::Nothing,
-                };
-                match self.depart(question, &request, (&flight, key), basis, false) {
-                    Ok(its) => {
-                        // It is the fetch that has a place in the pool soon.
-                        its.borrow_mut().entering = trail.entering.take();
-                        fetched = Some(its);
-                    }
-                    Err(refusal) => {
-                        self.flights(question).land(key, &flight);
-                        flight.fail(Failure::Refused(refusal));
-                    }
-                }
-            }
-            trail.entering = None;
-            let reading = Reading { forward, range: range.as_deref(), is_within, fetched };
-            scratch.request = request;
-            if let (true, Some(range)) = (whole, &range) {
-                scratch.request.fields.push_known(FieldName::Range, range);
-            }
-            followed = self.follow(question, &mut seat, &reading, scratch, down, trail).await;
-            request = std::mem::take(&mut scratch.request);
-            if whole {
-                request.fields.remove(FieldName::Range);
-            }
+            search.goes_alone |= round == FLIGHTS_MAX;
+            search.shorten(&mut scratch.request);
+            let boarded = self.board(&mut search, &scratch.request, trail);
+            search.restore(&mut scratch.request);
+            let (mut seat, is_within, fetched) = match boarded {
+                Boarded::Seat { seat, is_within, fetched } => (seat, is_within, fetched),
+                Boarded::Landed(entry, reuse) => return Shared::Landed(entry, reuse),
+                Boarded::Nowhere => break,
+            };
+            let reading = Reading { forward, range: search.range.as_deref(), is_within, fetched };
+            followed = self.follow(search.question, &mut seat, &reading, scratch, down, trail).await;
             match &followed {
                 _ if seat.leads() => break,
-                Followed::Other(Some(entry)) => known = Some(Arc::clone(entry)),
-                Followed::Passed => self.flights(question).pass(question.hash, seat.flight()),
+                Followed::Other(Some(entry)) => search.known = Some(Arc::clone(entry)),
+                Followed::Passed => self.flights(search.question).pass(search.question.hash, seat.flight()),
                 // It did not bring what it was asked for.
                 Followed::Other(None) if is_within => {}
-                Followed::Other(None) => is_alone = true,
+                Followed::Other(None) => search.goes_alone = true,
                 Followed::Ended(_) | Followed::Failed(_) => break,
             }
         }
-        if let (true, Some(range)) = (whole, &range) {
-            request.fields.push_known(FieldName::Range, range);
-        }
-        scratch.request = request;
-        self.conclude_miss(question, forward, stale, followed, scratch, down, trail).await
+        Shared::Followed(followed)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the stages of one exchange")]

@@ -1,5 +1,6 @@
 //! What is stored, put to use: between admission and the first attempt.
 
+mod board;
 mod deliver;
 mod depart;
 mod encode;
