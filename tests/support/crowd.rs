@@ -78,11 +78,13 @@ fn ask(address: SocketAddr, pause: Duration, stop: &AtomicBool, answered: &Atomi
     while !stop.load(SeqCst) && Instant::now() < end {
         let began = Instant::now();
         match one(address, &mut connection) {
-            Ok(200) => {
+            Ok((200, _)) => {
                 seen.fine += 1;
                 seen.times.push(began.elapsed());
             }
-            Ok(status) => seen.failures.push(format!("status {status}")),
+            Ok((status, content)) => {
+                seen.failures.push(format!("status {status}: {}", String::from_utf8_lossy(&content)));
+            }
             Err(error) => {
                 seen.failures.push(error.to_string());
                 connection = None;
@@ -94,8 +96,8 @@ fn ask(address: SocketAddr, pause: Duration, stop: &AtomicBool, answered: &Atomi
     seen
 }
 
-/// One exchange; the connection stays unless the response says otherwise.
-fn one(address: SocketAddr, connection: &mut Option<BufReader<TcpStream>>) -> std::io::Result<u16> {
+/// One exchange: status and content; the connection stays unless the response says otherwise.
+fn one(address: SocketAddr, connection: &mut Option<BufReader<TcpStream>>) -> std::io::Result<(u16, Vec<u8>)> {
     if connection.is_none() {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -119,11 +121,12 @@ fn one(address: SocketAddr, connection: &mut Option<BufReader<TcpStream>>) -> st
             _ => {}
         }
     }
-    if std::io::copy(&mut reader.take(length), &mut std::io::sink())? < length {
+    let mut content = Vec::new();
+    if (reader.take(length).read_to_end(&mut content)? as u64) < length {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     if closes {
         *connection = None;
     }
-    Ok(status)
+    Ok((status, content))
 }
