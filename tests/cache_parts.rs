@@ -484,6 +484,29 @@ fn parts_on_disk_are_joined_with_the_rest_after_a_restart() {
 }
 
 #[test]
+fn what_the_latest_part_says_of_all_of_them_holds_after_a_restart() {
+    for (control, key) in [("no-cache", ""), ("max-age=0", ""), (FRESH, "sale")] {
+        let origin = Origin::start();
+        sends(&origin, DIGITS, 2, 6, "\"1\"");
+        let directory = tempfile::tempdir().unwrap();
+        let disk = format!("disk = {{ path = \"{}\", size = \"16MiB\" }}\n[[route]]", directory.path().display());
+        let mut weir = Weir::before(&origin, &CACHING.replace("[[route]]", &disk));
+        part(&mut weir.client(), "bytes=2-6", 206).body("23456");
+        let reply = origin.replies(206).field("Cache-Control", control).field("ETag", "\"1\"");
+        reply.field("Surrogate-Key", key).field("Content-Range", "bytes 7-7/10").body("7");
+        part(&mut weir.client(), "bytes=7-7", 206).body("7");
+        weir.stop();
+        weir.starts_again();
+        if !key.is_empty() {
+            weir.purges("{\"tag\": \"sale\"}");
+        }
+        sends(&origin, DIGITS, 2, 6, "\"1\"");
+        part(&mut weir.client(), "bytes=2-6", 206).body("23456");
+        origin.saw(3);
+    }
+}
+
+#[test]
 fn of_a_whole_that_comes_for_a_range_the_client_gets_its_range() {
     let origin = Origin::start();
     let long: String = "0123456789abcdef".repeat(128 * 1024);

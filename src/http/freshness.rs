@@ -117,6 +117,16 @@ impl Life {
         i64::try_from(left.div_euclid(1000)).unwrap_or(i64::MAX)
     }
 
+    /// Whether it may be used in every way and at every time in which `other` may: what stands in its place by mistake does no harm.
+    #[must_use]
+    pub fn contains(&self, other: &Life) -> bool {
+        let until = |life: &Life, more: u64| i128::from(life.born_ms) + i128::from(life.fresh_ms) + i128::from(more);
+        let lasts = |window: fn(&Life) -> u64| until(self, window(self)) >= until(other, window(other));
+        let windows: [fn(&Life) -> u64; 4] =
+            [|_| 0, |life| life.while_revalidate_ms, |life| life.if_error_ms, |life| life.if_disconnected_ms];
+        windows.into_iter().all(lasts) && self.forbids_stale <= other.forbids_stale && self.no_cache <= other.no_cache
+    }
+
     /// From when on nothing but a validation can use it, in milliseconds since the epoch.
     #[must_use]
     pub fn ends_ms(&self) -> u64 {
@@ -255,6 +265,24 @@ mod tests {
 
     const NOW: u64 = 784_111_777_000;
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    #[test]
+    fn a_life_contains_another_if_nothing_that_the_other_allows_is_forbidden_by_it() {
+        let life = Life { born_ms: 1000, fresh_ms: 60, while_revalidate_ms: 30, if_error_ms: 20, ..Life::NONE };
+        let life = Life { no_cache: false, forbids_stale: false, if_disconnected_ms: 10, ..life };
+        let later = Life { born_ms: 1001, ..life };
+        assert!(life.contains(&life) && later.contains(&life) && !life.contains(&later));
+        for (stricter, what) in [
+            (Life { fresh_ms: 58, ..later }, "fresh for a shorter time"),
+            (Life { while_revalidate_ms: 28, ..later }, "while it is validated"),
+            (Life { if_error_ms: 18, ..later }, "if it fails"),
+            (Life { if_disconnected_ms: 8, ..later }, "if it cannot be reached"),
+            (Life { forbids_stale: true, ..later }, "stale"),
+            (Life { no_cache: true, ..later }, "without validation"),
+        ] {
+            assert!(!stricter.contains(&life), "{what}");
+        }
+    }
 
     fn life(lines: &[(&str, &str)], defaults: Defaults) -> Life {
         let mut fields = Fields::default();

@@ -55,7 +55,7 @@ impl Parts {
         }
         parts.shrink(first, room_bytes);
         if parts.bytes() >= parts.written.saturating_add(parts.written / GROWN_OF) {
-            parts.written = parts.bytes();
+            parts.become_due();
         }
         (!parts.list.is_empty()).then(|| Content::Parts(Box::new(parts)))
     }
@@ -124,11 +124,16 @@ impl Parts {
         self.list.iter().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
-    /// Whether they are worth being written down: all of them are, each time, so only where they have grown by half. All that is written
-    /// for one response is then at most three times what it has.
+    /// Whether they are worth being written down: all of them are, each time, so only where they have grown by half. Where nothing
+    /// but bytes comes, all that is written for one response is then at most three times what it has.
     #[must_use]
     pub fn are_due(&self) -> bool {
         self.written == self.bytes()
+    }
+
+    /// They are to be written down, however little they have grown: more than bytes has changed.
+    pub fn become_due(&mut self) {
+        self.written = self.bytes();
     }
 
     /// All of them in one piece, with nothing between them.

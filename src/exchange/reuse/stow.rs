@@ -350,12 +350,19 @@ impl Stow {
         // Sizes are rounded up to those that the allocator has.
         let in_memory = self.cache().memory.largest().saturating_sub(entry.bytes_with(0)) as u64 / 4 * 3;
         let room_bytes = self.config().max_object.min(in_memory);
-        match before.as_ref().map(|old| (old, old.content())) {
+        let mut content = match before.as_ref().map(|old| (old, old.content())) {
             // The whole came meanwhile.
             Some((old, Content::Whole(bytes))) if bytes.len() as u64 == complete => Some(Entry::content_of(old)),
             Some((_, Content::Parts(parts))) => Parts::with(Some(parts), complete, (first, part.into()), room_bytes),
             _ => Parts::with(None, complete, (first, part.into()), room_bytes),
+        };
+        if let (Some(Content::Parts(parts)), Some(old)) = (&mut content, &before)
+            && !(entry.life.contains(&old.life) && entry.tags() == old.tags())
+        {
+            // What is on the disk would be used, or outlive a purge, where this may not.
+            parts.become_due();
         }
+        content
     }
 
     /// Whether what is stored is of the same representation, and was not purged.

@@ -70,8 +70,8 @@ impl LiveCache {
         None
     }
 
-    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits. Whether it is. Parts that have
-    /// grown by little are not: what is there of the same response is as good.
+    /// Writes a stored response down, if there is a disk tier; in the background, unless too much waits. Whether it is. Parts that are
+    /// not due are not: what is there of the same response may stand for them.
     pub fn write_down(&self, entry: &Arc<Entry>) -> bool {
         if entry.own_parts().is_some_and(|parts| !parts.are_due()) {
             return false;
