@@ -65,7 +65,6 @@ fn a_tag_of_a_fifth_of_all_is_purged_at_once_and_for_good() {
         sale.len()
     );
 
-    // The listener does not keep a connection that was idle for as long as that took.
     // The listener does not wait that long for the next request.
     let mut admin = Lean::connect(weir.at("admin"));
     let nothing = times(|_| healthz(&mut admin));

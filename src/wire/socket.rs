@@ -36,7 +36,11 @@ pub(super) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, from: &[u8]) -
 }
 
 /// The same of several pieces. Not `writev`, whose way to the socket leads through what is only for files.
-pub(super) fn poll_send_all(stream: &TcpStream, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+pub(super) fn poll_send_pieces(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    from: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
     let length = from.iter().map(|piece| piece.len()).sum();
     poll_try(stream, cx, length, || sendmsg(stream, from, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL))
 }
@@ -121,7 +125,7 @@ mod tests {
                 let n = poll_fn(|cx| poll_send(&stream, cx, &piece)).await.unwrap();
                 sent.extend_from_slice(&piece[..n]);
                 let three = [&piece[..300], &[], &piece[300..]].map(IoSlice::new);
-                let n = poll_fn(|cx| poll_send_all(&stream, cx, &three)).await.unwrap();
+                let n = poll_fn(|cx| poll_send_pieces(&stream, cx, &three)).await.unwrap();
                 sent.extend_from_slice(&piece[..n]);
             }
             drop(stream);

@@ -49,7 +49,7 @@ impl Transport {
     /// Writes what it can of `from`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
-            Transport::Tcp(stream) => socket::poll_send_all(stream, cx, from),
+            Transport::Tcp(stream) => socket::poll_send_pieces(stream, cx, from),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, from),
             Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, from),
         }
