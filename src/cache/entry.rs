@@ -7,7 +7,7 @@ pub use make::Make;
 pub use parts::{PARTS_MAX, Parts};
 
 use super::form::{Form, Marks, Verdict};
-use super::memory::{Held, prefetch};
+use super::memory::Held;
 use crate::http::{FieldName, Fields, Life, Normal, Unstorable, Validators, matches};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -344,11 +344,9 @@ impl Held for Entry {
         &self.mark
     }
 
-    fn prefetch(&self) {
-        prefetch::all(&self.text);
-        if let Content::Whole(bytes) = &self.content {
-            prefetch::begin(bytes);
-        }
+    fn reads(&self) -> [&[u8]; 2] {
+        let content: &[u8] = if let Content::Whole(bytes) = &self.content { bytes } else { &[] };
+        [&self.text, content]
     }
 }
 

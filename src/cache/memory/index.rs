@@ -1,7 +1,8 @@
 //! The newest item of a hash: an open-addressing table, probed in a line. An item stands in it itself, so that a hit touches nothing
 //! else of the tier.
 
-use super::{Held, prefetch};
+use super::Held;
+use super::prefetch::{self, Hint};
 use std::sync::Arc;
 
 /// The table. A hash stands in it once; its home is its low bits, since it is keyed and so evenly spread.
@@ -10,11 +11,27 @@ pub(super) struct Index<T> {
     used: usize,
 }
 
-/// The low 32 bits of a hash, an item under it, and its place in the slab.
+/// The low 32 bits of a hash, an item under it, its place in the slab, and where what a finder reads of it lies: else that could be
+/// asked for only when the item is there.
 struct Cell<T> {
     item: Arc<T>,
     tag: u32,
     at: u32,
+    hints: [Hint; 2],
+}
+
+impl<T: Held> Cell<T> {
+    fn new(at: u32, item: Arc<T>) -> Self {
+        let hints = item.reads().map(|bytes| Hint::new(&*item, bytes));
+        Self { tag: item.hash() as u32, at, hints, item }
+    }
+
+    fn prefetch(&self) {
+        prefetch::item(&*self.item);
+        for hint in self.hints {
+            hint.prefetch(&*self.item);
+        }
+    }
 }
 
 impl<T: Held> Index<T> {
@@ -25,7 +42,7 @@ impl<T: Held> Index<T> {
     /// The item that stands under `hash`, and its place.
     pub(super) fn get(&self, hash: u128) -> Option<(u32, &Arc<T>)> {
         let place = self.place_of(hash as u32, |cell| {
-            prefetch::item(&*cell.item);
+            cell.prefetch();
             cell.item.hash() == hash
         })?;
         self.cells[place].as_ref().map(|cell| (cell.at, &cell.item))
@@ -36,7 +53,7 @@ impl<T: Held> Index<T> {
         if (self.used + 1) * FULL_OF > self.cells.len() * FULL {
             self.grow();
         }
-        put(&mut self.cells, Cell { tag: item.hash() as u32, item, at });
+        put(&mut self.cells, Cell::new(at, item));
         self.used += 1;
     }
 
@@ -44,7 +61,7 @@ impl<T: Held> Index<T> {
     pub(super) fn replace(&mut self, from: u32, to: u32, item: Arc<T>) {
         let tag = item.hash() as u32;
         if let Some(place) = self.place_of(tag, |cell| cell.at == from) {
-            self.cells[place] = Some(Cell { item, tag, at: to });
+            self.cells[place] = Some(Cell::new(to, item));
         }
     }
 
@@ -139,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn four_cells_are_on_a_line_of_the_processors_cache() {
-        assert_eq!(size_of::<Option<Cell<Item>>>(), 16);
+    fn a_cell_is_small() {
+        assert_eq!(size_of::<Option<Cell<Item>>>(), 24);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 mod ghost;
 mod index;
 mod mark;
-pub(super) mod prefetch;
+mod prefetch;
 mod shard;
 mod slab;
 #[cfg(test)]
@@ -27,8 +27,10 @@ pub trait Held: Send + Sync + 'static {
     /// How often it was used lately, up to three; the tier alone writes it.
     fn mark(&self) -> &AtomicU8;
 
-    /// Has the processor fetch what its finder is about to read of it.
-    fn prefetch(&self) {}
+    /// What its finder reads beside itself: stays where it is while it is held.
+    fn reads(&self) -> [&[u8]; 2] {
+        [&[], &[]]
+    }
 }
 
 /// A memory tier.
@@ -82,7 +84,6 @@ impl<T: Held> Memory<T> {
     pub fn find<R>(&self, hash: u128, mut look: impl FnMut(&Arc<T>) -> Option<R>) -> Option<R> {
         let shard = self.read(self.at(hash));
         shard.under(hash).find_map(|item| {
-            item.prefetch();
             let found = look(item)?;
             mark::count(item.mark());
             Some(found)

@@ -10,20 +10,34 @@ pub(super) fn item<T>(item: &T) {
     lines(std::ptr::from_ref(item).cast(), size_of::<T>());
 }
 
-/// Fetches all of `bytes`, up to [`ALL_MAX`].
-#[inline]
-pub(in crate::cache) fn all(bytes: &[u8]) {
-    lines(bytes.as_ptr(), bytes.len().min(ALL_MAX));
+/// Where something lies, as seen from an item: in lines, and none where that is too far, or nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hint(i32);
+
+impl Hint {
+    pub(super) fn new<T>(item: &T, bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self(0);
+        }
+        let lines = line_of(bytes.as_ptr()).wrapping_sub(line_of(item));
+        Self(i32::try_from(lines as isize).unwrap_or(0))
+    }
+
+    /// Fetches the first lines, and that with which the next page begins: who reads on in a page is seen by the processor, which goes
+    /// ahead by itself.
+    #[inline]
+    pub(super) fn prefetch<T>(self, item: &T) {
+        if self.0 != 0 {
+            let from = line_of(item).wrapping_add_signed(self.0 as isize).wrapping_mul(LINE_BYTES);
+            let from = std::ptr::without_provenance(from);
+            lines(from, BEGIN_BYTES);
+            lines(from.wrapping_add(PAGE_BYTES - from.addr() % PAGE_BYTES), LINE_BYTES);
+        }
+    }
 }
 
-/// Fetches the first bytes of the first two pages of `bytes`: who reads on in a page is seen by the processor, which goes ahead by itself.
-#[inline]
-pub(in crate::cache) fn begin(bytes: &[u8]) {
-    lines(bytes.as_ptr(), bytes.len().min(BEGIN_BYTES));
-    let next = PAGE_BYTES - bytes.as_ptr().addr() % PAGE_BYTES;
-    if let Some(page) = bytes.get(next..) {
-        lines(page.as_ptr(), page.len().min(BEGIN_BYTES));
-    }
+fn line_of<T>(at: *const T) -> usize {
+    at.addr() / LINE_BYTES
 }
 
 #[inline]
@@ -50,11 +64,8 @@ const LINE_BYTES: usize = 64;
 
 const PAGE_BYTES: usize = 4096;
 
-/// A usual head and its key. More requests than the processor can have under way would make it wait.
-const ALL_MAX: usize = 512;
-
-/// Two lines show in which direction it goes.
-const BEGIN_BYTES: usize = 2 * LINE_BYTES;
+/// A usual head with its key. More requests than the processor can have under way would make it wait.
+const BEGIN_BYTES: usize = 4 * LINE_BYTES;
 
 #[cfg(test)]
 mod tests {
@@ -64,10 +75,19 @@ mod tests {
     fn what_is_fetched_is_as_it_was() {
         for length in [0, 1, 63, 64, 65, 4095, 4096, 4097, 20_000] {
             let bytes: Vec<u8> = (0..length).map(|n| n as u8).collect();
-            all(&bytes);
-            begin(&bytes);
             item(&bytes);
+            Hint::new(&length, &bytes).prefetch(&length);
             assert!(bytes.iter().enumerate().all(|(n, byte)| n as u8 == *byte));
         }
+    }
+
+    #[test]
+    fn a_hint_says_how_many_lines_away_something_lies() {
+        #[repr(align(64))]
+        struct Lines([u8; 256]);
+        let Lines(bytes) = &Lines([0; 256]);
+        assert_eq!(Hint::new(&bytes[0], &bytes[191..]), Hint(2));
+        assert_eq!(Hint::new(&bytes[255], &bytes[63..]), Hint(-3));
+        assert_eq!(Hint::new(&bytes[0], &[]), Hint(0));
     }
 }
