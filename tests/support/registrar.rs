@@ -52,7 +52,8 @@ impl Weir {
     pub fn leases(&self, pool: &str) -> Vec<(String, String)> {
         let all = self.backends(pool);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let leased = all.iter().filter(|backend| !backend["lease"].is_null());
+        // One without a state of its own is not in the pool yet.
+        let leased = all.iter().filter(|backend| !backend["lease"].is_null() && !backend["state"].is_null());
         leased.map(|backend| (text(&backend["address"]), text(&backend["lease"]["state"]))).collect()
     }
 
