@@ -23,15 +23,12 @@ impl Hint {
         Self(i32::try_from(lines as isize).unwrap_or(0))
     }
 
-    /// Fetches the first lines, and that with which the next page begins: who reads on in a page is seen by the processor, which goes
-    /// ahead by itself.
+    /// Fetches the first lines: who reads on is seen by the processor, which goes ahead by itself.
     #[inline]
     pub(super) fn prefetch<T>(self, item: &T) {
         if self.0 != 0 {
             let from = line_of(item).wrapping_add_signed(self.0 as isize).wrapping_mul(LINE_BYTES);
-            let from = std::ptr::without_provenance(from);
-            lines(from, BEGIN_BYTES);
-            lines(from.wrapping_add(PAGE_BYTES - from.addr() % PAGE_BYTES), LINE_BYTES);
+            lines(std::ptr::without_provenance(from), BEGIN_BYTES);
         }
     }
 }
@@ -61,8 +58,6 @@ fn line(at: *const u8) {
 fn line(_: *const u8) {}
 
 const LINE_BYTES: usize = 64;
-
-const PAGE_BYTES: usize = 4096;
 
 /// A usual head with its key. More requests than the processor can have under way would make it wait.
 const BEGIN_BYTES: usize = 4 * LINE_BYTES;
