@@ -31,11 +31,13 @@ impl Warden {
             share: share::of_this_process(),
             ceiling: Ceiling::default(),
             began: Instant::now(),
+            has_huge_pages: true,
         };
         if proc::held().is_none() {
             tracing::warn!("the system does not say how much memory is held: [server] memory is not kept to");
             return Ok(Warden { _ends: ends });
         }
+        watch.size_pages(watch.bytes(&latest.load()));
         thread::Builder::new().name("weir-warden".into()).spawn(move || {
             let mut tick = TICK_FAR;
             while matches!(ended.recv_timeout(tick), Err(RecvTimeoutError::Timeout)) {
@@ -53,6 +55,7 @@ struct Watch {
     share: u64,
     ceiling: Ceiling,
     began: Instant,
+    has_huge_pages: bool,
 }
 
 impl Watch {
@@ -61,7 +64,8 @@ impl Watch {
         let Some(process) = proc::held() else { return false };
         let generation = self.latest.load();
         let snapshot = &generation.snapshot;
-        let bytes = snapshot.config.server.memory.unwrap_or(self.share);
+        let bytes = self.bytes(&generation);
+        self.size_pages(bytes);
         let caches_max = snapshot.config.caches.iter().map(|cache| cache.memory).sum();
         let caches = snapshot.caches.iter().map(|rules| rules.cache.memory.bytes() as u64).sum();
         let held = Held { process, caches, caches_max };
@@ -76,7 +80,22 @@ impl Watch {
         }
         process > bytes / 4 * 3
     }
+
+    fn bytes(&self, generation: &Generation) -> u64 {
+        generation.snapshot.config.server.memory.unwrap_or(self.share)
+    }
+
+    /// Huge pages come whole, however little of one is used: below a low ceiling they would be above it before anybody looks.
+    fn size_pages(&mut self, bytes: u64) {
+        let huge = bytes >= HUGE_PAGES_FROM;
+        if huge != self.has_huge_pages && proc::allow_huge_pages(huge) {
+            self.has_huge_pages = huge;
+        }
+    }
 }
+
+/// The ceiling from which on what is kept free below it is sixteen huge pages of 2 MiB.
+const HUGE_PAGES_FROM: u64 = 1 << 30;
 
 /// A cache's part of what all may hold.
 fn share_of(own: u64, all: u64, max: u64) -> usize {

@@ -6,6 +6,11 @@ pub(super) fn held() -> Option<u64> {
     held_in(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// Whether memory that is used from now on may come in huge pages where the system gives them; `false` where it cannot be said.
+pub(super) fn allow_huge_pages(allowed: bool) -> bool {
+    rustix::thread::disable_transparent_huge_pages(!allowed).is_ok()
+}
+
 fn held_in(status: &str) -> Option<u64> {
     let bytes = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
