@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use support::installed::{install, install_script, installed};
 use support::load::{Load, echo};
-use support::{Client, Puppet, Weir};
+use support::{Client, Puppet, Weir, eventually};
 
 const TWO_WORKERS: &str = "[server]\nworkers = 2\n";
 const ALL: &str = "[[route]]\npool = \"app\"\n";
@@ -304,4 +304,25 @@ fn the_new_process_serves_even_if_the_old_one_dies_before_it_says_so() {
     waiting.sees(200).body("x");
     weir.counts("weir_upgrades_total{result=\"ok\"}", 1.0);
     assert!(support::kill("KILL", other));
+}
+
+/// Huge pages come whole, however little of one is used.
+#[test]
+fn below_a_low_ceiling_there_are_no_huge_pages_and_above_there_are_also_for_who_takes_over() {
+    let text = |memory: &str| format!("[server]\nmemory = \"{memory}\"\n{}", says("x"));
+    let mut weir = Weir::start(&text("512MiB"), &[]);
+    assert_eq!(takes_huge_pages(&weir), Some(false));
+    weir.becomes(&text("2GiB"));
+    eventually("it may take them", || takes_huge_pages(&weir) == Some(true));
+    weir.becomes(&text("512MiB"));
+    eventually("it may not", || takes_huge_pages(&weir) == Some(false));
+    weir.rewrite(&text("2GiB"));
+    weir.upgrade().unwrap();
+    assert_eq!(takes_huge_pages(&weir), Some(true), "what the process before had is inherited");
+}
+
+/// As the kernel has it (`prctl(2)`, PR_SET_THP_DISABLE).
+fn takes_huge_pages(weir: &Weir) -> Option<bool> {
+    let status = fs::read_to_string(format!("/proc/{}/status", weir.pid())).unwrap();
+    Some(status.lines().find_map(|line| line.strip_prefix("THP_enabled:"))?.trim() == "1")
 }

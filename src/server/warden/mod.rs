@@ -31,7 +31,8 @@ impl Warden {
             share: share::of_this_process(),
             ceiling: Ceiling::default(),
             began: Instant::now(),
-            has_huge_pages: true,
+            // A process before this one may have done without.
+            has_huge_pages: proc::has_huge_pages(),
         };
         if proc::held().is_none() {
             tracing::warn!("the system does not say how much memory is held: [server] memory is not kept to");

@@ -6,7 +6,12 @@ pub(super) fn held() -> Option<u64> {
     held_in(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Whether memory that is used from now on may come in huge pages where the system gives them; `false` where it cannot be said.
+/// Whether memory may come in huge pages, as far as this process is concerned. It inherits that from the one that started it.
+pub(super) fn has_huge_pages() -> bool {
+    !rustix::thread::transparent_huge_pages_are_disabled().unwrap_or(false)
+}
+
+/// Has memory that is used from now on come in huge pages where the system gives them, or not; `false` where that cannot be said.
 pub(super) fn allow_huge_pages(allowed: bool) -> bool {
     rustix::thread::disable_transparent_huge_pages(!allowed).is_ok()
 }
