@@ -184,7 +184,7 @@ impl Simulation {
             }
             Fate::Killed(at) | Fate::Forgets(at) => {
                 self.kills.push(self.now);
-                let who = at as u16 + 100 * (1 + self.now.as_secs() as u16);
+                let who = at as u16 + 100 * self.kills.len() as u16;
                 let saved = Some(&self.members[at].written).filter(|_| fate == Fate::Killed(at));
                 let member = Member::new(who, self.now, saved);
                 let before = std::mem::replace(&mut self.members[at], member);
